@@ -1,0 +1,124 @@
+//! The contract of a destination.
+
+use crate::capabilities::Capabilities;
+use crate::error::Result;
+use crate::package::{LoadId, Manifest, Part, TableCount, Target};
+use crate::schema::{Schema, SystemColumns, Table};
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use std::fmt::{Debug, Display};
+
+/// A place load packages are written to: at least once by the engine, exactly once for the reader.
+///
+/// **Repetition.** Any call may be made again after an unknown outcome (a crash, a lost reply).
+/// The load id says what was already done: a commit of a load that is committed changes nothing.
+///
+/// **Visibility.** What [`Load::stage`] brings is invisible until [`Load::commit`] returns, and the
+/// commit shows it in units of [`Capabilities::atomicity`].
+///
+/// **Durability.** When `commit` has returned, a power cut does not undo it.
+///
+/// **Names.** `Display` names the destination for people (`duckdb:///shop.duckdb`), without secrets.
+///
+/// The behaviour is defined by the conformance suite in `longshore-testkit`; a destination is
+/// whatever passes it.
+#[async_trait]
+pub trait Destination: Debug + Display + Send + Sync + 'static {
+    /// Returns what this destination can do; constant for its life.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Returns the newest committed schema and state of the pipeline in the dataset, or `None`
+    /// when it has loaded nothing there yet. Changes nothing, creates nothing.
+    async fn last_committed(&self, target: &Target) -> Result<Option<Committed>>;
+
+    /// Returns true when that load's record stands in the dataset.
+    async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool>;
+
+    /// Opens a load. Holds whatever the destination needs (a transaction, connections) until the
+    /// load is committed or dropped; dropping it leaves nothing visible.
+    async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>>;
+
+    /// Runs a query with unqualified names resolved in the dataset, for people who look at what was
+    /// loaded. Read only.
+    async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>>;
+
+    /// Returns the tables of the dataset with their row counts, the loader's own included, by name.
+    async fn tables(&self, dataset: &str) -> Result<Vec<TableCount>>;
+}
+
+/// What a load needs to know before its first row.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Pipeline and dataset.
+    pub target: Target,
+    /// The load.
+    pub load_id: LoadId,
+    /// Names of the loader's own tables and columns.
+    pub system_columns: SystemColumns,
+}
+
+/// One load under way in one destination.
+#[async_trait]
+pub trait Load: Send + Sync {
+    /// Brings one part near, invisible to readers: makes its table and missing columns first.
+    /// Parts of a table come in order; parts of different tables may come at once, up to
+    /// [`Capabilities::concurrency`].
+    async fn stage(&self, part: &Part) -> Result<Staged>;
+
+    /// Makes everything staged visible, with tables that have no rows yet, the load's record, the
+    /// schema version and the state, in one step; then counts back.
+    ///
+    /// Returns `AlreadyCommitted` and changes nothing when the load's record stands there already.
+    async fn commit(self: Box<Self>, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome>;
+
+    /// Gives the load up and removes what was staged. Dropping the load does the same as far as a
+    /// destructor can.
+    async fn abort(self: Box<Self>) -> Result<()>;
+}
+
+/// Receipt of one staged part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staged {
+    /// The part's number.
+    pub part: u64,
+    /// The table.
+    pub table: String,
+    /// Rows taken over.
+    pub rows: u64,
+}
+
+/// What a commit found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// Rows of this load counted back after the commit, one entry a table of the manifest.
+    Committed(Vec<TableCount>),
+    /// The same load was committed before.
+    AlreadyCommitted,
+}
+
+/// What the destination remembers of a pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Committed {
+    /// The newest load.
+    pub load_id: LoadId,
+    /// The schema as of that load.
+    pub schema: Schema,
+    /// The state as of the newest load that had one.
+    pub state: Option<serde_json::Value>,
+}
+
+/// The loader's own table of rejected records: columns after the load id, all text but the position.
+pub fn rejects_table(system: SystemColumns) -> Table {
+    use crate::schema::{Column, ColumnRole, DataType, SystemTable};
+    let mut table = Table::new(system.table_name(SystemTable::Rejects), None);
+    table.columns = vec![
+        system.column(ColumnRole::LoadId),
+        Column::data("table_name", DataType::Text),
+        Column::data("source", DataType::Text),
+        Column::data("line", DataType::Bigint),
+        Column::data("byte_offset", DataType::Bigint),
+        Column::data("reason", DataType::Text),
+        Column::data("record", DataType::Text),
+    ];
+    table
+}

@@ -1,0 +1,13 @@
+//! Reading JSON: one record's bytes become a flat tape, with nothing converted and nothing lost.
+//!
+//! A tape keeps byte ranges of strings and numbers, so that a number is read once, as what its
+//! column needs, and a number longer than any machine type is still there digit by digit. That, and
+//! going on after a bad record, is why this is not one of the well-known parsers.
+
+mod escape;
+mod text;
+mod tape;
+
+pub use escape::unescape;
+pub use tape::{Kind, Node, SyntaxError, Tape};
+pub use text::write_compact;

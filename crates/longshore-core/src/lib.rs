@@ -1,0 +1,30 @@
+//! Longshore's vocabulary and its normaliser.
+//!
+//! This crate does no I/O, reads no clock and no environment: bytes, settings and schemas come in,
+//! rows and schemas go out. The flow, in the field's words:
+//!
+//! ```text
+//! records of JSON bytes --json--> tape --normalize--> rows of every table (Arrow) + schema
+//!     --package--> Manifest + parts --destination--> staged --> committed
+//! ```
+//!
+//! * [`json`] reads a record's bytes into a flat tape;
+//! * [`normalize`] turns tapes into rows of a root table and its child tables;
+//! * [`naming`] and [`values`] are dlt's rules for names and for texts as values;
+//! * [`schema`] is what a dataset looks like and how it grows;
+//! * [`package`] is the sealed bundle between a source and its destinations;
+//! * [`destination`] is the contract a destination keeps, [`memory`] its reference.
+
+pub mod capabilities;
+pub mod destination;
+pub mod error;
+pub mod hash;
+pub mod json;
+pub mod memory;
+pub mod naming;
+pub mod normalize;
+pub mod package;
+pub mod schema;
+pub mod values;
+
+pub use error::{Error, ErrorKind, Result};

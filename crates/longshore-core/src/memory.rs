@@ -1,0 +1,165 @@
+//! The reference destination: datasets in memory. The shortest thing that keeps the contract.
+
+use crate::capabilities::{Atomicity, Capabilities};
+use crate::destination::{CommitOutcome, Committed, Destination, Load, Opening, Staged};
+use crate::error::{Error, Result};
+use crate::package::{LoadId, Manifest, Part, TableCount, Target};
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema as ArrowSchema};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Datasets by name; clones share them.
+#[derive(Debug, Clone)]
+pub struct MemoryDestination {
+    capabilities: Capabilities,
+    datasets: Arc<Mutex<BTreeMap<String, Dataset>>>,
+}
+
+#[derive(Debug, Default)]
+struct Dataset {
+    rows: BTreeMap<String, Vec<RecordBatch>>,
+    /// Committed loads with the pipeline they belong to, in order.
+    loads: Vec<(String, Committed)>,
+}
+
+impl MemoryDestination {
+    /// Returns an empty destination.
+    pub fn new() -> Self {
+        let capabilities = Capabilities {
+            atomicity: Atomicity::Package,
+            max_identifier_length: 65536,
+            concurrency: NonZeroUsize::MIN,
+            stages_early: true,
+        };
+        MemoryDestination { capabilities, datasets: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Dataset>> {
+        // A panic elsewhere leaves whole values behind: each change is one assignment.
+        self.datasets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryDestination {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for MemoryDestination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("memory:")
+    }
+}
+
+#[async_trait]
+impl Destination for MemoryDestination {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {
+        let datasets = self.lock();
+        let loads = datasets.get(&target.dataset).map_or(&[][..], |d| &d.loads);
+        let mut own = loads.iter().rev().filter(|(p, _)| *p == target.pipeline).map(|(_, c)| c);
+        let Some(newest) = own.next() else { return Ok(None) };
+        let state = newest.state.clone().or_else(|| own.find_map(|c| c.state.clone()));
+        Ok(Some(Committed { state, ..newest.clone() }))
+    }
+
+    async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
+        let datasets = self.lock();
+        Ok(datasets.get(&target.dataset).is_some_and(|d| d.loads.iter().any(|(_, c)| c.load_id == *load_id)))
+    }
+
+    async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
+        Ok(Box::new(MemoryLoad { into: self.clone(), opening: opening.clone(), staged: Mutex::default() }))
+    }
+
+    async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {
+        // Enough to look at a table; the real query language belongs to the real destinations.
+        let table = sql.trim().strip_prefix("SELECT * FROM ").ok_or_else(|| {
+            Error::config("the memory destination answers only 'SELECT * FROM table'")
+        })?;
+        let datasets = self.lock();
+        let rows = datasets.get(dataset).and_then(|d| d.rows.get(table.trim()));
+        rows.cloned().ok_or_else(|| Error::destination("no such table").with("table", table))
+    }
+
+    async fn tables(&self, dataset: &str) -> Result<Vec<TableCount>> {
+        let datasets = self.lock();
+        let Some(dataset) = datasets.get(dataset) else { return Ok(Vec::new()) };
+        let count = |rows: &[RecordBatch]| rows.iter().map(|b| b.num_rows() as u64).sum();
+        Ok(dataset.rows.iter().map(|(t, r)| TableCount { table: t.clone(), rows: count(r) }).collect())
+    }
+}
+
+struct MemoryLoad {
+    into: MemoryDestination,
+    opening: Opening,
+    staged: Mutex<BTreeMap<u64, (String, Vec<RecordBatch>)>>,
+}
+
+#[async_trait]
+impl Load for MemoryLoad {
+    async fn stage(&self, part: &Part) -> Result<Staged> {
+        let load_id = self.opening.load_id.as_str();
+        let batches: Vec<RecordBatch> =
+            part.batches()?.map(|b| with_load_id(&b?, &part.table, load_id)).collect::<Result<_>>()?;
+        let rows = batches.iter().map(|b| b.num_rows() as u64).sum();
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        staged.insert(part.number, (part.table.name.clone(), batches));
+        Ok(Staged { part: part.number, table: part.table.name.clone(), rows })
+    }
+
+    async fn commit(self: Box<Self>, manifest: &Manifest, _staged: &[Staged]) -> Result<CommitOutcome> {
+        let staged = std::mem::take(&mut *self.staged.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut datasets = self.into.lock();
+        let dataset = datasets.entry(self.opening.target.dataset.clone()).or_default();
+        if dataset.loads.iter().any(|(_, c)| c.load_id == manifest.load_id) {
+            return Ok(CommitOutcome::AlreadyCommitted);
+        }
+        for table in &manifest.schema.tables {
+            dataset.rows.entry(table.name.clone()).or_default();
+        }
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for (table, batches) in staged.into_values() {
+            *counts.entry(table.clone()).or_default() += batches.iter().map(|b| b.num_rows() as u64).sum::<u64>();
+            dataset.rows.entry(table).or_default().extend(batches);
+        }
+        dataset.loads.push((
+            self.opening.target.pipeline.clone(),
+            Committed {
+                load_id: manifest.load_id.clone(),
+                schema: manifest.schema.clone(),
+                state: manifest.state.clone(),
+            },
+        ));
+        Ok(CommitOutcome::Committed(counts.into_iter().map(|(table, rows)| TableCount { table, rows }).collect()))
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Returns a batch of a part with the load id column where the table has it.
+///
+/// # Errors
+/// When the batch does not have the table's columns.
+pub fn with_load_id(batch: &RecordBatch, table: &crate::schema::Table, load_id: &str) -> Result<RecordBatch> {
+    use crate::schema::ColumnRole;
+    let mut fields: Vec<Field> = batch.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+    let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+    if let Some(at) = table.columns.iter().position(|c| c.role == Some(ColumnRole::LoadId)) {
+        let at = at.min(columns.len());
+        fields.insert(at, Field::new(&table.columns[at].name, DataType::Utf8, false));
+        columns.insert(at, Arc::new(StringArray::from_iter_values((0..batch.num_rows()).map(|_| load_id))));
+    }
+    RecordBatch::try_new(Arc::new(ArrowSchema::new(fields)), columns)
+        .map_err(|e| Error::internal("a part does not have its table's columns").with("table", &table.name).source(e))
+}

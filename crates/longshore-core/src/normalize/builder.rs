@@ -1,0 +1,131 @@
+//! Growing one column of one block: typed values with gaps that become nulls.
+
+use crate::schema::{DECIMAL_PRECISION, DataType};
+use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType};
+use arrow_array::{ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use std::sync::Arc;
+
+/// The values of one column; rows that were skipped are null.
+#[derive(Debug)]
+pub(super) struct ColumnBuilder {
+    pub(super) data_type: DataType,
+    pub(super) values: Values,
+    nulls: NullBufferBuilder,
+    rows: usize,
+}
+
+/// The values by how they are stored.
+#[derive(Debug)]
+pub(super) enum Values {
+    /// bigint, timestamp, time
+    Int(Vec<i64>),
+    Double(Vec<f64>),
+    Bool(BooleanBufferBuilder),
+    /// text, json, binary: bytes and where each value ends
+    Bytes { bytes: Vec<u8>, ends: Vec<i32> },
+    Decimal(Vec<i128>),
+    Date(Vec<i32>),
+}
+
+impl ColumnBuilder {
+    pub(super) fn new(data_type: DataType) -> Self {
+        let values = match data_type {
+            DataType::Bigint | DataType::Timestamp | DataType::Time => Values::Int(Vec::new()),
+            DataType::Double => Values::Double(Vec::new()),
+            DataType::Bool => Values::Bool(BooleanBufferBuilder::new(0)),
+            DataType::Text | DataType::Json | DataType::Binary => {
+                Values::Bytes { bytes: Vec::new(), ends: vec![0] }
+            }
+            DataType::Decimal => Values::Decimal(Vec::new()),
+            DataType::Date => Values::Date(Vec::new()),
+        };
+        ColumnBuilder { data_type, values, nulls: NullBufferBuilder::new(0), rows: 0 }
+    }
+
+    /// Makes the column `rows` long, then counts one value more, which the caller pushes.
+    #[inline]
+    pub(super) fn open(&mut self, row: usize) -> &mut Values {
+        if self.rows < row {
+            self.pad(row);
+        }
+        self.nulls.append_non_null();
+        self.rows = row + 1;
+        &mut self.values
+    }
+
+    fn pad(&mut self, rows: usize) {
+        let missing = rows - self.rows;
+        match &mut self.values {
+            Values::Int(v) => v.resize(rows, 0),
+            Values::Double(v) => v.resize(rows, 0.0),
+            Values::Bool(v) => v.append_n(missing, false),
+            Values::Bytes { bytes, ends } => ends.resize(rows + 1, bytes.len() as i32),
+            Values::Decimal(v) => v.resize(rows, 0),
+            Values::Date(v) => v.resize(rows, 0),
+        }
+        self.nulls.append_n_nulls(missing);
+        self.rows = rows;
+    }
+
+    /// Returns the column as an Arrow array of `rows` values.
+    pub(super) fn finish(mut self, rows: usize) -> ArrayRef {
+        if self.rows < rows {
+            self.pad(rows);
+        }
+        let nulls = self.nulls.finish();
+        match self.values {
+            Values::Int(v) => match self.data_type {
+                DataType::Timestamp => {
+                    let array = PrimitiveArray::<TimestampMicrosecondType>::new(v.into(), nulls);
+                    Arc::new(array.with_timezone("UTC"))
+                }
+                DataType::Time => Arc::new(PrimitiveArray::<Time64MicrosecondType>::new(v.into(), nulls)),
+                _ => Arc::new(PrimitiveArray::<Int64Type>::new(v.into(), nulls)),
+            },
+            Values::Double(v) => Arc::new(PrimitiveArray::<Float64Type>::new(v.into(), nulls)),
+            Values::Bool(mut v) => Arc::new(BooleanArray::new(v.finish(), nulls)),
+            Values::Bytes { bytes, ends } => {
+                let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
+                match self.data_type {
+                    DataType::Binary => Arc::new(BinaryArray::new(offsets, Buffer::from_vec(bytes), nulls)),
+                    _ => Arc::new(StringArray::new(offsets, Buffer::from_vec(bytes), nulls)),
+                }
+            }
+            Values::Decimal(v) => {
+                let array = PrimitiveArray::<Decimal128Type>::new(v.into(), nulls);
+                // The precision is a constant within Arrow's limits, so the call cannot fail.
+                Arc::new(array.clone().with_precision_and_scale(DECIMAL_PRECISION, 0).unwrap_or(array))
+            }
+            Values::Date(v) => Arc::new(PrimitiveArray::<Date32Type>::new(v.into(), nulls)),
+        }
+    }
+}
+
+impl Values {
+    #[inline]
+    pub(super) fn push_bytes(&mut self, value: &[u8]) {
+        if let Values::Bytes { bytes, ends } = self {
+            bytes.extend_from_slice(value);
+            ends.push(bytes.len() as i32);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{Array, cast::AsArray};
+
+    #[test]
+    fn skipped_rows_are_null() {
+        let mut text = ColumnBuilder::new(DataType::Text);
+        text.open(1).push_bytes("é".as_bytes());
+        text.open(3).push_bytes(b"");
+        let array = text.finish(5);
+        let array = array.as_string::<i32>();
+        assert_eq!(array.len(), 5);
+        assert_eq!((0..5).map(|i| array.is_valid(i)).collect::<Vec<_>>(), [false, true, false, true, false]);
+        assert_eq!((array.value(1), array.value(3)), ("é", ""));
+    }
+}

@@ -1,0 +1,263 @@
+//! Fitting a value into a column: dlt's coercions, and which of them we hold to be lossless.
+//!
+//! The table is dlt's (`dlt/common/data_types/type_helpers.py`). In dlt mode it is followed to the
+//! letter as long as no number changes its value. In native mode a value is coerced only when it
+//! can be told back from what is stored: `"7"` fits a bigint column, `"007"` does not.
+
+use crate::schema::{DataType, SystemColumns};
+use crate::values::{iso_timestamp, python_text};
+
+/// A value of a record that did not take the fast way into its column.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Value<'a> {
+    Bool(bool),
+    /// A number without fraction and exponent, as written.
+    Integer(&'a str),
+    /// A number with fraction or exponent, as written.
+    Float(&'a str),
+    Text(&'a str),
+    /// Compact JSON of a dict or list.
+    Json(&'a str),
+}
+
+/// A value as its column stores it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Typed {
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+    Bytes(Vec<u8>),
+    Decimal(i128),
+    Date(i32),
+}
+
+impl Value<'_> {
+    /// The type the value has by itself; also the name of its variant.
+    pub(super) fn own_type(self) -> DataType {
+        match self {
+            Value::Bool(_) => DataType::Bool,
+            Value::Integer(raw) if raw.parse::<i64>().is_ok() => DataType::Bigint,
+            Value::Integer(raw) if parse_decimal(raw).is_some() => DataType::Decimal,
+            Value::Integer(_) => DataType::Text,
+            Value::Float(raw) if held_by_double(raw).is_some() => DataType::Double,
+            Value::Float(_) | Value::Text(_) => DataType::Text,
+            Value::Json(_) => DataType::Json,
+        }
+    }
+
+    /// The type a new column gets from its first value. A number that a double cannot hold makes a
+    /// double column all the same, and goes to its text variant: its neighbours are numbers.
+    pub(super) fn column_type(self, detect: bool) -> DataType {
+        match self {
+            Value::Float(_) => DataType::Double,
+            Value::Text(text) if detect && iso_timestamp::detect_iso_timestamp(text).is_some() => DataType::Timestamp,
+            other => other.own_type(),
+        }
+    }
+}
+
+/// Returns the value as the column stores it, or `None` when it needs a variant.
+pub(super) fn coerce(target: DataType, value: Value<'_>, mode: SystemColumns) -> Option<Typed> {
+    let native = mode == SystemColumns::Native;
+    match (target, value) {
+        (DataType::Text, value) => Some(Typed::Bytes(as_text(value).into_bytes())),
+        (DataType::Bigint, Value::Integer(raw)) => raw.parse().ok().map(Typed::Int),
+        (DataType::Bigint, Value::Float(raw)) => whole(held_by_double(raw)?).map(Typed::Int),
+        (DataType::Bigint, Value::Text(text)) => text_to_bigint(text, native).map(Typed::Int),
+        (DataType::Double, Value::Float(raw)) => held_by_double(raw).map(Typed::Double),
+        (DataType::Double, Value::Integer(raw)) => exact_double(raw).map(Typed::Double),
+        (DataType::Double, Value::Text(text)) => text_to_double(text, native).map(Typed::Double),
+        (DataType::Bool, Value::Bool(v)) => Some(Typed::Bool(v)),
+        (DataType::Bool, value) => to_bool(value, native).map(Typed::Bool),
+        (DataType::Decimal, Value::Integer(raw)) => parse_decimal(raw).map(Typed::Decimal),
+        (DataType::Decimal, Value::Text(text)) => {
+            parse_decimal(text).filter(|d| d.to_string() == text).map(Typed::Decimal)
+        }
+        (DataType::Decimal, Value::Float(raw)) => whole(held_by_double(raw)?).map(|v| Typed::Decimal(v.into())),
+        (DataType::Timestamp, value) => to_timestamp(value, native).map(Typed::Int),
+        (DataType::Date, Value::Text(text)) => iso_timestamp::parse_date(text).map(Typed::Date),
+        (DataType::Time, Value::Text(text)) => iso_timestamp::parse_time(text).map(Typed::Int),
+        (DataType::Binary, Value::Text(text)) => text_to_binary(text).map(Typed::Bytes),
+        (DataType::Json, value) => to_json(value, native).map(|t| Typed::Bytes(t.into_bytes())),
+        _ => None,
+    }
+}
+
+/// Returns the double a literal means, if the double printed with as many digits as the literal
+/// has gives the literal back: then nothing of it is lost.
+///
+/// `0.1` and `0.10000000000000001` pass, `0.1234567890123456789012` and `1e400` do not.
+pub(super) fn held_by_double(raw: &str) -> Option<f64> {
+    let value: f64 = raw.parse().ok()?;
+    if !value.is_finite() {
+        return None;
+    }
+    let (digits, count) = significant_digits(raw);
+    if count <= 15 {
+        // Any decimal of up to 15 digits survives the way to a double and back, except where the
+        // exponent leaves the normal range.
+        return (value != 0.0 || count == 0).then_some(value).filter(|v| v.abs() >= f64::MIN_POSITIVE || count == 0);
+    }
+    let printed = format!("{value:.*e}", count - 1);
+    let (printed, _) = printed.split_once('e')?;
+    let same = printed.bytes().filter(u8::is_ascii_digit).eq(digits.bytes().filter(u8::is_ascii_digit).take(count));
+    same.then_some(value)
+}
+
+/// Returns the mantissa from its first non-zero digit on, and how many digits it has without
+/// trailing zeros.
+fn significant_digits(raw: &str) -> (&str, usize) {
+    let mantissa = raw.split(['e', 'E']).next().unwrap_or(raw);
+    let start = mantissa.find(|c: char| ('1'..='9').contains(&c)).unwrap_or(mantissa.len());
+    let digits = &mantissa[start..];
+    let last = digits.rfind(|c: char| ('1'..='9').contains(&c)).map_or(0, |i| i + 1);
+    (digits, digits[..last].bytes().filter(u8::is_ascii_digit).count())
+}
+
+fn whole(value: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0; // 2^63
+    (value.fract() == 0.0 && (-LIMIT..LIMIT).contains(&value)).then_some(value as i64)
+}
+
+fn exact_double(raw: &str) -> Option<f64> {
+    let value: i64 = raw.parse().ok()?;
+    let double = value as f64;
+    (whole(double) == Some(value)).then_some(double)
+}
+
+fn parse_decimal(raw: &str) -> Option<i128> {
+    const LIMIT: i128 = 10i128.pow(38);
+    raw.parse::<i128>().ok().filter(|v| -LIMIT < *v && *v < LIMIT)
+}
+
+fn as_text(value: Value<'_>) -> String {
+    match value {
+        Value::Bool(v) => if v { "True" } else { "False" }.to_owned(), // as Python prints it, as dlt
+        Value::Integer(raw) => raw.to_owned(),
+        Value::Float(raw) => held_by_double(raw).map_or_else(|| raw.to_owned(), python_text::float_repr),
+        Value::Text(text) | Value::Json(text) => text.to_owned(),
+    }
+}
+
+fn text_to_bigint(text: &str, native: bool) -> Option<i64> {
+    if native {
+        return text.parse::<i64>().ok().filter(|v| v.to_string() == text);
+    }
+    match python_text::parse_int(text)? {
+        python_text::PyInt::Small(v) => Some(v),
+        python_text::PyInt::Big(_) => None,
+    }
+}
+
+fn text_to_double(text: &str, native: bool) -> Option<f64> {
+    let value = python_text::parse_float(text)?;
+    if native {
+        return (value.is_finite() && python_text::float_repr(value) == text).then_some(value);
+    }
+    Some(value)
+}
+
+fn to_bool(value: Value<'_>, native: bool) -> Option<bool> {
+    match value {
+        Value::Text(text) if native => match text {
+            "true" | "True" => Some(true),
+            "false" | "False" => Some(false),
+            _ => None,
+        },
+        Value::Text(text) => python_text::str2bool(text),
+        Value::Integer(raw) => match raw.parse::<i64>().ok()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => (!native).then_some(true),
+        },
+        Value::Float(raw) => (!native).then(|| held_by_double(raw).map(|v| v != 0.0)).flatten(),
+        _ => None,
+    }
+}
+
+fn to_timestamp(value: Value<'_>, native: bool) -> Option<i64> {
+    match value {
+        Value::Text(text) if native => iso_timestamp::detect_iso_timestamp(text),
+        Value::Text(text) => iso_timestamp::parse_timestamp(text),
+        Value::Integer(raw) if !native => raw.parse::<i64>().ok()?.checked_mul(1_000_000),
+        Value::Float(raw) if !native => {
+            let micros = (held_by_double(raw)? * 1e6).round();
+            (micros.abs() < 9e18).then_some(micros as i64)
+        }
+        _ => None,
+    }
+}
+
+fn text_to_binary(text: &str) -> Option<Vec<u8>> {
+    match text.strip_prefix("0x") {
+        Some(hex) => decode_hex(hex),
+        None => decode_base64(text),
+    }
+}
+
+fn decode_hex(hex: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = hex.chars().map(|c| c.to_digit(16)).collect();
+    let digits = digits?;
+    (digits.len() % 2 == 0).then(|| digits.chunks(2).map(|p| (p[0] * 16 + p[1]) as u8).collect())
+}
+
+/// Strict base64 as Python's `b64decode(validate=True)`: the standard alphabet with its padding.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    STANDARD.decode(text).ok()
+}
+
+fn to_json(value: Value<'_>, native: bool) -> Option<String> {
+    match value {
+        Value::Json(text) => Some(text.to_owned()),
+        // A JSON column holds any JSON value as it is. dlt parses texts and has no place for others.
+        Value::Text(text) if native => {
+            let mut out = String::new();
+            crate::values::json_text::write_escaped(&mut out, text);
+            Some(out)
+        }
+        Value::Text(text) => serde_json::from_str::<serde_json::Value>(text).ok().map(|v| v.to_string()),
+        Value::Bool(v) if native => Some(v.to_string()),
+        Value::Integer(raw) | Value::Float(raw) if native => Some(raw.to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use SystemColumns::{Dlt, Native};
+
+    #[test]
+    fn a_double_holds_what_it_prints_back() {
+        for held in ["0.1", "1.50", "0.10000000000000001", "1e22", "-0.0", "0.0000", "1632131578.3382933", "123456789012345680000.0", "0.1000000000000000055511151231257827021181583404541015625", "1E5"] {
+            assert!(held_by_double(held).is_some(), "{held}");
+        }
+        for lost in ["0.1234567890123456789012", "1e400", "1e-400", "12345678901234567890.12", "0.12345678901234567890"] {
+            assert!(held_by_double(lost).is_none(), "{lost}");
+        }
+    }
+
+    #[test]
+    fn native_coerces_only_what_can_be_told_back() {
+        for (target, text, fits) in [
+            (DataType::Bigint, "7", true), (DataType::Bigint, "007", false), (DataType::Bigint, " 7", false),
+            (DataType::Double, "1.5", true), (DataType::Double, "1.50", false), (DataType::Double, "nan", false),
+            (DataType::Bool, "true", true), (DataType::Bool, "yes", false),
+        ] {
+            assert_eq!(coerce(target, Value::Text(text), Native).is_some(), fits, "{target} {text}");
+            assert!(coerce(target, Value::Text(text), Dlt).is_some(), "{target} {text}");
+        }
+    }
+
+    #[test]
+    fn numbers_never_change_their_value() {
+        assert_eq!(coerce(DataType::Double, Value::Integer("9007199254740993"), Dlt), None);
+        assert_eq!(coerce(DataType::Double, Value::Integer("9007199254740992"), Dlt), Some(Typed::Double(9007199254740992.0)));
+        assert_eq!(coerce(DataType::Bigint, Value::Float("2.0"), Native), Some(Typed::Int(2)));
+        assert_eq!(coerce(DataType::Bigint, Value::Float("2.5"), Native), None);
+        assert_eq!(coerce(DataType::Bigint, Value::Bool(true), Dlt), None);
+        assert_eq!(Value::Integer("18446744073709551616").own_type(), DataType::Decimal);
+        assert_eq!(Value::Integer(&"9".repeat(39)).own_type(), DataType::Text);
+    }
+}

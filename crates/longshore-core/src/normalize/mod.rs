@@ -1,0 +1,180 @@
+//! Normalising: blocks of JSON records become rows of a root table and its child tables.
+//!
+//! A block is a pure function of its bytes and the [`Shape`] it begins with. Blocks may be normalised
+//! at once on copies of a shape; the results are then taken in order, and a block is done again
+//! when an earlier one changed the shape after the block had begun *and* the block needed something
+//! new itself ([`NormalizedBlock::is_valid_after`]). So the outcome is the one a single thread would
+//! have had, whatever the number of threads.
+
+mod assemble;
+mod builder;
+mod coerce;
+mod native_id;
+pub mod row_id;
+mod rows;
+mod settings;
+mod shape;
+mod walk;
+
+pub use assemble::{Offsets, TableBatch, arrow_schema};
+pub use native_id::native_row_id;
+pub use settings::{DEFAULT_MAX_NESTING, FieldPath, Settings};
+pub use shape::Shape;
+
+use crate::json::{SyntaxError, Tape};
+use crate::package::LoadId;
+use rows::BlockRows;
+use std::ops::Range;
+use walk::Walker;
+
+/// Bytes with whole records in them.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordBytes<'a> {
+    /// The bytes; under 2 GiB, so that a block's text fits Arrow's offsets.
+    pub bytes: &'a [u8],
+    /// The records, where they are known; otherwise values one after the other with white space
+    /// between them.
+    pub records: Option<&'a [Range<usize>]>,
+}
+
+/// What to do with a record that is not JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// Stop at the first.
+    #[default]
+    Fail,
+    /// Keep it whole, with the reason, and go on.
+    Reject,
+}
+
+/// The rows of one block and what it did to the shape.
+#[derive(Debug)]
+pub struct NormalizedBlock {
+    rows: BlockRows,
+    base: (u64, u64),
+    changed: bool,
+    /// Records read, rejected ones included.
+    pub read: u64,
+    /// Bad records, in order.
+    pub rejects: Vec<BadRecord>,
+}
+
+/// A record that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRecord {
+    /// Where it stands in the block's bytes.
+    pub range: Range<usize>,
+    /// The offending byte and what is wrong.
+    pub error: SyntaxError,
+}
+
+/// Normalises a block, adding to the shape what it has that is new.
+///
+/// # Errors
+/// With [`OnError::Fail`] the first bad record.
+pub fn normalize(shape: &mut Shape, tape: &mut Tape, block: RecordBytes<'_>, on_error: OnError) -> Result<NormalizedBlock, BadRecord> {
+    let base = (shape.version, shape.epoch);
+    let mut read = 0;
+    let mut rejects = Vec::new();
+    let mut walker = Walker::new(shape, block.bytes);
+    let mut cursor = Cursor { block, next: 0 };
+    while let Some((start, limit)) = cursor.next_record() {
+        let parsed = tape.parse(&block.bytes[..limit], start).and_then(|end| cursor.check_end(end, limit));
+        match parsed {
+            Ok(end) => {
+                read += u64::from(walker.record(tape));
+                cursor.advance(end);
+            }
+            Err(error) => {
+                let bad = BadRecord { range: start..cursor.end_of_damage(start, limit), error };
+                if on_error == OnError::Fail {
+                    return Err(bad);
+                }
+                read += 1;
+                cursor.advance(bad.range.end);
+                rejects.push(bad);
+            }
+        }
+    }
+    let rows = walker.rows;
+    let changed = base != (shape.version, shape.epoch);
+    Ok(NormalizedBlock { rows, base, changed, read, rejects })
+}
+
+impl NormalizedBlock {
+    /// Returns true when the block's rows are what they would be had it begun with `current`, the
+    /// shape after all earlier blocks. `current` must have grown from the shape the block began with.
+    pub fn is_valid_after(&self, current: &Shape) -> bool {
+        let (version, epoch) = self.base;
+        current.epoch == epoch && (current.version == version || !self.changed)
+    }
+
+    /// Returns true when the block added to its shape.
+    pub fn changed_shape(&self) -> bool {
+        self.changed
+    }
+
+    /// Makes batches with ids of the block's rows; `offsets` counts the rows of earlier blocks.
+    /// `shape` is the shape the block was normalised with, after it.
+    pub fn assemble(self, shape: &Shape, load_id: &LoadId, offsets: &Offsets) -> Vec<TableBatch> {
+        assemble::assemble(self.rows, shape, load_id, offsets)
+    }
+
+    /// Counts the block's rows in, and returns the offsets the block's own rows begin at.
+    pub fn reserve(&self, offsets: &mut Offsets) -> Offsets {
+        assemble::reserve(&self.rows, offsets)
+    }
+}
+
+/// Finds the records of a block, one after the other.
+struct Cursor<'a> {
+    block: RecordBytes<'a>,
+    /// Index of the next range, or offset of the next byte.
+    next: usize,
+}
+
+impl Cursor<'_> {
+    /// Returns where the next record begins and where it must have ended.
+    fn next_record(&self) -> Option<(usize, usize)> {
+        match self.block.records {
+            Some(ranges) => ranges.get(self.next).map(|r| (r.start, r.end)),
+            None => {
+                let bytes = self.block.bytes;
+                let space = bytes[self.next..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+                let start = self.next + space;
+                (start < bytes.len()).then_some((start, bytes.len()))
+            }
+        }
+    }
+
+    /// A known record must be one value and nothing else; otherwise values need no separator.
+    fn check_end(&self, end: usize, limit: usize) -> Result<usize, SyntaxError> {
+        let rest = &self.block.bytes[end..limit];
+        match rest.iter().position(|b| !b.is_ascii_whitespace()) {
+            Some(at) if self.block.records.is_some() => {
+                Err(SyntaxError { offset: end + at, message: "unexpected bytes behind the value" })
+            }
+            _ => Ok(end),
+        }
+    }
+
+    fn advance(&mut self, end: usize) {
+        self.next = if self.block.records.is_some() { self.next + 1 } else { end };
+    }
+
+    /// Where reading goes on after a bad record: the next line that begins like a record in its
+    /// first column. A raw line break cannot stand inside a string, and nested lines of printed
+    /// JSON are indented, so such a line is the next record unless the input is damaged there too.
+    fn end_of_damage(&self, start: usize, limit: usize) -> usize {
+        if self.block.records.is_some() {
+            return limit;
+        }
+        let bytes = self.block.bytes;
+        let is_start = |at: &usize| matches!(bytes.get(at + 1), Some(b'{' | b'['));
+        let newline = (start..limit).filter(|&at| bytes[at] == b'\n').find(is_start);
+        newline.unwrap_or_else(|| start + bytes[start..limit].trim_ascii_end().len().max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests;

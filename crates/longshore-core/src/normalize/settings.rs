@@ -1,0 +1,64 @@
+//! What a user can decide about normalising.
+
+use crate::naming;
+use crate::schema::{DataType, SystemColumns};
+
+/// Rules of one normaliser; the same for every block of a load.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Names of system columns, and with them how strict coercions are.
+    pub system: SystemColumns,
+    /// Root table of the records, normalised.
+    pub table: String,
+    /// Levels of dicts and lists that are flattened; deeper ones stay JSON. dlt's default is 1000.
+    pub max_nesting: u32,
+    /// Paths whose values stay JSON.
+    pub json_columns: Vec<FieldPath>,
+    /// Types of fields that would not be inferred.
+    pub hints: Vec<(FieldPath, DataType)>,
+    /// Longest column or table name, in characters.
+    pub max_identifier_length: usize,
+}
+
+/// dlt's default of `max_table_nesting`.
+pub const DEFAULT_MAX_NESTING: u32 = 1000;
+
+impl Settings {
+    /// Returns dlt's defaults for a root table.
+    pub fn new(table: &str, system: SystemColumns) -> Self {
+        Settings {
+            system,
+            table: naming::normalize_table_name(table),
+            max_nesting: DEFAULT_MAX_NESTING,
+            json_columns: Vec::new(),
+            hints: Vec::new(),
+            max_identifier_length: 65536,
+        }
+    }
+}
+
+/// A field's keys from the record down, through lists: `lineItems.attributes.color`.
+///
+/// Written with dots, optionally with a leading `$.` and with `[*]` after lists. Keys compare as
+/// the source spells them or as they are after naming, so `line_items.attributes` means the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPath(Vec<String>);
+
+impl FieldPath {
+    /// Reads a path; empty keys are an error that names the path.
+    pub fn parse(text: &str) -> crate::Result<Self> {
+        let plain = text.strip_prefix("$.").unwrap_or(text).replace("[*]", "");
+        let keys: Vec<String> = plain.split('.').map(str::to_owned).collect();
+        if keys.iter().any(|k| k.trim().is_empty()) {
+            return Err(crate::Error::config(format!("the path '{text}' has an empty key"))
+                .hint("write keys with dots between them, such as payload.user.settings"));
+        }
+        Ok(FieldPath(keys))
+    }
+
+    /// Returns true when `keys`, as the source spells them, lead to this path.
+    pub(super) fn matches(&self, keys: &[String]) -> bool {
+        let same = |a: &str, b: &str| a == b || naming::normalize_key(a) == naming::normalize_key(b);
+        self.0.len() == keys.len() && self.0.iter().zip(keys).all(|(a, b)| same(a, b))
+    }
+}

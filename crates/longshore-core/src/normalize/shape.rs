@@ -1,0 +1,446 @@
+//! What is known of the data's shape: which key leads to which column, dict or child table.
+//!
+//! A shape is the schema plus a trie of keys as the source spells them, so that a name is normalised
+//! once per distinct key and found again by comparing bytes. Everything that decides where a value
+//! goes is either in the schema or follows from it by fixed rules; the trie is only a cache.
+
+use super::settings::Settings;
+use crate::naming;
+use crate::schema::{Alias, AliasKind, Column, ColumnRole, DataType, Schema, Table};
+use hashbrown::HashMap;
+use std::sync::Arc;
+
+pub(super) type TableId = u32;
+pub(super) type ColumnId = u32;
+pub(super) type NodeId = u32;
+
+/// Not known yet.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The schema of a load so far and the trie over it.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    pub(super) settings: Arc<Settings>,
+    pub(super) schema: Schema,
+    pub(super) tables: Vec<TableShape>,
+    pub(super) nodes: Vec<Node>,
+    by_name: HashMap<String, TableId>,
+    /// Grows with every addition to the schema.
+    pub(super) version: u64,
+    /// Grows when a key that had a place gets another one.
+    pub(super) epoch: u64,
+}
+
+/// What is known of one table beside its schema.
+#[derive(Debug, Clone)]
+pub(super) struct TableShape {
+    /// Names of the path from the root table, each normalised, none shortened: child tables are
+    /// named after it.
+    pub(super) ident_path: Vec<String>,
+    pub(super) parent: TableId,
+    /// Keys as the source spells them, from the record down to the list.
+    raw_path: Vec<String>,
+    columns: HashMap<String, ColumnId>,
+    /// Top nodes by the nesting levels left: lists in lists reach a table with fewer.
+    roots: Vec<(i64, NodeId)>,
+    /// True once the table has its system columns.
+    pub(super) complete: bool,
+}
+
+/// A dict at one place of a table's rows.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) table: TableId,
+    pub(super) edges: Vec<Edge>,
+    index: HashMap<Box<[u8]>, u32>,
+    /// Keys from the row down, as spelled and as normalised.
+    raw_path: Vec<String>,
+    path: Vec<String>,
+    /// Nesting levels left at this dict.
+    level: i64,
+    /// Nesting levels left at the row the dict stands in.
+    row_level: i64,
+}
+
+/// A key of a dict and where its values go, each found at the first value that needs it.
+#[derive(Debug, Clone)]
+pub(super) struct Edge {
+    pub(super) key: Box<[u8]>,
+    fragment: Option<String>,
+    pub(super) scalar: ColumnId,
+    pub(super) object: NodeId,
+    pub(super) list: TableId,
+    /// Dicts and lists stay JSON here.
+    pub(super) stays_json: bool,
+}
+
+impl Shape {
+    /// Returns the shape of a dataset with that schema, for records of `settings.table`.
+    pub fn new(schema: Schema, settings: Arc<Settings>) -> Self {
+        let mut shape = Shape {
+            settings,
+            schema: Schema::new(schema.name, schema.system_columns),
+            tables: Vec::new(),
+            nodes: Vec::new(),
+            by_name: HashMap::new(),
+            version: 0,
+            epoch: 0,
+        };
+        for table in schema.tables {
+            shape.adopt(table);
+        }
+        shape
+    }
+
+    /// Returns the schema as it is now.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Returns a number that grows with every change of the schema.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn adopt(&mut self, table: Table) -> TableId {
+        let id = self.tables.len() as TableId;
+        let parent = table.parent.as_ref().and_then(|p| self.by_name.get(p)).copied().unwrap_or(NONE);
+        let columns = table.columns.iter().enumerate().map(|(i, c)| (c.name.clone(), i as ColumnId)).collect();
+        self.by_name.insert(table.name.clone(), id);
+        self.tables.push(TableShape {
+            ident_path: vec![table.name.clone()],
+            parent,
+            raw_path: Vec::new(),
+            columns,
+            roots: Vec::new(),
+            complete: table.system(ColumnRole::RowId).is_some(),
+        });
+        self.schema.tables.push(table);
+        id
+    }
+
+    /// Returns the root table, made if it is new.
+    pub(super) fn root_table(&mut self) -> TableId {
+        let name = naming::shorten(&self.settings.table, &self.settings.table, self.settings.max_identifier_length);
+        let id = match self.by_name.get(&name) {
+            Some(&id) => id,
+            None => {
+                self.version += 1;
+                self.adopt(Table::new(name, None))
+            }
+        };
+        self.tables[id as usize].ident_path = vec![self.settings.table.clone()];
+        id
+    }
+
+    /// Returns the node of a table's rows when `level` nesting levels are left.
+    pub(super) fn top(&mut self, table: TableId, level: i64) -> NodeId {
+        if let Some(&(_, node)) = self.tables[table as usize].roots.iter().find(|(l, _)| *l == level) {
+            return node;
+        }
+        let node = self.push_node(table, Vec::new(), Vec::new(), level, level);
+        self.tables[table as usize].roots.push((level, node));
+        node
+    }
+
+    fn push_node(&mut self, table: TableId, raw: Vec<String>, path: Vec<String>, level: i64, row_level: i64) -> NodeId {
+        self.nodes.push(Node { table, edges: Vec::new(), index: HashMap::new(), raw_path: raw, path, level, row_level });
+        (self.nodes.len() - 1) as NodeId
+    }
+
+    /// Returns the edge of a key, made if it is new. `guess` is the edge that most likely comes
+    /// next; records of one source mostly have the same keys in the same order.
+    #[inline]
+    pub(super) fn edge(&mut self, node: NodeId, key: &[u8], guess: u32) -> u32 {
+        let n = &self.nodes[node as usize];
+        if n.edges.get(guess as usize).is_some_and(|e| *e.key == *key) {
+            return guess;
+        }
+        match n.index.get(key) {
+            Some(&edge) => edge,
+            None => self.new_edge(node, key),
+        }
+    }
+
+    fn new_edge(&mut self, node: NodeId, key: &[u8]) -> u32 {
+        let key_text = String::from_utf8_lossy(key).into_owned();
+        let n = &self.nodes[node as usize];
+        let mut full = self.tables[n.table as usize].raw_path.clone();
+        full.extend(n.raw_path.iter().cloned());
+        full.push(key_text);
+        let stays_json = n.level <= 0 || self.settings.json_columns.iter().any(|p| p.matches(&full));
+        let n = &mut self.nodes[node as usize];
+        let id = n.edges.len() as u32;
+        n.index.insert(key.into(), id);
+        n.edges.push(Edge { key: key.into(), fragment: None, scalar: NONE, object: NONE, list: NONE, stays_json });
+        id
+    }
+
+    /// Returns the normalised name of an edge's key, distinct among keys without letters and digits.
+    fn fragment(&mut self, node: NodeId, edge: u32) -> String {
+        if let Some(fragment) = &self.nodes[node as usize].edges[edge as usize].fragment {
+            return fragment.clone();
+        }
+        let raw = self.raw_path(node, edge);
+        let key = raw.last().cloned().unwrap_or_default();
+        let mut fragment = naming::normalize_key_within(&key, self.settings.max_identifier_length);
+        // Such keys all become `x`, `_empty` and the like: the first keeps the name, for good.
+        if !key.chars().any(|c| c.is_ascii_alphanumeric() || c.is_numeric()) {
+            let table = self.nodes[node as usize].table as usize;
+            let known = self.schema.tables[table].aliases.iter().find(|a| a.kind == AliasKind::Key && a.path == raw);
+            if let Some(alias) = known {
+                fragment = alias.name.clone();
+            } else {
+                if self.is_taken(node, &fragment, &raw) {
+                    fragment = format!("{fragment}_{}", naming::tag(&key));
+                }
+                self.version += 1;
+                self.schema.tables[table].aliases.push(Alias { path: raw, name: fragment.clone(), kind: AliasKind::Key });
+            }
+        }
+        self.nodes[node as usize].edges[edge as usize].fragment = Some(fragment.clone());
+        fragment
+    }
+
+    /// Returns true when another key beside `raw` has that name already.
+    fn is_taken(&self, node: NodeId, fragment: &str, raw: &[String]) -> bool {
+        let n = &self.nodes[node as usize];
+        let beside = |a: &Alias| a.path.len() == raw.len() && a.path[..raw.len() - 1] == raw[..raw.len() - 1];
+        let aliases = &self.schema.tables[n.table as usize].aliases;
+        let mut path: Vec<&str> = n.path.iter().map(String::as_str).collect();
+        path.push(fragment);
+        let column = naming::shorten_fragments(&path, self.settings.max_identifier_length);
+        aliases.iter().any(|a| a.kind == AliasKind::Key && a.name == fragment && beside(a))
+            || self.tables[n.table as usize].columns.contains_key(&column)
+    }
+
+    /// Keys from the row down to the edge, as spelled.
+    fn raw_path(&self, node: NodeId, edge: u32) -> Vec<String> {
+        let n = &self.nodes[node as usize];
+        let mut raw = n.raw_path.clone();
+        raw.push(String::from_utf8_lossy(&n.edges[edge as usize].key).into_owned());
+        raw
+    }
+
+    /// Returns the dict below an edge.
+    pub(super) fn object(&mut self, node: NodeId, edge: u32) -> NodeId {
+        let known = self.nodes[node as usize].edges[edge as usize].object;
+        if known != NONE {
+            return known;
+        }
+        let fragment = self.fragment(node, edge);
+        let raw = self.raw_path(node, edge);
+        let n = &self.nodes[node as usize];
+        let mut path = n.path.clone();
+        path.push(fragment);
+        let (table, level, row_level) = (n.table, n.level - 1, n.row_level);
+        let child = self.push_node(table, raw, path, level, row_level);
+        self.nodes[node as usize].edges[edge as usize].object = child;
+        child
+    }
+
+    /// Returns the column of an edge's scalars, made with the type `infer` says if it is new.
+    pub(super) fn column(&mut self, node: NodeId, edge: u32, infer: impl FnOnce() -> DataType) -> ColumnId {
+        let known = self.nodes[node as usize].edges[edge as usize].scalar;
+        if known != NONE {
+            return known;
+        }
+        let raw = self.raw_path(node, edge);
+        let table = self.nodes[node as usize].table;
+        let aliases = &self.schema.tables[table as usize].aliases;
+        let name = match aliases.iter().find(|a| a.kind == AliasKind::Column && a.path == raw) {
+            Some(alias) => alias.name.clone(),
+            None => self.column_name(node, edge),
+        };
+        let hint = self.hint(node, edge);
+        let column = self.column_named(table, name, false, || hint.unwrap_or_else(infer));
+        self.nodes[node as usize].edges[edge as usize].scalar = column;
+        column
+    }
+
+    fn column_name(&mut self, node: NodeId, edge: u32) -> String {
+        let fragment = self.fragment(node, edge);
+        let n = &self.nodes[node as usize];
+        let mut path: Vec<&str> = n.path.iter().map(String::as_str).collect();
+        path.push(&fragment);
+        let name = naming::shorten_fragments(&path, self.settings.max_identifier_length);
+        let is_root = self.tables[n.table as usize].parent == NONE;
+        let system = self.settings.system;
+        // A field that has the name of a system column keeps its value under another name.
+        match system.roles(is_root).iter().any(|&r| system.column(r).name == name) {
+            true => format!("{name}_source"),
+            false => name,
+        }
+    }
+
+    fn hint(&self, node: NodeId, edge: u32) -> Option<DataType> {
+        if self.settings.hints.is_empty() {
+            return None;
+        }
+        let mut full = self.tables[self.nodes[node as usize].table as usize].raw_path.clone();
+        full.extend(self.raw_path(node, edge));
+        self.settings.hints.iter().find(|(p, _)| p.matches(&full)).map(|(_, t)| *t)
+    }
+
+    /// Returns the column of that name, made if it is new.
+    pub(super) fn column_named(&mut self, table: TableId, name: String, variant: bool, infer: impl FnOnce() -> DataType) -> ColumnId {
+        if let Some(&id) = self.tables[table as usize].columns.get(&name) {
+            return id;
+        }
+        let column = Column { variant, ..Column::data(name, infer()) };
+        self.push_column(table, column)
+    }
+
+    fn push_column(&mut self, table: TableId, column: Column) -> ColumnId {
+        self.version += 1;
+        let columns = &mut self.schema.tables[table as usize].columns;
+        let id = columns.len() as ColumnId;
+        self.tables[table as usize].columns.insert(column.name.clone(), id);
+        columns.push(column);
+        id
+    }
+
+    /// Gives a key another column, for good, because the one its name says has a value already in
+    /// the same row: `<name>_<tag of the keys>`.
+    pub(super) fn alias_column(&mut self, node: NodeId, edge: u32, data_type: DataType, ordinal: u32) -> ColumnId {
+        let raw = self.raw_path(node, edge);
+        let name = self.alias_name(&raw, node, edge, ordinal);
+        let table = self.nodes[node as usize].table;
+        let column = self.column_named(table, name.clone(), false, || data_type);
+        self.add_alias(table, Alias { path: raw, name, kind: AliasKind::Column });
+        self.nodes[node as usize].edges[edge as usize].scalar = column;
+        column
+    }
+
+    fn alias_name(&mut self, raw: &[String], node: NodeId, edge: u32, ordinal: u32) -> String {
+        let base = self.column_name(node, edge);
+        let source = raw.join(".");
+        let tag = naming::tag(&if ordinal == 0 { source.clone() } else { format!("{source} {ordinal}") });
+        naming::shorten(&format!("{base}_{tag}"), &source, self.settings.max_identifier_length)
+    }
+
+    fn add_alias(&mut self, table: TableId, alias: Alias) {
+        let aliases = &mut self.schema.tables[table as usize].aliases;
+        self.version += 1;
+        self.epoch += 1;
+        match aliases.iter_mut().find(|a| a.kind == alias.kind && a.path == alias.path) {
+            Some(old) => *old = alias,
+            None => aliases.push(alias),
+        }
+    }
+
+    /// Returns the child table of an edge's lists, made if it is new, and the levels left in it.
+    pub(super) fn list(&mut self, node: NodeId, edge: u32) -> (TableId, i64) {
+        let level = self.nodes[node as usize].row_level - 1;
+        let known = self.nodes[node as usize].edges[edge as usize].list;
+        if known != NONE {
+            return (known, level);
+        }
+        let raw = self.raw_path(node, edge);
+        let owner = self.nodes[node as usize].table;
+        let ident_path = self.child_path(node, edge);
+        let aliases = &self.schema.tables[owner as usize].aliases;
+        let name = match aliases.iter().find(|a| a.kind == AliasKind::Table && a.path == raw) {
+            Some(alias) => alias.name.clone(),
+            None => self.table_name(&ident_path),
+        };
+        if self.belongs_elsewhere(&name, owner) {
+            return (self.alias_list(node, edge, 0), level);
+        }
+        let id = self.child_table(owner, name, ident_path, &raw);
+        self.nodes[node as usize].edges[edge as usize].list = id;
+        (id, level)
+    }
+
+    fn child_path(&mut self, node: NodeId, edge: u32) -> Vec<String> {
+        let fragment = self.fragment(node, edge);
+        let n = &self.nodes[node as usize];
+        let mut path = self.tables[n.table as usize].ident_path.clone();
+        path.extend(n.path.iter().cloned());
+        path.push(fragment);
+        path
+    }
+
+    fn table_name(&self, ident_path: &[String]) -> String {
+        let path: Vec<&str> = ident_path.iter().map(String::as_str).collect();
+        naming::shorten_fragments(&path, self.settings.max_identifier_length)
+    }
+
+    fn child_table(&mut self, owner: TableId, name: String, ident_path: Vec<String>, raw: &[String]) -> TableId {
+        let mut full = self.tables[owner as usize].raw_path.clone();
+        full.extend(raw.iter().cloned());
+        let id = match self.by_name.get(&name) {
+            Some(&id) => id,
+            None => {
+                self.version += 1;
+                let parent = self.schema.tables[owner as usize].name.clone();
+                self.adopt(Table::new(name, Some(parent)))
+            }
+        };
+        let table = &mut self.tables[id as usize];
+        if table.raw_path.is_empty() {
+            table.ident_path = ident_path;
+            table.raw_path = full;
+        }
+        id
+    }
+
+    /// Returns true when a table of that name has rows of another parent table, or none: `a__b` is
+    /// both the list `b` in a dict `a` and the list `b` in elements of a list `a`.
+    fn belongs_elsewhere(&self, name: &str, owner: TableId) -> bool {
+        self.by_name.get(name).is_some_and(|&id| self.tables[id as usize].parent != owner)
+    }
+
+    /// Gives a key's lists another child table, for good, because the one its name says has rows of
+    /// the same parent row already.
+    pub(super) fn alias_list(&mut self, node: NodeId, edge: u32, ordinal: u32) -> TableId {
+        let raw = self.raw_path(node, edge);
+        let source = raw.join(".");
+        let tag = naming::tag(&if ordinal == 0 { source } else { format!("{source} {ordinal}") });
+        let mut ident_path = self.child_path(node, edge);
+        if let Some(last) = ident_path.last_mut() {
+            last.push('_');
+            last.push_str(&tag);
+        }
+        let name = self.table_name(&ident_path);
+        let owner = self.nodes[node as usize].table;
+        if self.belongs_elsewhere(&name, owner) {
+            return self.alias_list(node, edge, ordinal + 1);
+        }
+        let id = self.child_table(owner, name.clone(), ident_path, &raw);
+        self.add_alias(owner, Alias { path: raw, name, kind: AliasKind::Table });
+        self.nodes[node as usize].edges[edge as usize].list = id;
+        id
+    }
+
+    /// Adds the system columns behind the columns of the table's first row.
+    pub(super) fn complete(&mut self, table: TableId) {
+        if self.tables[table as usize].complete {
+            return;
+        }
+        self.tables[table as usize].complete = true;
+        let system = self.settings.system;
+        for &role in system.roles(self.tables[table as usize].parent == NONE) {
+            self.push_column(table, system.column(role));
+        }
+    }
+
+    /// Returns the topmost table above (or at) `table`.
+    pub(super) fn root_of(&self, mut table: TableId) -> TableId {
+        while self.tables[table as usize].parent != NONE {
+            table = self.tables[table as usize].parent;
+        }
+        table
+    }
+
+    /// Returns true for the dict that is the row itself.
+    pub(super) fn is_top(&self, node: NodeId) -> bool {
+        self.nodes[node as usize].raw_path.is_empty()
+    }
+
+    /// Type of a column.
+    #[inline]
+    pub(super) fn data_type(&self, table: TableId, column: ColumnId) -> DataType {
+        self.schema.tables[table as usize].columns[column as usize].data_type
+    }
+}

@@ -1,0 +1,373 @@
+//! From a record's tape to rows: dlt's order of flattening, lists as child tables.
+//!
+//! dlt takes the scalars of a dict first and its dicts afterwards, last one first; lists follow when
+//! the row is complete (`relational.py`, `_flatten` and `_normalize_row`). The order decides which
+//! column is seen first, so it is kept to the letter.
+
+use super::coerce::{Typed, Value, coerce, held_by_double};
+use super::rows::{BlockRows, RowRef};
+use super::shape::{ColumnId, NodeId, Shape};
+use crate::json::{Kind, Node, Tape, unescape, write_compact};
+use crate::naming;
+use crate::schema::{ColumnRole, DataType, SystemColumns};
+use crate::values::iso_timestamp;
+
+use super::builder::Values;
+
+/// Walks records of one block and gathers their rows.
+#[derive(Debug)]
+pub(super) struct Walker<'a> {
+    pub(super) shape: &'a mut Shape,
+    pub(super) rows: BlockRows,
+    bytes: &'a [u8],
+    /// Dicts of the row at hand that wait for their turn.
+    dicts: Vec<(usize, NodeId)>,
+    /// Lists of the rows at hand.
+    lists: Vec<(usize, NodeId, u32)>,
+    scratch: Vec<u8>,
+}
+
+impl<'a> Walker<'a> {
+    pub(super) fn new(shape: &'a mut Shape, bytes: &'a [u8]) -> Self {
+        Walker { shape, rows: BlockRows::default(), bytes, dicts: Vec::new(), lists: Vec::new(), scratch: Vec::new() }
+    }
+
+    /// Takes one record; a record that is not a dict becomes `{"value": record}`. Returns false for
+    /// `null`, which holds nothing and makes no row.
+    pub(super) fn record(&mut self, tape: &Tape) -> bool {
+        let kind = tape.nodes()[0].kind;
+        if kind == Kind::Null {
+            return false;
+        }
+        let table = self.shape.root_table();
+        let level = i64::from(self.shape.settings.max_nesting);
+        let row = self.rows.table(table).push_root();
+        let at = RowRef { table, row, root: row };
+        if kind == Kind::Object {
+            self.row(tape, 0, at, level);
+        } else {
+            self.wrapped(tape, 0, b"value", at, level);
+        }
+        true
+    }
+
+    /// Fills a row from the dict at `index`, then its child tables.
+    fn row(&mut self, tape: &Tape, index: usize, at: RowRef, level: i64) {
+        let top = self.shape.top(at.table, level);
+        let first_list = self.lists.len();
+        let first_dict = self.dicts.len();
+        self.dicts.push((index, top));
+        while self.dicts.len() > first_dict {
+            let Some((index, node)) = self.dicts.pop() else { break };
+            self.dict(tape, index, node, at);
+        }
+        self.finish_row(tape, at, first_list);
+    }
+
+    /// Fills a row from a value that is not a dict, as if it stood in one under `key`.
+    fn wrapped(&mut self, tape: &Tape, index: usize, key: &[u8], at: RowRef, level: i64) {
+        let top = self.shape.top(at.table, level);
+        let first_list = self.lists.len();
+        let edge = self.shape.edge(top, key, 0);
+        match tape.nodes()[index].kind {
+            Kind::Null => {}
+            Kind::Array if !self.stays_json(top, edge) => self.lists.push((index, top, edge)),
+            _ => self.value(tape, index, top, edge, at),
+        }
+        self.finish_row(tape, at, first_list);
+    }
+
+    fn finish_row(&mut self, tape: &Tape, at: RowRef, first_list: usize) {
+        if !self.shape.tables[at.table as usize].complete {
+            self.shape.complete(at.table);
+        }
+        let last_list = self.lists.len();
+        for i in first_list..last_list {
+            let (index, node, edge) = self.lists[i];
+            self.list(tape, index, node, edge, at);
+        }
+        self.lists.truncate(first_list);
+    }
+
+    /// Writes the scalars of a dict and notes its dicts and lists.
+    fn dict(&mut self, tape: &Tape, index: usize, node: NodeId, at: RowRef) {
+        let end = tape.after(index);
+        let mut next = index + 1;
+        let mut guess = 0;
+        while next < end {
+            let key = tape.nodes()[next];
+            let value = next + 1;
+            let edge = self.key_edge(key, node, guess);
+            guess = edge + 1;
+            match tape.nodes()[value].kind {
+                Kind::Null => {}
+                Kind::Object if !self.stays_json(node, edge) => {
+                    if tape.after(value) > value + 1 {
+                        let child = self.shape.object(node, edge);
+                        self.dicts.push((value, child));
+                    }
+                }
+                Kind::Array if !self.stays_json(node, edge) => self.lists.push((value, node, edge)),
+                _ => self.value_of_key(tape, (index, next), node, edge, at),
+            }
+            next = tape.after(value);
+        }
+    }
+
+    #[inline]
+    fn key_edge(&mut self, key: Node, node: NodeId, guess: u32) -> u32 {
+        let bytes = self.bytes;
+        let raw = &bytes[key.start as usize..(key.start + key.len) as usize];
+        if key.kind == Kind::Text {
+            return self.shape.edge(node, raw, guess);
+        }
+        let mut text = Vec::new();
+        unescape(raw, &mut text);
+        self.shape.edge(node, &text, guess)
+    }
+
+    #[inline]
+    fn stays_json(&self, node: NodeId, edge: u32) -> bool {
+        self.shape.nodes[node as usize].edges[edge as usize].stays_json
+    }
+
+    /// Makes a row of a child table from each element of a list.
+    fn list(&mut self, tape: &Tape, index: usize, node: NodeId, edge: u32, parent: RowRef) {
+        let end = tape.after(index);
+        if end == index + 1 {
+            return;
+        }
+        let (mut table, level) = self.shape.list(node, edge);
+        // A second list of the same parent row in the same table: their positions would mix.
+        let mut ordinal = 0;
+        while self.rows.table(table).has_rows_of(parent.row) {
+            table = self.shape.alias_list(node, edge, ordinal);
+            ordinal += 1;
+        }
+        let mut next = index + 1;
+        let mut position = 0;
+        while next < end {
+            let row = self.rows.table(table).push_child(parent, position);
+            let at = RowRef { table, row, root: parent.root };
+            match tape.nodes()[next].kind {
+                Kind::Object => self.row(tape, next, at, level),
+                Kind::Array => self.wrapped(tape, next, b"list", at, level - 1),
+                _ => self.wrapped(tape, next, b"value", at, level),
+            }
+            position += 1;
+            next = tape.after(next);
+        }
+    }
+
+    /// Writes the value of a key, which may be a repeated one.
+    #[inline]
+    fn value_of_key(&mut self, tape: &Tape, (dict, key): (usize, usize), node: NodeId, edge: u32, at: RowRef) {
+        let known = self.shape.nodes[node as usize].edges[edge as usize].scalar;
+        if self.fast_value(tape.nodes()[key + 1], known, at) {
+            return;
+        }
+        if self.is_row_id(node, edge) {
+            return self.own_row_id(tape, key + 1, at);
+        }
+        let edge = self.unrepeated(tape, dict, key, node, edge);
+        self.value(tape, key + 1, node, edge, at);
+    }
+
+    /// Returns the edge for a key that stands more than once in its dict: `key`, `key 2`, `key 3`.
+    fn unrepeated(&mut self, tape: &Tape, dict: usize, key: usize, node: NodeId, edge: u32) -> u32 {
+        let text_of = |n: Node| &self.bytes[n.start as usize..(n.start + n.len) as usize];
+        let text = text_of(tape.nodes()[key]);
+        let (mut before, mut at) = (0, dict + 1);
+        while at < key {
+            before += usize::from(text_of(tape.nodes()[at]) == text);
+            at = tape.after(at + 1);
+        }
+        if before == 0 {
+            return edge;
+        }
+        let mut twin = self.shape.nodes[node as usize].edges[edge as usize].key.to_vec();
+        twin.extend_from_slice(format!(" {}", before + 1).as_bytes());
+        self.shape.edge(node, &twin, edge + 1)
+    }
+
+    /// Writes a value that has exactly its column's type. Returns false when it needs a second look.
+    #[inline]
+    fn fast_value(&mut self, node: Node, column: ColumnId, at: RowRef) -> bool {
+        let rows = self.rows.table(at.table);
+        let Some(Some(builder)) = rows.columns.get_mut(column as usize) else { return false };
+        let raw = &self.bytes[node.start as usize..(node.start + node.len) as usize];
+        let row = at.row as usize;
+        let ready = match (builder.data_type, node.kind) {
+            (DataType::Text, Kind::Text) => Ready::Bytes,
+            (DataType::Text, Kind::EscapedText) => Ready::Escaped,
+            (DataType::Bigint, Kind::Integer) => match parse_i64(raw) {
+                Some(v) => Ready::Int(v),
+                None => return false,
+            },
+            (DataType::Double, Kind::Float) => match fast_double(raw) {
+                Some(v) => Ready::Double(v),
+                None => return false,
+            },
+            (DataType::Double, Kind::Integer) => match parse_i64(raw) {
+                // Whole numbers up to 2^53 are doubles.
+                Some(v) if v.unsigned_abs() <= 1 << 53 => Ready::Double(v as f64),
+                _ => return false,
+            },
+            (DataType::Bool, Kind::True) => Ready::Bool(true),
+            (DataType::Bool, Kind::False) => Ready::Bool(false),
+            (DataType::Timestamp, Kind::Text) => {
+                match std::str::from_utf8(raw).ok().and_then(iso_timestamp::detect_iso_timestamp) {
+                    Some(v) => Ready::Int(v),
+                    None => return false,
+                }
+            }
+            _ => return false,
+        };
+        if !rows.stamp(column, at.row) {
+            return false;
+        }
+        let Some(Some(builder)) = rows.columns.get_mut(column as usize) else { return false };
+        match (builder.open(row), ready) {
+            (Values::Int(values), Ready::Int(v)) => values.push(v),
+            (Values::Double(values), Ready::Double(v)) => values.push(v),
+            (Values::Bool(values), Ready::Bool(v)) => values.append(v),
+            (Values::Bytes { bytes, ends }, Ready::Escaped) => {
+                unescape(raw, bytes);
+                ends.push(bytes.len() as i32);
+            }
+            (values, _) => values.push_bytes(raw),
+        }
+        true
+    }
+
+    /// Writes any value: finds or makes its column, coerces it, or finds it a variant.
+    fn value(&mut self, tape: &Tape, index: usize, node: NodeId, edge: u32, at: RowRef) {
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        let value = self.read(tape, index, &mut text);
+        let mode = self.shape.settings.system;
+        let mut column = self.shape.column(node, edge, || value.column_type(true));
+        let mut ordinal = 0;
+        while !self.rows.table(at.table).stamp(column, at.row) {
+            column = self.shape.alias_column(node, edge, value.column_type(true), ordinal);
+            ordinal += 1;
+        }
+        let data_type = self.shape.data_type(at.table, column);
+        match coerce(data_type, value, mode) {
+            Some(typed) => self.push(column, typed, at),
+            None => self.variant(column, value, at),
+        }
+        self.scratch = text;
+    }
+
+    /// Writes a value that does not fit `column` to `<column>__v_<type>`.
+    fn variant(&mut self, mut column: ColumnId, value: Value<'_>, at: RowRef) {
+        let mode = self.shape.settings.system;
+        let own = value.own_type();
+        loop {
+            let of = self.shape.schema.tables[at.table as usize].columns[column as usize].name.clone();
+            let max = self.shape.settings.max_identifier_length;
+            let name = naming::variant_name(&of, own.as_str(), max);
+            // dlt infers a variant's type like any column's: an ISO text makes a timestamp.
+            let detect = mode == SystemColumns::Dlt;
+            column = self.shape.column_named(at.table, name, true, || if detect { value.column_type(true) } else { own });
+            let data_type = self.shape.data_type(at.table, column);
+            if let Some(typed) = coerce(data_type, value, mode)
+                && self.rows.table(at.table).stamp(column, at.row)
+            {
+                return self.push(column, typed, at);
+            }
+        }
+    }
+
+    fn push(&mut self, column: ColumnId, typed: Typed, at: RowRef) {
+        let builder = self.rows.table(at.table).builder(self.shape, at.table, column);
+        match (builder.open(at.row as usize), typed) {
+            (Values::Int(values), Typed::Int(v)) => values.push(v),
+            (Values::Double(values), Typed::Double(v)) => values.push(v),
+            (Values::Bool(values), Typed::Bool(v)) => values.append(v),
+            (Values::Decimal(values), Typed::Decimal(v)) => values.push(v),
+            (Values::Date(values), Typed::Date(v)) => values.push(v),
+            (values @ Values::Bytes { .. }, Typed::Bytes(v)) => values.push_bytes(&v),
+            (values, typed) => unreachable!("coerce() gave {typed:?} for {values:?}"),
+        }
+    }
+
+    /// Reads a scalar, dict or list of the tape as a value; `text` holds what has to be decoded.
+    fn read<'t>(&self, tape: &Tape, index: usize, text: &'t mut Vec<u8>) -> Value<'t>
+    where
+        'a: 't,
+    {
+        let node = tape.nodes()[index];
+        let bytes: &'a [u8] = self.bytes;
+        let range = node.start as usize..(node.start + node.len) as usize;
+        // The tape has checked the record's UTF-8, and escapes decode to UTF-8 only.
+        let utf8 = |bytes: &'t [u8]| std::str::from_utf8(bytes).unwrap_or_default();
+        match node.kind {
+            Kind::True => Value::Bool(true),
+            Kind::False => Value::Bool(false),
+            Kind::Integer => Value::Integer(utf8(&bytes[range])),
+            Kind::Float => Value::Float(utf8(&bytes[range])),
+            Kind::Text => Value::Text(utf8(&bytes[range])),
+            Kind::EscapedText => {
+                unescape(&bytes[range], text);
+                Value::Text(utf8(text))
+            }
+            Kind::Null | Kind::Object | Kind::Array => {
+                write_compact(tape, bytes, index, text);
+                Value::Json(utf8(text))
+            }
+        }
+    }
+
+    /// True for the key `_dlt_id` in dlt mode: dlt keeps the id a row brings.
+    fn is_row_id(&self, node: NodeId, edge: u32) -> bool {
+        let system = self.shape.settings.system;
+        system == SystemColumns::Dlt
+            && *self.shape.nodes[node as usize].edges[edge as usize].key == *system.column(ColumnRole::RowId).name.as_bytes()
+            && self.shape.is_top(node)
+    }
+
+    fn own_row_id(&mut self, tape: &Tape, index: usize, at: RowRef) {
+        let mut text = Vec::new();
+        let value = self.read(tape, index, &mut text);
+        if let Some(Typed::Bytes(id)) = coerce(DataType::Text, value, SystemColumns::Dlt) {
+            let id = String::from_utf8_lossy(&id).into_owned();
+            self.rows.table(at.table).own_ids.push((at.row, id));
+        }
+    }
+}
+
+/// A value read as what its column holds.
+enum Ready {
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+    Bytes,
+    Escaped,
+}
+
+/// Reads a JSON integer; `None` beyond 64 bits.
+#[inline]
+fn parse_i64(raw: &[u8]) -> Option<i64> {
+    let (digits, negative) = match raw {
+        [b'-', rest @ ..] => (rest, true),
+        _ => (raw, false),
+    };
+    if digits.len() <= 18 {
+        let value = digits.iter().fold(0i64, |v, d| v * 10 + i64::from(d - b'0'));
+        return Some(if negative { -value } else { value });
+    }
+    std::str::from_utf8(raw).ok()?.parse().ok()
+}
+
+/// Reads a JSON number with fraction or exponent; `None` when a double does not hold it.
+#[inline]
+fn fast_double(raw: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(raw).ok()?;
+    // Up to 15 digits in the plain range always survive; the rest is looked at closely.
+    if raw.len() <= 16 && !raw.iter().any(|b| b | 0x20 == b'e') {
+        return text.parse().ok();
+    }
+    held_by_double(text)
+}

@@ -1,0 +1,184 @@
+//! The load package: one sealed, immutable bundle of rows, schema, state and counts.
+//!
+//! The words here are pure data; the files they stand for are written and read by
+//! `longshore-pipeline`.
+
+use crate::error::Result;
+use crate::schema::{Schema, SchemaChange, Table};
+use arrow_array::RecordBatch;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Identifies one load: Unix seconds with six decimals, as dlt writes it; sorts by time as text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LoadId(String);
+
+impl LoadId {
+    /// Returns the load id of that moment.
+    pub fn from_micros(micros: u64) -> Self {
+        LoadId(format!("{:010}.{:06}", micros / 1_000_000, micros % 1_000_000))
+    }
+
+    /// Reads a load id written by [`LoadId::from_micros`] or by dlt.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (seconds, fraction) = text.split_once('.')?;
+        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        (digits(seconds) && digits(fraction)).then(|| LoadId(text.to_owned()))
+    }
+
+    /// Returns the moment, in microseconds since 1970.
+    pub fn micros(&self) -> u64 {
+        let (seconds, fraction) = self.0.split_once('.').unwrap_or((&self.0, "0"));
+        let micros = format!("{fraction:0<6.6}").parse::<u64>().unwrap_or(0);
+        seconds.parse::<u64>().unwrap_or(0).saturating_mul(1_000_000).saturating_add(micros)
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LoadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a load goes inside a destination, and for which pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The schema, dataset or folder the tables stand in.
+    pub dataset: String,
+}
+
+/// Everything about a sealed package but the rows themselves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this file's form.
+    pub format: u32,
+    /// The load.
+    pub load_id: LoadId,
+    /// Where it was meant to go.
+    pub target: Target,
+    /// The whole schema after this load.
+    pub schema: Schema,
+    /// What the load adds to the schema it began from.
+    pub change: SchemaChange,
+    /// The source's state after this load; `None` when the source keeps none.
+    pub state: Option<serde_json::Value>,
+    /// Records read, normalised and rejected.
+    pub counts: Counts,
+    /// Rows per table, in table order. Tables without rows in this load are not listed.
+    pub tables: Vec<TableCount>,
+    /// The files with the rows.
+    pub parts: Vec<PartFile>,
+}
+
+/// Records of one load: `read = normalised + rejected`, always.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Records the source gave.
+    pub read: u64,
+    /// Records that became rows.
+    pub normalised: u64,
+    /// Records kept whole in the rejects table.
+    pub rejected: u64,
+    /// Bytes read, decompressed.
+    pub bytes: u64,
+}
+
+/// Rows of one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableCount {
+    /// The table.
+    pub table: String,
+    /// Its rows in this load.
+    pub rows: u64,
+}
+
+/// One file of a package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartFile {
+    /// Whose rows it holds.
+    pub table: String,
+    /// File name inside the package's folder.
+    pub file: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Size on disk.
+    pub bytes: u64,
+    /// CRC-32 of the file, as eight hexadecimal digits.
+    pub crc32: String,
+}
+
+impl Manifest {
+    /// Returns the rows of a table in this load.
+    pub fn rows(&self, table: &str) -> u64 {
+        self.tables.iter().find(|t| t.table == table).map_or(0, |t| t.rows)
+    }
+}
+
+/// A batch of rows on its way to a destination, with the table it belongs to as of that batch.
+///
+/// `rows` has the table's columns in order, without the load id column, which is the same for all
+/// rows of a load and is added by the destination.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Number of the part in its load, from 0: a repeat of the same load repeats the numbers.
+    pub number: u64,
+    /// The table, with the columns known when the part was made. Later parts may have more.
+    pub table: Arc<Table>,
+    /// Where the rows are.
+    pub rows: PartRows,
+}
+
+/// Rows in memory, or in a file that is read batch by batch.
+#[derive(Debug, Clone)]
+pub enum PartRows {
+    /// Just normalised.
+    Memory(Arc<[RecordBatch]>),
+    /// In a sealed package.
+    File(Arc<dyn PartFileReader>),
+}
+
+/// Opens a part's file; given by `longshore-pipeline`, which knows the format.
+pub trait PartFileReader: fmt::Debug + Send + Sync {
+    /// Returns the file's path, for destinations that can read it themselves.
+    fn path(&self) -> &Path;
+    /// Reads the rows, batch by batch, after checking the checksum.
+    fn open(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>>;
+}
+
+impl Part {
+    /// Returns the rows as an iterator of batches.
+    pub fn batches(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
+        match &self.rows {
+            PartRows::Memory(batches) => {
+                let batches = Arc::clone(batches);
+                Ok(Box::new((0..batches.len()).map(move |i| Ok(batches[i].clone()))))
+            }
+            PartRows::File(file) => file.open(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LoadId;
+
+    #[test]
+    fn load_ids_are_decimal_seconds_and_sort_by_time() {
+        let id = LoadId::from_micros(1_763_826_000_000_042);
+        assert_eq!(id.as_str(), "1763826000.000042");
+        assert_eq!(id.micros(), 1_763_826_000_000_042);
+        assert_eq!(LoadId::parse("1763826000.5").map(|l| l.micros()), Some(1_763_826_000_500_000));
+        assert!(LoadId::parse("../etc").is_none());
+        assert!(LoadId::from_micros(1) < LoadId::from_micros(2_000_000));
+    }
+}

@@ -1,0 +1,68 @@
+//! What has to be added to a dataset of one schema to hold the data of another.
+
+use super::{Column, Schema, Table};
+use serde::{Deserialize, Serialize};
+
+/// Tables and columns to add. Always additive: nothing is renamed, retyped or dropped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaChange {
+    /// One entry a table that is new or has new columns.
+    pub tables: Vec<TableChange>,
+}
+
+/// What one table needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableChange {
+    /// The table.
+    pub table: String,
+    /// True when the table itself is new.
+    pub is_new: bool,
+    /// The columns to add, in column order.
+    pub columns: Vec<Column>,
+}
+
+impl SchemaChange {
+    /// Returns what leads from `old` to `new`.
+    pub fn between(old: &Schema, new: &Schema) -> Self {
+        let tables = new.tables.iter().filter_map(|t| TableChange::between(old.table(&t.name), t)).collect();
+        SchemaChange { tables }
+    }
+
+    /// Returns true when there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+}
+
+impl TableChange {
+    fn between(old: Option<&Table>, new: &Table) -> Option<Self> {
+        let known = |c: &&Column| old.is_none_or(|o| o.column(&c.name).is_none());
+        let columns: Vec<Column> = new.columns.iter().filter(known).cloned().collect();
+        if old.is_some() && columns.is_empty() {
+            return None;
+        }
+        Some(TableChange { table: new.name.clone(), is_new: old.is_none(), columns })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{DataType, SystemColumns};
+
+    #[test]
+    fn names_new_tables_and_new_columns_only() {
+        let mut old = Schema::new("s", SystemColumns::Native);
+        let mut a = Table::new("a", None);
+        a.columns.push(Column::data("x", DataType::Bigint));
+        old.tables.push(a.clone());
+        let mut new = old.clone();
+        assert!(SchemaChange::between(&old, &new).is_empty());
+        new.tables[0].columns.push(Column::data("y", DataType::Text));
+        new.tables.push(Table::new("a__b", Some("a".into())));
+        let change = SchemaChange::between(&old, &new);
+        assert_eq!(change.tables.len(), 2);
+        assert_eq!(change.tables[0].columns, vec![Column::data("y", DataType::Text)]);
+        assert!(!change.tables[0].is_new && change.tables[1].is_new);
+    }
+}

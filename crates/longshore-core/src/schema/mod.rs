@@ -1,0 +1,125 @@
+//! The shape of a dataset: tables, their columns, and what changes between two shapes.
+
+mod column;
+mod data_type;
+mod diff;
+mod table;
+
+pub use column::{Column, ColumnRole};
+pub use data_type::{DECIMAL_PRECISION, DataType};
+pub use diff::{SchemaChange, TableChange};
+pub use table::{Alias, AliasKind, Table};
+
+use serde::{Deserialize, Serialize};
+
+/// All tables of a pipeline's dataset, in the order they were first seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    /// The pipeline's name, normalised.
+    pub name: String,
+    /// How system tables and columns are named.
+    #[serde(default)]
+    pub system_columns: SystemColumns,
+    /// Root and child tables of the data; the loader's own tables are not listed.
+    pub tables: Vec<Table>,
+}
+
+impl Schema {
+    /// Returns an empty schema.
+    pub fn new(name: impl Into<String>, system_columns: SystemColumns) -> Self {
+        Schema { name: name.into(), system_columns, tables: Vec::new() }
+    }
+
+    /// Returns the table of that (normalised) name.
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|t| t.name == name)
+    }
+
+    /// Returns the JSON text the version hash is made of and destinations store.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() // plain data with string keys: cannot fail
+    }
+
+    /// Returns a short hash of the content: equal schemas have equal hashes, on any machine.
+    pub fn hash(&self) -> String {
+        crate::hash::content_hash(self.to_json().as_bytes())
+    }
+}
+
+/// Which names the loader's own columns and tables have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SystemColumns {
+    /// `_row_id`, `_load_id`, ...: whole-number row ids, lossless coercions only.
+    #[default]
+    Native,
+    /// `_dlt_id`, `_dlt_load_id`, ...: what dlt itself would have written.
+    Dlt,
+}
+
+impl SystemColumns {
+    /// Returns the column of that role: its name and type.
+    pub fn column(self, role: ColumnRole) -> Column {
+        use ColumnRole::*;
+        let (native, dlt) = match role {
+            RowId => ("_row_id", "_dlt_id"),
+            LoadId => ("_load_id", "_dlt_load_id"),
+            ParentId => ("_parent_id", "_dlt_parent_id"),
+            RootId => ("_root_id", "_dlt_root_id"),
+            ListIndex => ("_list_idx", "_dlt_list_idx"),
+        };
+        let (name, id_type) = match self {
+            SystemColumns::Native => (native, DataType::Bigint),
+            SystemColumns::Dlt => (dlt, DataType::Text),
+        };
+        let data_type = match role {
+            LoadId => DataType::Text,
+            ListIndex => DataType::Bigint,
+            RowId | ParentId | RootId => id_type,
+        };
+        Column::system(name, data_type, role)
+    }
+
+    /// Returns the roles a table has, in column order.
+    ///
+    /// dlt's order is `_dlt_load_id, _dlt_id` after a root's data and
+    /// `[_dlt_root_id,] _dlt_parent_id, _dlt_list_idx, _dlt_id` after a child's
+    /// (`dlt/common/normalizers/json/relational.py`, `_normalize_row`). Native mode puts the load
+    /// id on every table and the root id on every child.
+    pub fn roles(self, is_root: bool) -> &'static [ColumnRole] {
+        use ColumnRole::*;
+        match (self, is_root) {
+            (SystemColumns::Native, true) => &[RowId, LoadId],
+            (SystemColumns::Native, false) => &[RowId, ParentId, RootId, ListIndex, LoadId],
+            (SystemColumns::Dlt, true) => &[LoadId, RowId],
+            (SystemColumns::Dlt, false) => &[ParentId, ListIndex, RowId],
+        }
+    }
+
+    /// Returns the prefix that the loader's own tables share in this mode.
+    pub fn table_name(self, table: SystemTable) -> &'static str {
+        match (self, table) {
+            (SystemColumns::Native, SystemTable::Loads) => "_loads",
+            (SystemColumns::Native, SystemTable::Schemas) => "_schemas",
+            (SystemColumns::Native, SystemTable::State) => "_state",
+            (SystemColumns::Native, SystemTable::Rejects) => "_rejects",
+            (SystemColumns::Dlt, SystemTable::Loads) => "_dlt_loads",
+            (SystemColumns::Dlt, SystemTable::Schemas) => "_dlt_version",
+            (SystemColumns::Dlt, SystemTable::State) => "_dlt_pipeline_state",
+            (SystemColumns::Dlt, SystemTable::Rejects) => "_dlt_rejects",
+        }
+    }
+}
+
+/// The loader's own tables in a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SystemTable {
+    /// One row a committed load.
+    Loads,
+    /// One row a schema version.
+    Schemas,
+    /// The source's state, one row a change.
+    State,
+    /// Records that could not be stored, whole, with the reason.
+    Rejects,
+}

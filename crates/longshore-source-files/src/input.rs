@@ -1,0 +1,309 @@
+//! From what the user names (files, patterns, directories, `-`) to the inputs to read, in order.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+/// Where bytes come from; shared by all blocks of one input.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The path as it was found, or `<stdin>`.
+    pub name: String,
+    /// The input's place in the order of reading, from 0.
+    pub index: usize,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// One file or pipe to read. It is opened only when its turn comes.
+pub struct Input {
+    pub(crate) name: String,
+    /// Bytes on disk; unknown for pipes.
+    pub(crate) size: Option<u64>,
+    kind: Kind,
+}
+
+enum Kind {
+    Path(PathBuf),
+    Stdin,
+    Reader(Box<dyn Read + Send>),
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("name", &self.name)
+            .field("size", &self.size)
+            .finish()
+    }
+}
+
+impl Input {
+    /// Finds the inputs that `names` stand for, in the order of `names`:
+    ///
+    /// * `-` is stdin;
+    /// * an existing file is itself, whatever its name;
+    /// * a directory stands for all files below it, at any depth, that end in `.json`,
+    ///   `.jsonl` or `.ndjson`, each also with `.gz` or `.zst`; names that begin with a dot
+    ///   and links to directories are left out;
+    /// * anything else with `*`, `?` or `[` is a pattern (`**` crosses directories); a
+    ///   directory it matches stands for its files.
+    ///
+    /// The files of one directory or pattern are sorted by path, and a path named twice is
+    /// read once.
+    ///
+    /// # Errors
+    /// No names, a missing file, a pattern or directory without a file, `-` twice.
+    pub fn resolve(names: &[String]) -> Result<Vec<Input>> {
+        let mut inputs = Vec::new();
+        let mut seen = HashSet::new();
+        let times = names.iter().filter(|name| *name == "-").count();
+        if times > 1 {
+            return Err(Error::StdinTwice { times });
+        }
+        for name in names {
+            if name == "-" {
+                inputs.push(Input::stdin());
+                continue;
+            }
+            for path in expand(name)? {
+                if seen.insert(path.clone()) {
+                    inputs.push(Input::path(path));
+                }
+            }
+        }
+        if inputs.is_empty() {
+            return Err(Error::NoInput);
+        }
+        Ok(inputs)
+    }
+
+    /// The file at `path`, without looking for patterns in it.
+    pub fn path(path: impl Into<PathBuf>) -> Input {
+        let path = path.into();
+        let size = fs::metadata(&path)
+            .ok()
+            .filter(fs::Metadata::is_file)
+            .map(|m| m.len());
+        Input {
+            name: path.display().to_string(),
+            size,
+            kind: Kind::Path(path),
+        }
+    }
+
+    /// Standard input, named `<stdin>`.
+    pub fn stdin() -> Input {
+        Input {
+            name: "<stdin>".to_owned(),
+            size: None,
+            kind: Kind::Stdin,
+        }
+    }
+
+    /// Any other source of bytes, compressed or not.
+    pub fn reader(name: impl Into<String>, reader: impl Read + Send + 'static) -> Input {
+        Input {
+            name: name.into(),
+            size: None,
+            kind: Kind::Reader(Box::new(reader)),
+        }
+    }
+
+    /// The name for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn open(self, index: usize) -> Result<(Arc<Origin>, Box<dyn Read + Send>)> {
+        let reader: Box<dyn Read + Send> = match self.kind {
+            Kind::Stdin => Box::new(io::stdin()),
+            Kind::Reader(reader) => reader,
+            Kind::Path(path) => match File::open(path) {
+                Ok(file) => Box::new(file),
+                Err(cause) => {
+                    let name = self.name;
+                    return Err(Error::Open { name, cause });
+                }
+            },
+        };
+        let name = self.name;
+        Ok((Arc::new(Origin { name, index }), reader))
+    }
+}
+
+fn expand(name: &str) -> Result<Vec<PathBuf>> {
+    let path = Path::new(name);
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => {
+            let files = below(path)?;
+            if files.is_empty() {
+                return Err(Error::EmptyDirectory { path: path.into() });
+            }
+            Ok(files)
+        }
+        Ok(_) => Ok(vec![path.into()]),
+        Err(_) if name.contains(['*', '?', '[']) => matches(name),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            Err(Error::Missing { path: path.into() })
+        }
+        Err(cause) => Err(Error::Open {
+            name: name.to_owned(),
+            cause,
+        }),
+    }
+}
+
+fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
+    let options = glob::MatchOptions {
+        require_literal_leading_dot: true,
+        require_literal_separator: true,
+        case_sensitive: true,
+    };
+    let paths = glob::glob_with(pattern, options).map_err(|error| Error::BadPattern {
+        pattern: pattern.to_owned(),
+        reason: error.msg.to_lowercase(),
+        at: error.pos + 1,
+    })?;
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| Error::Open {
+            name: error.path().display().to_string(),
+            cause: error.into(),
+        })?;
+        if path.is_dir() {
+            files.extend(below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::NothingMatches {
+            pattern: pattern.to_owned(),
+        });
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The JSON files below a directory, sorted by path.
+fn below(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut left = vec![directory.to_path_buf()];
+    while let Some(directory) = left.pop() {
+        let open_error = |cause| Error::Open {
+            name: directory.display().to_string(),
+            cause,
+        };
+        for entry in fs::read_dir(&directory).map_err(open_error)? {
+            let entry = entry.map_err(open_error)?;
+            let name = entry.file_name().to_string_lossy().to_lowercase();
+            let path = entry.path();
+            if name.starts_with('.') {
+                continue;
+            }
+            // `file_type` does not follow links, so a link cannot lead in circles.
+            if entry.file_type().map_err(open_error)?.is_dir() {
+                left.push(path);
+            } else if has_json_ending(&name) && !path.is_dir() {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn has_json_ending(name: &str) -> bool {
+    let name = name
+        .strip_suffix(".gz")
+        .or(name.strip_suffix(".zst"))
+        .unwrap_or(name);
+    [".json", ".jsonl", ".ndjson"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str, files: &[&str]) -> PathBuf {
+        let root =
+            std::env::temp_dir().join(format!("longshore-input-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(&root).unwrap();
+        for file in files {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "{}").unwrap();
+        }
+        root
+    }
+
+    fn names(root: &Path, what: &str) -> Result<Vec<String>> {
+        let inputs = Input::resolve(&[root.join(what).display().to_string()])?;
+        let root = format!("{}/", root.display());
+        Ok(inputs.iter().map(|i| i.name.replace(&root, "")).collect())
+    }
+
+    #[test]
+    fn finds_files_in_order() {
+        let root = folder(
+            "order",
+            &[
+                "b.json",
+                "a/x.jsonl.gz",
+                "a/.hid.json",
+                "c.txt",
+                "a.ndjson.ZST",
+                "n[1].json",
+            ],
+        );
+        assert_eq!(
+            names(&root, "").unwrap(),
+            ["a/x.jsonl.gz", "a.ndjson.ZST", "b.json", "n[1].json"]
+        );
+        assert_eq!(names(&root, "*.json").unwrap(), ["b.json", "n[1].json"]);
+        assert_eq!(
+            names(&root, "**/*.json*").unwrap(),
+            ["a/x.jsonl.gz", "b.json", "n[1].json"]
+        );
+        assert_eq!(names(&root, "n[1].json").unwrap(), ["n[1].json"]);
+        assert_eq!(names(&root, "c.txt").unwrap(), ["c.txt"]);
+        assert_eq!(names(&root, "?").unwrap(), ["a/x.jsonl.gz"]);
+    }
+
+    #[test]
+    fn refuses_what_is_not_there() {
+        let root = folder("none", &["sub/readme.txt"]);
+        assert!(matches!(
+            names(&root, ""),
+            Err(Error::EmptyDirectory { .. })
+        ));
+        assert!(matches!(names(&root, "x.json"), Err(Error::Missing { .. })));
+        assert!(matches!(
+            names(&root, "*.json"),
+            Err(Error::NothingMatches { .. })
+        ));
+        assert!(matches!(
+            names(&root, "a***b"),
+            Err(Error::BadPattern { .. })
+        ));
+        assert!(matches!(Input::resolve(&[]), Err(Error::NoInput)));
+        let twice = ["-".to_owned(), "-".to_owned()];
+        assert!(matches!(
+            Input::resolve(&twice),
+            Err(Error::StdinTwice { times: 2 })
+        ));
+    }
+}

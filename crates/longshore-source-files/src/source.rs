@@ -1,0 +1,246 @@
+//! The decompressed bytes of one input, read straight into the caller's buffer.
+
+use std::io::{self, BufReader, Chain, Cursor, ErrorKind, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+
+pub(crate) struct Source {
+    name: String,
+    decoder: Decoder,
+    /// Bytes read ahead to tell the format and the byte order mark; served first.
+    head: Vec<u8>,
+    raw: Arc<AtomicU64>,
+    text: u64,
+    progress: Progress,
+}
+
+enum Decoder {
+    Plain(Raw),
+    Gzip(Box<MultiGzDecoder<BufReader<Chain<Cursor<Vec<u8>>, Raw>>>>),
+    Zstd(Box<zstd::Decoder<'static, BufReader<Chain<Cursor<Vec<u8>>, Raw>>>>),
+}
+
+/// The undecoded input with its counters.
+struct Raw {
+    reader: Box<dyn Read + Send>,
+    count: Arc<AtomicU64>,
+    progress: Progress,
+}
+
+/// Compressed bytes read at once.
+const CHUNK: usize = 256 << 10;
+/// Magic numbers and the byte order mark are no longer than this.
+const HEAD: usize = 4;
+/// A buffer that has to be cleared first grows from this size, so small inputs stay cheap.
+const FIRST_READ: usize = 64 << 10;
+
+impl Source {
+    /// Tells the format by the first bytes. Returns the number of text bytes left out as well:
+    /// 3 with a byte order mark, else 0.
+    pub(crate) fn open(
+        name: String,
+        reader: Box<dyn Read + Send>,
+        progress: Progress,
+    ) -> Result<(Source, u64)> {
+        let raw = Arc::new(AtomicU64::new(0));
+        let mut reader = Raw {
+            reader,
+            count: Arc::clone(&raw),
+            progress: progress.clone(),
+        };
+        let mut head = vec![0; HEAD];
+        let read = read_full(&mut reader, &mut head);
+        let len = read.map_err(|cause| Error::Read {
+            name: name.clone(),
+            at: 0,
+            cause,
+        })?;
+        head.truncate(len);
+
+        let compressed = is_gzip(&head) || is_zstd(&head);
+        let (decoder, head) = if compressed {
+            let zstd = is_zstd(&head);
+            let reader = BufReader::with_capacity(CHUNK, Cursor::new(head).chain(reader));
+            (decoder(reader, zstd, &name)?, Vec::new())
+        } else {
+            (Decoder::Plain(reader), head)
+        };
+        let mut source = Source {
+            name,
+            decoder,
+            head,
+            raw,
+            text: 0,
+            progress,
+        };
+        if compressed {
+            let mut head = vec![0; HEAD];
+            let read = source.decode(&mut head);
+            let len = read.map_err(|cause| source.error(cause))?;
+            head.truncate(len);
+            source.head = head;
+        }
+        let skipped = source.check_head()?;
+        Ok((source, skipped))
+    }
+
+    /// Whether the text stands on the disk as it is.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.decoder, Decoder::Plain(_))
+    }
+
+    /// Fills `buf[filled..want]`, growing `buf` as needed, until it is full or the input ends.
+    /// Returns how far it is filled now; less than `want` means the end. `expected` is the
+    /// number of bytes still to come, if known.
+    pub(crate) fn fill(
+        &mut self,
+        buf: &mut Vec<u8>,
+        mut filled: usize,
+        want: usize,
+        expected: usize,
+    ) -> Result<usize> {
+        while filled < want {
+            if buf.len() <= filled {
+                let guess = filled.max(FIRST_READ).max(expected.saturating_add(1));
+                let len = filled.saturating_add(guess).min(want);
+                buf.reserve_exact(len - buf.len());
+                buf.resize(len, 0);
+            }
+            let end = want.min(buf.len());
+            let n = self.read(&mut buf[filled..end])?;
+            filled += n;
+            if filled < end {
+                break;
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Reads until `buf` is full or the input ends, so that blocks do not depend on how many
+    /// bytes a pipe gives at a time.
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let from_head = self.head.len().min(buf.len());
+        buf[..from_head].copy_from_slice(&self.head[..from_head]);
+        self.head.drain(..from_head);
+        let rest = &mut buf[from_head..];
+        let read = self.decode(rest);
+        let n = read.map_err(|cause| self.error(cause))? + from_head;
+        self.text += n as u64;
+        self.progress.add_text(n);
+        Ok(n)
+    }
+
+    fn decode(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match &mut self.decoder {
+            Decoder::Plain(reader) => read_full(reader, buf),
+            Decoder::Gzip(reader) => read_full(reader, buf),
+            Decoder::Zstd(reader) => read_full(reader, buf),
+        }
+    }
+
+    /// Drops a UTF-8 byte order mark and refuses UTF-16.
+    fn check_head(&mut self) -> Result<u64> {
+        if self.head.starts_with(b"\xEF\xBB\xBF") {
+            self.head.drain(..3);
+            return Ok(3);
+        }
+        let wide = [
+            b"\xFF\xFE".as_slice(),
+            b"\xFE\xFF",
+            b"{\0",
+            b"[\0",
+            b"\0{",
+            b"\0[",
+        ];
+        if wide.iter().any(|mark| self.head.starts_with(mark)) {
+            return Err(Error::NotUtf8 {
+                name: self.name.clone(),
+            });
+        }
+        Ok(0)
+    }
+
+    fn error(&self, cause: io::Error) -> Error {
+        let name = self.name.clone();
+        let compressed = self.raw.load(Ordering::Relaxed);
+        let at = self.text;
+        let format = match self.decoder {
+            Decoder::Gzip(_) => "gzip",
+            Decoder::Zstd(_) => "zstd",
+            Decoder::Plain(_) => return Error::Read { name, at, cause },
+        };
+        // Only the operating system's own errors carry a number, the decoders' do not.
+        if cause.raw_os_error().is_some() {
+            let at = compressed;
+            return Error::Read { name, at, cause };
+        }
+        if cause.kind() == ErrorKind::UnexpectedEof {
+            return Error::Truncated {
+                name,
+                format,
+                compressed,
+                at,
+            };
+        }
+        Error::Corrupt {
+            name,
+            format,
+            compressed,
+            at,
+            cause,
+        }
+    }
+}
+
+impl Read for Raw {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buf)?;
+        self.count.fetch_add(n as u64, Ordering::Relaxed);
+        self.progress.add_raw(n);
+        Ok(n)
+    }
+}
+
+fn decoder(
+    reader: BufReader<Chain<Cursor<Vec<u8>>, Raw>>,
+    zstd: bool,
+    name: &str,
+) -> Result<Decoder> {
+    if !zstd {
+        return Ok(Decoder::Gzip(Box::new(MultiGzDecoder::new(reader))));
+    }
+    let decoder = zstd::Decoder::with_buffer(reader).map_err(|cause| Error::Open {
+        name: name.to_owned(),
+        cause,
+    })?;
+    Ok(Decoder::Zstd(Box::new(decoder)))
+}
+
+fn read_full(reader: &mut impl Read, buf: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        match reader.read(&mut buf[filled..]) {
+            Ok(0) => break,
+            // A broken `Read` may claim more than there is room for.
+            Ok(n) => filled = (filled + n).min(buf.len()),
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(filled)
+}
+
+fn is_gzip(head: &[u8]) -> bool {
+    head.starts_with(b"\x1F\x8B")
+}
+
+/// A zstd frame, or a skippable frame before one.
+fn is_zstd(head: &[u8]) -> bool {
+    let skippable = matches!(head, [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..]);
+    skippable || head.starts_with(b"\x28\xB5\x2F\xFD")
+}

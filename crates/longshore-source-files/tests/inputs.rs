@@ -1,0 +1,136 @@
+//! Files as they come: compressed, cut off, misnamed, several.
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use flate2::{Compression, write::GzEncoder};
+use longshore_source_files::{BlockReader, Error, Input, Options, Result};
+
+const TEXT: &str = "{\"a\":1}\n{\"a\":2}\n";
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
+fn file(name: &str, bytes: &[u8]) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("longshore-inputs-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn text(inputs: Vec<Input>, block_bytes: usize) -> Result<String> {
+    let options = Options {
+        block_bytes,
+        ..Options::default()
+    };
+    let mut reader = BlockReader::new(inputs, options);
+    let pool = reader.pool();
+    let mut all = Vec::new();
+    while let Some(block) = reader.next_block()? {
+        all.extend_from_slice(&block.bytes);
+        pool.recycle(block.bytes);
+    }
+    let stats = reader.progress().stats();
+    assert_eq!(stats.inputs_done, stats.inputs);
+    assert_eq!(stats.text_bytes, all.len() as u64);
+    if let Some(total) = stats.total_raw_bytes {
+        assert_eq!(stats.raw_bytes, total);
+    }
+    Ok(String::from_utf8(all).unwrap())
+}
+
+#[test]
+fn the_content_tells_the_format() {
+    let members = [gzip(b"{\"a\":1}\n{\"a\""), gzip(b""), gzip(b":2}\n")].concat();
+    let frames = [zstd(b"{\"a\":1}\n{\"a\""), zstd(b":2}\n")].concat();
+    let skippable = [
+        b"\x50\x2A\x4D\x18\x03\0\0\0abc".as_slice(),
+        &zstd(TEXT.as_bytes()),
+    ]
+    .concat();
+    for (name, bytes) in [
+        ("plain.json.gz", TEXT.as_bytes().to_vec()),
+        ("gzip.json.zst", gzip(TEXT.as_bytes())),
+        ("members.txt", members),
+        ("zstd.json.gz", zstd(TEXT.as_bytes())),
+        ("frames", frames),
+        ("skippable.json", skippable),
+    ] {
+        for block in [1, 7, 64, 4 << 20] {
+            let found = text(vec![Input::path(file(name, &bytes))], block);
+            assert_eq!(found.unwrap(), TEXT, "{name} {block}");
+            let drip = Input::reader(name, common::Drip(bytes.clone(), 0));
+            assert_eq!(text(vec![drip], block).unwrap(), TEXT, "{name} {block}");
+        }
+    }
+}
+
+#[test]
+fn nothing_cut_off_is_taken_as_whole() {
+    let long: String = TEXT.repeat(5000);
+    for (format, bytes) in [
+        ("gzip", gzip(long.as_bytes())),
+        ("zstd", zstd(long.as_bytes())),
+    ] {
+        for cut in [4, 5, 12, bytes.len() / 2, bytes.len() - 9, bytes.len() - 1] {
+            let input = Input::path(file(&format!("cut-{format}"), &bytes[..cut]));
+            let error = text(vec![input], 1000).unwrap_err();
+            let message = error.to_string();
+            assert!(
+                matches!(error, Error::Truncated { .. }),
+                "{format} {cut}: {error:?}"
+            );
+            assert!(
+                message.contains(&format!("after {cut} compressed bytes")),
+                "{message}"
+            );
+        }
+        let mut damaged = bytes.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle..middle + 8].fill(0xA5);
+        let error = text(vec![Input::path(file("damaged", &damaged))], 1000).unwrap_err();
+        // Damage in the right place looks like a length, and then the rest looks cut off.
+        let told = matches!(error, Error::Corrupt { .. } | Error::Truncated { .. });
+        assert!(told, "{format}: {error:?}");
+    }
+}
+
+#[test]
+fn inputs_follow_one_another() {
+    let first = file("n1.json", b"{\"a\":1}");
+    let empty = file("n2.json", b"");
+    let last = file("n3.json", b"\n[1,2]");
+    let inputs = [first, empty, last].map(Input::path).into();
+    let mut reader = BlockReader::new(inputs, Options::default());
+    let mut seen = Vec::new();
+    while let Some(block) = reader.next_block().unwrap() {
+        seen.push((block.source.index, block.sequence, block.line));
+    }
+    assert_eq!(seen, [(0, 0, 1), (2, 1, 1)]);
+    assert_eq!(reader.progress().stats().selected, 2);
+}
+
+#[test]
+fn says_what_cannot_be_read() {
+    for bytes in [b"\xFF\xFE{\0".as_slice(), b"{\0\"\0", &gzip(b"\xFE\xFF\0{")] {
+        let error = text(vec![Input::path(file("wide", bytes))], 1000).unwrap_err();
+        assert!(matches!(error, Error::NotUtf8 { .. }), "{error}");
+    }
+    let gone = text(vec![Input::path("/nowhere/at/all.json")], 1000).unwrap_err();
+    assert!(
+        gone.to_string()
+            .starts_with("cannot open /nowhere/at/all.json: "),
+        "{gone}"
+    );
+}
