@@ -271,7 +271,8 @@ def machine():
 def versions(args):
     script = (
         "import json, platform, importlib.metadata as m;"
-        "print(json.dumps({'python': platform.python_version(), **{p: m.version(p) for p in ('dlt', 'duckdb', 'pyarrow')}}))"
+        "found = {p: m.version(p) for p in ('dlt', 'duckdb', 'pyarrow')};"
+        "print(json.dumps({'python': platform.python_version(), **found}))"
     )
     try:
         peers = json.loads(run_small([args.python, "-c", script]))
@@ -324,7 +325,8 @@ def markdown(report):
         bound, met = verdict(result, report["quick"])
         values = " | ".join(number(result[key]) for key in ("min", "median", "max"))
         lines.append(f"| {result['what']} | {result['unit']} | {values} | {bound} | {met} |")
-    lines += ["", "| medians | input, MB | wall, s | processor, s | MB/s | peak memory, MB |", "|---|---:|---:|---:|---:|---:|"]
+    lines += ["", "| medians | input, MB | wall, s | processor, s | MB/s | peak memory, MB |"]
+    lines += ["|---|---:|---:|---:|---:|---:|"]
     for who, result in report["runs"].items():
         keys = ("wall_s", "cpu_s", "mb_per_s", "peak_rss_mb")
         values = " | ".join(number(result[key]["median"]) for key in keys)
@@ -361,8 +363,10 @@ def arguments():
     parser.add_argument("--write-docs", type=Path, metavar="PAGE", help=f"put the tables between {BEGIN} and {END}")
     parser.add_argument("--work-dir", type=Path, help="where data and databases go (a new temporary folder)")
     parser.add_argument("--python", default=str(venv) if venv.exists() else sys.executable, help="runs the peers")
-    parser.add_argument("--longshore-cmd", type=shlex.split, default=[built("longshore")], help="instead of target/release/longshore")
-    parser.add_argument("--data-cmd", type=shlex.split, default=[built("bench-data")], help="instead of target/release/bench-data")
+    parser.add_argument("--longshore-cmd", type=shlex.split, default=[built("longshore")],
+                        help="instead of target/release/longshore")
+    parser.add_argument("--data-cmd", type=shlex.split, default=[built("bench-data")],
+                        help="instead of target/release/bench-data")
     parser.add_argument("--timeout", type=float, default=900, help="seconds after which a run is killed (900)")
     args = parser.parse_args()
     args.rounds = args.rounds or (2 if args.quick else 5)

@@ -6,8 +6,8 @@ Everything that may differ is normalised in this file, here and nowhere else:
  1. `_dlt_version`, `_dlt_loads` and `_dlt_pipeline_state` hold times, versions and hashes: of the first two the names
     of the columns are compared, of the third nothing (not even that it is there), since it is written only when a
     pipeline's state changed.
- 2. A root row's `_dlt_id` is random (10 bytes in base64 without padding, 14 characters). Such ids are replaced by the
-    row's place in an order of the root rows by content, where content includes all rows below. Ids in another form
+ 2. A root row's `_dlt_id` is random (10 bytes in base64 without padding, 14 characters). Such ids are replaced by an
+    ordinal, the same in both datasets for rows of equal content, where content includes all rows below. Ids in another form
     were in the data, and are compared as they are. Ids of nested rows follow from the parent's: that they are
     base64(SHAKE128("<parent id>_<table>_<list index>")) is checked in each dataset for itself, then they are replaced
     by the path from the root.
@@ -114,20 +114,21 @@ def nested_id(parent_id, table, index):
     return base64.b64encode(digest).decode("ascii").rstrip("=")
 
 
-def canonical(dataset):
-    """The rows of each table with ids replaced by places; raises BrokenDataset on an id or link that does not hold."""
-    children = defaultdict(list)  # (parent table, parent id) -> [(table, list index, row)]
+def checked(dataset):
+    """The children of each row, {(table, id): [(child table, list index, row)]}; raises BrokenDataset where ids do not hold."""
+    children = defaultdict(list)
     ids = defaultdict(set)
     for table, rows in dataset.rows.items():
+        if not any(column == ID for column, _, _ in dataset.columns[table]):
+            raise BrokenDataset(f"{table}: no column {ID}")
         for row in rows:
-            if ID in row:
-                if row[ID] in ids[table]:
-                    raise BrokenDataset(f"{table}: {ID} {row[ID]!r} twice")
-                ids[table].add(row[ID])
+            if row[ID] in ids[table]:
+                raise BrokenDataset(f"{table}: {ID} {row[ID]!r} twice")
+            ids[table].add(row[ID])
     for table, rows in dataset.rows.items():
         if not dataset.is_nested(table):
             for row in rows:
-                if LOAD not in row or row[LOAD] not in dataset.load_ids:
+                if row.get(LOAD) not in dataset.load_ids:
                     raise BrokenDataset(f"{table}: {LOAD} {row.get(LOAD)!r} is not a finished load in _dlt_loads")
             continue
         ancestors = dataset.ancestors(table)
@@ -135,42 +136,80 @@ def canonical(dataset):
             parent = next((t for t in ancestors if row[PARENT] in ids[t]), None)
             if parent is None:
                 raise BrokenDataset(f"{table}: {PARENT} {row[PARENT]!r} is not in {' or '.join(ancestors)}")
-            expected = nested_id(row[PARENT], table, row[INDEX])
+            index = row.get(INDEX)
+            expected = nested_id(row[PARENT], table, index)
             if row[ID] != expected:
-                raise BrokenDataset(f"{table}: {ID} {row[ID]!r} at index {row[INDEX]} of {row[PARENT]!r}, not {expected!r}")
-            children[parent, row[PARENT]].append((table, row[INDEX], row))
+                raise BrokenDataset(f"{table}: {ID} {row[ID]!r} at index {index} of {row[PARENT]!r}, not {expected!r}")
+            children[parent, row[PARENT]].append((table, index, row))
+    return children
 
-    def content(row):
-        """A row without ids."""
-        return {k: v for k, v in row.items() if k not in (ID, PARENT, LOAD)}
 
-    def digest(table, row):
-        """What tells a row from others: its content and all that hangs below it."""
-        below = sorted((t, i, digest(t, r)) for t, i, r in children[table, row[ID]])
-        own = "" if is_random_id(row[ID]) or dataset.is_nested(table) else row[ID]
-        text = repr((own, sorted(content(row).items()), below))
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def own_content(row):
+    """A row without ids and links."""
+    return {column: value for column, value in row.items() if column not in (ID, PARENT, LOAD)}
 
-    result = defaultdict(list)
 
-    def place(table, row, path, parent_path):
+def digest(children, table, row, is_root=True):
+    """What tells a row from others: its content and all that hangs below it."""
+    below = sorted((t, i, digest(children, t, r, False)) for t, i, r in children[table, row[ID]])
+    own_id = row[ID] if is_root and not is_random_id(row[ID]) else ""
+    text = repr((own_id, sorted(own_content(row).items()), below))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def paired(rows_a, rows_b, digests_a, digests_b):
+    """The root rows of both sides as [(row or None, row or None)]: first the equal ones, then the most alike.
+
+    How unequal rows are paired decides only how differences read: a pair that is not equal is told as different.
+    """
+    waiting = defaultdict(list)
+    for row, mark in zip(rows_b, digests_b):
+        waiting[mark].append(row)
+    pairs, left_a = [], []
+    for row, mark in zip(rows_a, digests_a):
+        if waiting[mark]:
+            pairs.append((row, waiting[mark].pop(0)))
+        else:
+            left_a.append(row)
+    unpaired = {id(row) for rows in waiting.values() for row in rows}
+    left_b = [row for row in rows_b if id(row) in unpaired]
+    few = len(left_a) * len(left_b) <= 40_000
+    for row in left_a:
+        other = nearest(row, left_b) if few else (left_b[0] if left_b else None)
+        if other is not None:
+            left_b = [r for r in left_b if r is not other] if few else left_b[1:]
+        pairs.append((row, other))
+    return pairs + [(None, row) for row in left_b]
+
+
+def canonical(a, b):
+    """The rows of both datasets, [{table: rows}] * 2, with ids replaced by places, the same for rows that belong together."""
+    children = []
+    for which, dataset in (("first", a), ("second", b)):
+        try:
+            children.append(checked(dataset))
+        except BrokenDataset as error:
+            raise BrokenDataset(f"{which}: {error}") from error
+    result = [defaultdict(list), defaultdict(list)]
+
+    def place(side, table, row, path, parent_path):
         changed = dict(row)
         changed[ID] = path
         if PARENT in row:
             changed[PARENT] = parent_path
         if LOAD in row:
             changed[LOAD] = "<load>"
-        result[table].append(changed)
-        for child_table, index, child in children[table, row[ID]]:
-            place(child_table, child, f"{path}/{child_table}[{index}]", path)
+        result[side][table].append(changed)
+        for child_table, index, child in children[side][table, row[ID]]:
+            place(side, child_table, child, f"{path}/{child_table}[{index}]", path)
 
-    for table, rows in dataset.rows.items():
-        if dataset.is_nested(table):
-            continue
-        if any(ID not in row for row in rows):
-            raise BrokenDataset(f"{table}: no column {ID}")
-        for ordinal, row in enumerate(sorted(rows, key=lambda row: digest(table, row))):
-            place(table, row, f"#{ordinal}" if is_random_id(row[ID]) else f"={row[ID]}", None)
+    for table in sorted(set(a.rows) | set(b.rows)):
+        roots = [d.rows.get(table, []) if table in d.rows and not d.is_nested(table) else [] for d in (a, b)]
+        digests = [[digest(below, table, row) for row in rows] for below, rows in zip(children, roots)]
+        for ordinal, pair in enumerate(paired(*roots, *digests)):
+            for side, row in enumerate(pair):
+                if row is not None:
+                    place(side, table, row, f"#{ordinal}" if is_random_id(row[ID]) else f"={row[ID]}", None)
     return result
 
 
@@ -182,6 +221,7 @@ def nearest(row, candidates):
     """The candidate that shares most with a row, ids counting for little."""
     def shared(other):
         return sum((1 if k in (ID, PARENT) else 10) for k, v in row.items() if k in other and other[k] == v)
+
     return max(candidates, key=shared, default=None)
 
 
@@ -240,15 +280,12 @@ def differences(a, b):
             if described != other:
                 form = lambda d: d[0] + ("" if d[1] else " NOT NULL")
                 found.append(f"{table}.{name}: type {form(described)} against {form(other)}")
-    canonical_rows = []
-    for which, dataset in (("first", first), ("second", second)):
-        try:
-            canonical_rows.append(canonical(dataset))
-        except BrokenDataset as error:
-            found.append(f"{which}: {error}")
-    if len(canonical_rows) == 2:
-        for table in sorted(tables_a & tables_b & set(first.rows) & set(second.rows)):
-            found += compare_rows(table, canonical_rows[0][table], canonical_rows[1][table])
+    try:
+        rows_a, rows_b = canonical(first, second)
+    except BrokenDataset as error:
+        return found + [str(error)]
+    for table in sorted(set(first.rows) & set(second.rows)):
+        found += compare_rows(table, rows_a[table], rows_b[table])
     return found
 
 

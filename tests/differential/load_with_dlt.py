@@ -5,9 +5,8 @@ one after the other) or `name.ndjson` (a value a line), read with Python's own `
 that is a list is yielded as it is, so dlt takes it for a page of records. A sidecar `name.args` holds command line
 flags of `longshore load`, of which `--max-nesting` and `--table` mean something here.
 
-Parquet is the format between dlt's steps, not DuckDB's default `insert_values`, which writes SQL literals: there NUL
-characters are cut out of texts, and doubles pass through a decimal literal. Measured over this corpus, the formats
-agree; see README.md.
+Parquet is the format between dlt's steps, not DuckDB's default `insert_values`: its SQL literals lose the sign of -0.0,
+the last bit of some doubles, and NUL characters (README.md has the measurements).
 """
 
 import argparse

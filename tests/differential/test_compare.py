@@ -12,10 +12,10 @@ from compare import differences, nested_id
 from load_with_dlt import DATASET, load_all
 
 RECORDS = [
-    {"id": 1, "name": "a", "price": 0.5, "at": "2024-01-01T00:00:00Z", "ok": True,
+    {"id": 1, "name": "a", "price": 0.5, "seen": "2024-01-01T00:00:00Z", "ok": True,
      "lines": [{"sku": "x", "tags": ["p", "q"]}, {"sku": "y"}], "other": [1]},
-    {"id": 2, "name": "b", "price": -0.0, "at": "2024-01-02T00:00:00.5Z", "lines": [{"sku": "x", "tags": ["p"]}]},
-    {"id": 2, "name": "b", "price": -0.0, "at": "2024-01-02T00:00:00.5Z", "lines": [{"sku": "x", "tags": ["p"]}]},
+    {"id": 2, "name": "b", "price": -0.0, "seen": "2024-01-02T00:00:00.5Z", "lines": [{"sku": "x", "tags": ["p"]}]},
+    {"id": 2, "name": "b", "price": -0.0, "seen": "2024-01-02T00:00:00.5Z", "lines": [{"sku": "x", "tags": ["p"]}]},
     {"_dlt_id": "own id", "id": 3, "name": "", "lines": []},
 ]
 
@@ -61,19 +61,19 @@ class CompareTest(unittest.TestCase):
         self.assertEqual([], self.compared(name="nested"))
 
     def test_order_of_rows_does_not_matter(self):
-        columns = "id, name, price, at, ok, _dlt_load_id, _dlt_id"
         self.assertEqual([], self.compared(
             "CREATE TEMP TABLE kept AS SELECT * FROM items", "DELETE FROM items",
-            "INSERT INTO items BY NAME SELECT * FROM kept ORDER BY id DESC"), columns)
+            "INSERT INTO items BY NAME SELECT * FROM kept ORDER BY id DESC"))
 
     def test_changed_values(self):
         for column, value in [("name", "'z'"), ("id", "9"), ("price", "0.5000000000000001"), ("ok", "false"),
-                              ("at", "at + INTERVAL 1 MICROSECOND"), ("at", "NULL"), ("name", "''"), ("ok", "NULL")]:
+                              ("seen", "seen + INTERVAL 1 MICROSECOND"), ("seen", "NULL"), ("name", "''"), ("ok", "NULL")]:
             with self.subTest(column=column, value=value):
                 self.assertNoticed(f"items.{column}", f"UPDATE items SET {column} = {value} WHERE id = 1")
 
     def test_sign_of_zero(self):
-        self.assertNoticed("items.price", "UPDATE items SET price = 0.0 WHERE id = 2")
+        # not by UPDATE: DuckDB leaves a value alone that equals the new one, as -0.0 equals 0.0
+        self.assertNoticed("items.price", *self.rebuilt("items", "SELECT * REPLACE (abs(price) AS price) FROM items"))
 
     def test_null_is_not_empty_text(self):
         self.assertNoticed("items.name", "UPDATE items SET name = NULL WHERE id = 3")
@@ -122,7 +122,7 @@ class CompareTest(unittest.TestCase):
         self.assertNoticed("not a finished load", "UPDATE _dlt_loads SET status = 1")
 
     def test_columns(self):
-        columns = "name, id, price, at, ok, _dlt_load_id, _dlt_id"
+        columns = "name, id, price, seen, ok, _dlt_load_id, _dlt_id"
         self.assertNoticed("another order", *self.rebuilt("items", f"SELECT {columns} FROM items"))
         self.assertNoticed("only in the first: ['ok']", "ALTER TABLE items DROP ok")
         self.assertNoticed("only in the second: ['more']", "ALTER TABLE items ADD more BIGINT")
@@ -130,7 +130,7 @@ class CompareTest(unittest.TestCase):
 
     def test_types(self):
         self.assertNoticed("items.id: type BIGINT against INTEGER", "ALTER TABLE items ALTER id TYPE INTEGER")
-        self.assertNoticed("items.at: type TIMESTAMP WITH TIME ZONE against TIMESTAMP", "ALTER TABLE items ALTER at TYPE TIMESTAMP")
+        self.assertNoticed("items.seen: type TIMESTAMP WITH TIME ZONE against TIMESTAMP", "ALTER TABLE items ALTER seen TYPE TIMESTAMP")
         self.assertNoticed("items.lines: type JSON against VARCHAR", "ALTER TABLE items ALTER lines TYPE VARCHAR", name="nested")
 
     def test_nullability(self):

@@ -11,6 +11,7 @@
 //! * [`json`] reads a record's bytes into a flat tape;
 //! * [`normalize`] turns tapes into rows of a root table and its child tables;
 //! * [`naming`] and [`values`] are dlt's rules for names and for texts as values;
+//! * [`source`] yields the blocks of bytes;
 //! * [`schema`] is what a dataset looks like and how it grows;
 //! * [`package`] is the sealed bundle between a source and its destinations;
 //! * [`destination`] is the contract a destination keeps, [`memory`] its reference.
@@ -25,6 +26,7 @@ pub mod naming;
 pub mod normalize;
 pub mod package;
 pub mod schema;
+pub mod source;
 pub mod values;
 
 pub use error::{Error, ErrorKind, Result};

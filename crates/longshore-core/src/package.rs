@@ -109,6 +109,8 @@ pub struct PartFile {
     pub table: String,
     /// File name inside the package's folder.
     pub file: String,
+    /// How many of the table's columns it has: the first so many, the load id counted but not stored.
+    pub columns: usize,
     /// Rows in it.
     pub rows: u64,
     /// Size on disk.

@@ -1,1 +1,25 @@
-//! x
+//! Runs the flow: records out of a source, rows into a sealed package, the package into destinations.
+//!
+//! * [`Pipeline`] is a name with a working folder; [`Pipeline::run`] is one run;
+//! * `extract` normalises blocks in parallel, in an order that does not depend on the threads;
+//! * `writer` and [`store`] make the package and keep it; `part_file` is a file of it;
+//! * `load` stages and commits a package into one destination;
+//! * [`Progress`] and [`Report`] say what is going on and what came of it.
+//!
+//! Only this crate writes the working folder. It prints nothing and reads no environment.
+
+mod extract;
+mod load;
+mod lock;
+mod part_file;
+mod pipeline;
+mod progress;
+mod report;
+mod resume;
+mod run;
+pub mod store;
+mod writer;
+
+pub use pipeline::{Connect, DestinationRef, FinishedRun, Pipeline, RunOptions, default_data_dir};
+pub use progress::{Progress, Stage};
+pub use report::{DestinationReport, Outcome, Report, Timings};

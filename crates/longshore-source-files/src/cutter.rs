@@ -1,19 +1,20 @@
 //! Cuts the bytes of one input into pieces of whole records.
 
+mod faults;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use memchr::memchr_iter;
 
-use crate::error::{Error, Result};
-use crate::hint::{describe, large_array};
+use crate::error::Result;
 use crate::pool::Pool;
 use crate::reader::{Layout, Options};
 use crate::select::Select;
 use crate::sequence::{Split, Splitter, same_key_line};
 use crate::source::Source;
 use crate::value::skip_space;
-use crate::walk::{Fault, FaultKind, MOST_LEVELS, Stop, TopLevel, Walker};
+use crate::walk::{Stop, TopLevel, Walker};
 
 pub(crate) struct Cutter {
     name: String,
@@ -196,7 +197,8 @@ impl Cutter {
             return Ok(());
         };
         if let Some(fault) = walker.damage() {
-            if self.filled - walker.keep() > self.block_bytes {
+            // Its end may lie a few lines on; a block may hold few lines.
+            if self.filled - walker.keep() > self.block_bytes.saturating_mul(4) {
                 return Err(self.fault(fault));
             }
         } else if let Some(top) = walker.top()
@@ -282,71 +284,5 @@ impl Cutter {
         self.offset += by as u64;
         self.line += lines;
         self.want = self.block_bytes;
-    }
-
-    /// Offset and line of a byte of the buffer.
-    fn place(&self, at: usize) -> (u64, u64) {
-        let at = at.min(self.filled);
-        let lines = memchr_iter(b'\n', &self.buf[..at]).count() as u64;
-        (self.offset + at as u64, self.line + lines)
-    }
-
-    fn too_large(&self, start: usize, base: &str) -> Error {
-        let (offset, line) = self.place(start);
-        Error::TooLarge {
-            name: self.name.clone(),
-            offset,
-            line,
-            limit: self.max_record_bytes,
-            hint: large_array(base, &self.buf[start..self.filled]),
-        }
-    }
-
-    fn fault(&self, fault: Fault) -> Error {
-        let name = self.name.clone();
-        let (offset, line) = self.place(fault.at);
-        match fault.kind {
-            FaultKind::Stray(expected) => Error::Stray {
-                name,
-                offset,
-                line,
-                found: describe(&self.buf[..self.filled], fault.at),
-                expected,
-            },
-            FaultKind::BrokenString => Error::BrokenString { name, offset, line },
-            FaultKind::TooDeep => Error::TooDeep {
-                name,
-                offset,
-                line,
-                limit: MOST_LEVELS,
-            },
-            FaultKind::Ended => self.unterminated(),
-        }
-    }
-
-    /// Names the record under way, or else the top-level value.
-    fn unterminated(&self) -> Error {
-        let walker = match &self.mode {
-            Mode::Walk(walker) => Some(walker),
-            _ => None,
-        };
-        let record = walker.and_then(|walker| walker.record());
-        let top = walker.and_then(|walker| walker.top());
-        let (offset, line) = match (record.or(top), self.top) {
-            (Some(at), _) => self.place(at),
-            (None, Some(place)) => place,
-            (None, None) => self.place(0),
-        };
-        let what = match (record, walker) {
-            (Some(_), _) => "record",
-            (None, Some(walker)) => walker.top_kind(),
-            (None, None) => "value",
-        };
-        Error::Unterminated {
-            name: self.name.clone(),
-            what,
-            offset,
-            line,
-        }
     }
 }

@@ -37,6 +37,7 @@
 mod cutter;
 mod error;
 mod hint;
+mod json_source;
 mod input;
 mod pool;
 mod progress;
@@ -51,6 +52,7 @@ mod walk;
 
 pub use error::{Error, Result};
 pub use input::{Input, Origin};
+pub use json_source::{JsonSource, to_error};
 pub use pool::Pool;
 pub use progress::{Progress, Stats};
 pub use reader::{Block, BlockReader, Layout, Options};

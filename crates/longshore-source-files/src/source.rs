@@ -21,9 +21,12 @@ pub(crate) struct Source {
 
 enum Decoder {
     Plain(Raw),
-    Gzip(Box<MultiGzDecoder<BufReader<Chain<Cursor<Vec<u8>>, Raw>>>>),
-    Zstd(Box<zstd::Decoder<'static, BufReader<Chain<Cursor<Vec<u8>>, Raw>>>>),
+    Gzip(Box<MultiGzDecoder<Packed>>),
+    Zstd(Box<zstd::Decoder<'static, Packed>>),
 }
+
+/// Compressed bytes, with those read ahead in front.
+type Packed = BufReader<Chain<Cursor<Vec<u8>>, Raw>>;
 
 /// The undecoded input with its counters.
 struct Raw {
@@ -206,11 +209,7 @@ impl Read for Raw {
     }
 }
 
-fn decoder(
-    reader: BufReader<Chain<Cursor<Vec<u8>>, Raw>>,
-    zstd: bool,
-    name: &str,
-) -> Result<Decoder> {
+fn decoder(reader: Packed, zstd: bool, name: &str) -> Result<Decoder> {
     if !zstd {
         return Ok(Decoder::Gzip(Box::new(MultiGzDecoder::new(reader))));
     }

@@ -1,14 +1,15 @@
 //! Follows a path through JSON as it streams by and notes where the selected values are.
 
 mod damage;
+mod name;
+mod stop;
 
 use std::ops::Range;
-
-use memchr::memchr2;
 
 use crate::select::{Child, Select, Steps};
 use crate::skim::Skimmed;
 use crate::value::{Value, skip_space};
+pub(crate) use stop::{Fault, FaultKind, Stop};
 
 /// Positions are bytes of the buffer given to [`Walker::run`].
 #[derive(Debug)]
@@ -62,34 +63,6 @@ enum State {
     Body { value: Value, record: Option<usize> },
     /// Looking for the end of a damaged line.
     Damaged(Fault),
-}
-
-/// Why the walk stopped.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// Call again with the bytes from [`Walker::keep`] on and more.
-    More,
-    /// The input's end, between values.
-    End,
-    /// Only with [`TopLevel::Arrays`]: here begins a value that is no array.
-    Other(usize),
-    Fault(Fault),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) at: usize,
-    pub(crate) kind: FaultKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FaultKind {
-    /// Something else than what is named here.
-    Stray(&'static str),
-    /// The input ended inside a value.
-    Ended,
-    BrokenString,
-    TooDeep,
 }
 
 /// Levels kept while a path with `..` is followed; all else needs no memory per level.
@@ -156,13 +129,17 @@ impl Walker {
 
     /// Goes back to the begin of the top-level value under way.
     pub(crate) fn rewind(&mut self, top: usize) {
-        while self.found.last().is_some_and(|last| last.start >= top) {
-            self.found.pop();
-        }
+        self.forget_found(top);
         self.frames.clear();
         self.state = State::Top;
         self.pos = top;
         self.top = None;
+    }
+
+    fn forget_found(&mut self, from: usize) {
+        while self.found.last().is_some_and(|last| last.start >= from) {
+            self.found.pop();
+        }
     }
 
     pub(crate) fn top(&self) -> Option<usize> {
@@ -329,37 +306,6 @@ impl Walker {
         self.state = State::Value(steps);
     }
 
-    fn name(&mut self, byte: u8, buf: &[u8], eof: bool) -> Option<Stop> {
-        if byte != b'"' {
-            return Some(self.fault(FaultKind::Stray("a name in quotes")));
-        }
-        let start = self.pos + 1;
-        let end = match memchr2(b'"', b'\\', &buf[start..]) {
-            Some(n) if buf[start + n] == b'"' => start + n,
-            // `run` finds the closing quote itself, so an end is at least one byte further.
-            _ => match Value::begin(b'"').run::<true>(buf, self.pos, eof) {
-                Skimmed::End(end) => end - 1,
-                Skimmed::More if !eof => return Some(Stop::More),
-                Skimmed::More => return Some(self.fault(FaultKind::Ended)),
-                Skimmed::BrokenString(at) => {
-                    self.pos = at;
-                    return Some(self.fault(FaultKind::BrokenString));
-                }
-            },
-        };
-        let steps = self.frames.last().map_or(0, |frame| frame.steps);
-        let name = &buf[start..end];
-        let steps = if name.contains(&b'\\') {
-            let plain = unescape(name);
-            self.select.child(steps, Child::Key(&plain))
-        } else {
-            self.select.child(steps, Child::Key(name))
-        };
-        self.pos = end + 1;
-        self.state = State::Colon(steps);
-        None
-    }
-
     fn colon(&mut self, byte: u8, steps: Steps) -> Option<Stop> {
         if byte != b':' {
             return Some(self.fault(FaultKind::Stray("':'")));
@@ -400,33 +346,4 @@ impl Walker {
     fn fault(&self, kind: FaultKind) -> Stop {
         Stop::Fault(Fault { at: self.pos, kind })
     }
-}
-
-/// A name without its escapes. What is no valid escape is left out: it then matches nothing a
-/// path can say, and the parser is not asked.
-fn unescape(name: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(name);
-    let mut units: Vec<u16> = Vec::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
-            continue;
-        }
-        let unit = match chars.next() {
-            Some('b') => 8,
-            Some('f') => 12,
-            Some('n') => 10,
-            Some('r') => 13,
-            Some('t') => 9,
-            Some('u') => {
-                let digits: String = chars.by_ref().take(4).collect();
-                u16::from_str_radix(&digits, 16).unwrap_or(0xFFFD)
-            }
-            Some(c @ ('"' | '\\' | '/')) => c as u16,
-            _ => 0xFFFD,
-        };
-        units.push(unit);
-    }
-    String::from_utf16_lossy(&units).into_bytes()
 }

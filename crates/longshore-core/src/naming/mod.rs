@@ -13,7 +13,7 @@ use crate::values::python_chars::{digit_value, strip};
 /// What separates the parts of a flattened column and of a nested table name.
 pub const PATH_SEPARATOR: &str = "__";
 
-/// The name of a JSON key that has no name of its own (`RelationalNormalizer.EMPTY_KEY_IDENTIFIER`).
+/// The name of a JSON key that has no name of its own (dlt's `EMPTY_KEY_IDENTIFIER`).
 pub const EMPTY_KEY: &str = "_empty";
 
 /// The unshortened normalised form of one identifier (`normalize_identifier`).

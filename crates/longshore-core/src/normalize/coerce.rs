@@ -179,11 +179,7 @@ fn to_timestamp(value: Value<'_>, native: bool) -> Option<i64> {
     match value {
         Value::Text(text) if native => iso_timestamp::detect_iso_timestamp(text),
         Value::Text(text) => iso_timestamp::parse_timestamp(text),
-        Value::Integer(raw) if !native => raw.parse::<i64>().ok()?.checked_mul(1_000_000),
-        Value::Float(raw) if !native => {
-            let micros = (held_by_double(raw)? * 1e6).round();
-            (micros.abs() < 9e18).then_some(micros as i64)
-        }
+        Value::Integer(raw) | Value::Float(raw) if !native => iso_timestamp::from_epoch_seconds(held_by_double(raw)?),
         _ => None,
     }
 }

@@ -35,6 +35,8 @@ pub struct RecordBytes<'a> {
     /// The records, where they are known; otherwise values one after the other with white space
     /// between them.
     pub records: Option<&'a [Range<usize>]>,
+    /// True when an array is a page: its elements are the records. False when it is one record.
+    pub pages: bool,
 }
 
 /// What to do with a record that is not JSON.
@@ -82,7 +84,7 @@ pub fn normalize(shape: &mut Shape, tape: &mut Tape, block: RecordBytes<'_>, on_
         let parsed = tape.parse(&block.bytes[..limit], start).and_then(|end| cursor.check_end(end, limit));
         match parsed {
             Ok(end) => {
-                read += u64::from(walker.record(tape));
+                read += walker.records(tape, block.pages);
                 cursor.advance(end);
             }
             Err(error) => {

@@ -44,17 +44,6 @@ pub fn write_root_row_id(out: &mut String, load_id: &str, table: &str, row: u64)
     write_id(out, &[load_id, table], "\0", row);
 }
 
-/// A short hash of `content`, 20 characters: base64 of 15 bytes of SHAKE128 (dlt's `digest128b`
-/// with its default length).
-#[must_use]
-pub fn content_hash(content: &[u8]) -> String {
-    let mut digest = [0_u8; 15];
-    let mut hash = Shake128::default();
-    hash.update(content);
-    hash.finalize_xof().read(&mut digest);
-    STANDARD_NO_PAD.encode(digest)
-}
-
 const ID_BYTES: usize = 10;
 
 fn write_id(out: &mut String, names: &[&str; 2], separator: &str, index: u64) {
@@ -122,11 +111,6 @@ mod tests {
             nested_row_id("1704067200.5", "t", 12),
         ];
         assert!(others.iter().all(|other| *other != id));
-    }
-
-    #[test]
-    fn a_content_hash_is_the_one_dlt_computes() {
-        assert_eq!(content_hash(b"content"), "bV9ruFE/itQSTijLJS5e");
     }
 
     #[test]

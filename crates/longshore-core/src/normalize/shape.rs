@@ -102,6 +102,16 @@ impl Shape {
         self.version
     }
 
+    /// Returns a number that grows when a key that had a place gets another one.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Returns the root table's name.
+    pub fn root_name(&self) -> &str {
+        &self.settings.table
+    }
+
     fn adopt(&mut self, table: Table) -> TableId {
         let id = self.tables.len() as TableId;
         let parent = table.parent.as_ref().and_then(|p| self.by_name.get(p)).copied().unwrap_or(NONE);

@@ -16,7 +16,7 @@ fn settings(system: SystemColumns) -> Settings {
 /// `^parent`, `@position`.
 fn tables(input: &str, settings: Settings) -> String {
     let mut shape = Shape::new(Schema::new("p", settings.system), Arc::new(settings));
-    let block = RecordBytes { bytes: input.as_bytes(), records: None };
+    let block = RecordBytes { bytes: input.as_bytes(), records: None, pages: true };
     let block = normalize(&mut shape, &mut Tape::default(), block, OnError::Fail).expect("valid input");
     let batches = block.assemble(&shape, &LoadId::from_micros(1_577_836_800_000_000), &Offsets::default());
     let mut out = String::new();
@@ -269,20 +269,21 @@ fn the_same_list_path_of_two_parents_is_two_tables() {
 
 #[test]
 fn records_that_are_no_dicts() {
-    check("1 \"x\" [2,3] null", r#"t: value:bigint value__v_text:text
+    check("1 \"x\" [2,[3,4]] null", r#"t: value:bigint value__v_text:text
              1 - #0
              - "x" #1
-             - - #2
+             2 - #2
+             - - #3
            t__value: value:bigint
-             2 #0 ^2 @0
-             3 #1 ^2 @1"#);
+             3 #0 ^3 @0
+             4 #1 ^3 @1"#);
 }
 
 #[test]
 fn bad_records_are_rejected_whole_and_reading_goes_on() {
     let input = "{\"a\":1}\n{\"a\":\n{\"a\":2}\n\n{\"a\":\"x\ny\"}\n{\"a\":3}\n{\"a\":";
     let mut shape = Shape::new(Schema::new("p", SystemColumns::Native), Arc::new(settings(SystemColumns::Native)));
-    let block = RecordBytes { bytes: input.as_bytes(), records: None };
+    let block = RecordBytes { bytes: input.as_bytes(), records: None, pages: true };
     let block = normalize(&mut shape, &mut Tape::default(), block, OnError::Reject).unwrap();
     let bad: Vec<&str> = block.rejects.iter().map(|b| &input[b.range.clone()]).collect();
     assert_eq!(bad, ["{\"a\":", "{\"a\":\"x\ny\"}", "{\"a\":"]);
@@ -306,7 +307,7 @@ fn a_block_is_done_again_only_when_it_and_an_earlier_one_brought_something_new()
     assert!(!run(&mut third, "{\"b\":\"x\"}").is_valid_after(&first));
 
     fn run(shape: &mut Shape, input: &str) -> NormalizedBlock {
-        let block = RecordBytes { bytes: input.as_bytes(), records: None };
+        let block = RecordBytes { bytes: input.as_bytes(), records: None, pages: true };
         normalize(shape, &mut Tape::default(), block, OnError::Fail).unwrap()
     }
 }
@@ -314,7 +315,7 @@ fn a_block_is_done_again_only_when_it_and_an_earlier_one_brought_something_new()
 #[test]
 fn dlt_mode_links_rows_by_dlts_ids() {
     let mut shape = Shape::new(Schema::new("p", SystemColumns::Dlt), Arc::new(settings(SystemColumns::Dlt)));
-    let block = RecordBytes { bytes: br#"{"_dlt_id":"parent","l":[1]}"#, records: None };
+    let block = RecordBytes { bytes: br#"{"_dlt_id":"parent","l":[1]}"#, records: None, pages: true };
     let block = normalize(&mut shape, &mut Tape::default(), block, OnError::Fail).unwrap();
     let batches = block.assemble(&shape, &LoadId::from_micros(0), &Offsets::default());
     let names: Vec<&str> = batches[1].table.columns.iter().map(|c| c.name.as_str()).collect();

@@ -32,10 +32,23 @@ impl<'a> Walker<'a> {
         Walker { shape, rows: BlockRows::default(), bytes, dicts: Vec::new(), lists: Vec::new(), scratch: Vec::new() }
     }
 
+    /// Takes the record, or with `pages` the elements of the array, on the tape; returns how many.
+    pub(super) fn records(&mut self, tape: &Tape, pages: bool) -> u64 {
+        if !pages || tape.nodes()[0].kind != Kind::Array {
+            return u64::from(self.record(tape, 0));
+        }
+        let (mut count, mut next, end) = (0, 1, tape.after(0));
+        while next < end {
+            count += u64::from(self.record(tape, next));
+            next = tape.after(next);
+        }
+        count
+    }
+
     /// Takes one record; a record that is not a dict becomes `{"value": record}`. Returns false for
     /// `null`, which holds nothing and makes no row.
-    pub(super) fn record(&mut self, tape: &Tape) -> bool {
-        let kind = tape.nodes()[0].kind;
+    fn record(&mut self, tape: &Tape, index: usize) -> bool {
+        let kind = tape.nodes()[index].kind;
         if kind == Kind::Null {
             return false;
         }
@@ -44,9 +57,9 @@ impl<'a> Walker<'a> {
         let row = self.rows.table(table).push_root();
         let at = RowRef { table, row, root: row };
         if kind == Kind::Object {
-            self.row(tape, 0, at, level);
+            self.row(tape, index, at, level);
         } else {
-            self.wrapped(tape, 0, b"value", at, level);
+            self.wrapped(tape, index, b"value", at, level);
         }
         true
     }

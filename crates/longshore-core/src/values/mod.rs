@@ -5,7 +5,7 @@
 //! `tests/differential/values_by_dlt.py` against `tests/values_as_dlt.rs`.
 //!
 //! * [`iso_timestamp`]: text as a timestamp, date or time, and a timestamp as text.
-//! * [`python_text`]: `int()`, `float()`, `str2bool` and `repr(float)`.
+//! * [`python_text`]: `int()`, `float()`, `str2bool` and `repr(float)` ([`python_text::float_repr`]).
 //! * [`python_chars`]: what Python counts as white space and as a digit.
 //! * [`json_text`]: the escaping of a JSON string.
 
@@ -16,4 +16,5 @@ pub mod python_text;
 
 mod calendar;
 mod common_datetime;
+mod float_text;
 mod iso_parser;

@@ -22,7 +22,9 @@ impl Walker {
         };
         let end = end.or((eof && lines).then_some(buf.len()));
         let Some(end) = end else {
-            if lines && !eof && (start > 0 || self.damage().is_some()) {
+            if lines && !eof {
+                // The line is given out as a whole or not at all, so its records go.
+                self.forget_found(start);
                 self.state = State::Damaged(fault);
             }
             return false;

@@ -64,6 +64,15 @@ pub fn blocks_with(input: &[u8], options: Options) -> (Vec<Block>, Option<Error>
     for (index, block) in blocks.iter().enumerate() {
         let at = block.offset as usize;
         assert_eq!(block.bytes, input[at..at + block.bytes.len()]);
+        if let Layout::Records(ranges) = &block.layout {
+            let mut end = 0;
+            for range in ranges {
+                assert!(
+                    end <= range.start && range.start < range.end && range.end <= block.bytes.len()
+                );
+                end = range.end;
+            }
+        }
         let lines = input[..at].iter().filter(|b| **b == b'\n').count();
         assert_eq!(
             (block.line, block.sequence),

@@ -1,0 +1,224 @@
+//! What can be written on the command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Loads nested JSON into databases and files: parent and child tables, exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "longshore", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Folder for pipelines and packages [default: the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR", env = "LONGSHORE_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// More log lines on stderr
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+}
+
+impl Cli {
+    /// True when the answer is to be JSON.
+    pub(crate) fn json(&self) -> bool {
+        match &self.command {
+            Command::Load(load) => load.json,
+            Command::Tables(tables) => tables.json,
+            Command::Pipeline(pipeline) => pipeline.json,
+            Command::Query(_) | Command::Completions { .. } => false,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load files, folders, globs or stdin
+    Load(Box<LoadArgs>),
+    /// Run a query on what was loaded
+    Query(QueryArgs),
+    /// List the tables of a dataset with their row counts
+    Tables(TablesArgs),
+    /// Look after a pipeline: its packages, schema, last run
+    Pipeline(PipelineArgs),
+    /// Print a completion script
+    Completions {
+        /// The shell to print it for
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which dataset of which destination.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlaceArgs {
+    /// Name that keeps packages and state together
+    #[arg(long, value_name = "NAME", default_value = "longshore", env = "LONGSHORE_PIPELINE")]
+    pub(crate) pipeline: String,
+
+    /// Where to: a name (duckdb) or a URL (duckdb:///shop.duckdb) [default: <pipeline>.duckdb here]
+    #[arg(long, short, value_name = "URL", env = "LONGSHORE_DESTINATION")]
+    pub(crate) destination: Vec<String>,
+
+    /// Schema or folder the tables stand in [default: <pipeline>_dataset]
+    #[arg(long, value_name = "NAME", env = "LONGSHORE_DATASET")]
+    pub(crate) dataset: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// Files, folders, globs, or - for stdin
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<String>,
+
+    /// Root table of the records [default: the first input's name]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) table: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+
+    /// JSONPath to the records inside a wrapper, such as '$.data[*]'
+    #[arg(long, value_name = "PATH")]
+    pub(crate) select: Option<String>,
+
+    /// Levels of nesting that become columns and tables; deeper ones stay JSON
+    #[arg(long, value_name = "N", default_value_t = longshore_core::normalize::DEFAULT_MAX_NESTING)]
+    pub(crate) max_nesting: u32,
+
+    /// Paths kept as JSON columns, such as payload.raw,lines.attributes
+    #[arg(long, value_name = "PATH,..", value_delimiter = ',')]
+    pub(crate) json_columns: Vec<String>,
+
+    /// Type of a field that is not inferred, such as birthday=date or blob=binary
+    #[arg(long, value_name = "PATH=TYPE", value_delimiter = ',')]
+    pub(crate) hint: Vec<String>,
+
+    /// Names and form of the loader's own columns and tables
+    #[arg(long, value_enum, default_value_t = SystemColumns::Native)]
+    pub(crate) system_columns: SystemColumns,
+
+    /// What to do with records that are not JSON
+    #[arg(long, value_enum, default_value_t = OnError::Fail)]
+    pub(crate) on_error: OnError,
+
+    /// Threads to use [default: as many as there are processors]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+
+    /// Memory to stay within, such as 256M or 2G [default: half of what the process may have, at most 256M]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+
+    /// How to show progress
+    #[arg(long, value_enum, default_value_t = ProgressMode::Auto)]
+    pub(crate) progress: ProgressMode,
+
+    /// Print the result as one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SystemColumns {
+    /// _row_id, _parent_id, _load_id: whole-number ids
+    Native,
+    /// _dlt_id, _dlt_parent_id, _dlt_load_id: as dlt writes them
+    Dlt,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnError {
+    /// Load nothing and say where the first bad record is
+    Fail,
+    /// Keep bad records whole in the rejects table and load the rest
+    Reject,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressMode {
+    /// A bar on a terminal, log lines elsewhere
+    Auto,
+    /// A bar
+    Bar,
+    /// A line every few seconds
+    Log,
+    /// Nothing
+    Off,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueryArgs {
+    /// The query; table names need no dataset
+    pub(crate) sql: String,
+
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+
+    /// How to print the rows
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For reading
+    Table,
+    /// Comma-separated with a header
+    Csv,
+    /// One JSON object a line
+    Json,
+    /// A Parquet file, on stdout
+    Parquet,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TablesArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+
+    /// Print as one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PipelineArgs {
+    /// The pipeline's name
+    pub(crate) name: String,
+
+    #[command(subcommand)]
+    pub(crate) action: PipelineAction,
+
+    /// Print as one JSON document
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PipelineAction {
+    /// Where it stands: working folder, destinations, last load
+    Info,
+    /// Its packages: waiting and loaded
+    Packages,
+    /// The schema of the newest package
+    Schema {
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = SchemaFormat::Yaml)]
+        format: SchemaFormat,
+    },
+    /// What the last run did and where the time went
+    Trace,
+    /// Load the packages that wait
+    Retry,
+    /// Give up a package that waits
+    DropPackage {
+        /// Its load id [default: the only one that waits]
+        load_id: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFormat {
+    Yaml,
+    Json,
+}

@@ -1,0 +1,31 @@
+//! One file a command.
+
+mod load;
+mod pipeline;
+mod query;
+mod tables;
+
+use crate::args::{Cli, Command};
+use clap::CommandFactory;
+use longshore_core::error::Result;
+use std::process::ExitCode;
+
+/// Runs the command and returns the exit status.
+pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
+    match &cli.command {
+        Command::Load(args) => load::run(cli, args),
+        Command::Query(args) => query::run(args),
+        Command::Tables(args) => tables::run(args),
+        Command::Pipeline(args) => pipeline::run(cli, args),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "longshore", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// A runtime for the few calls a command makes.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    use longshore_core::error::Error;
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Error::internal("cannot start a runtime").source(e))
+}

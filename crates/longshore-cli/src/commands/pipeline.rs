@@ -1,0 +1,173 @@
+//! `longshore pipeline NAME …`: looking after a pipeline and its packages.
+
+use crate::args::{Cli, PipelineAction, PipelineArgs, SchemaFormat};
+use crate::error::FAILED;
+use crate::place::data_dir;
+use crate::summary::{self, bytes, number};
+use longshore_core::error::{Error, Result};
+use longshore_destinations::Limits;
+use longshore_pipeline::store::{Store, StoredPackage};
+use longshore_pipeline::{DestinationRef, Outcome, Pipeline, Progress};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub(crate) fn run(cli: &Cli, args: &PipelineArgs) -> Result<ExitCode> {
+    let data_dir = data_dir(cli.data_dir.as_ref())?;
+    let store = Store::existing(&data_dir, &args.name)?;
+    match &args.action {
+        PipelineAction::Info => info(&store, args),
+        PipelineAction::Packages => packages(&store, args),
+        PipelineAction::Schema { format } => schema(&store, *format),
+        PipelineAction::Trace => trace(&store, args),
+        PipelineAction::Retry => return retry(&data_dir, &store, args),
+        PipelineAction::DropPackage { load_id } => drop_package(&store, load_id.as_deref()),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn all_packages(store: &Store) -> Result<Vec<StoredPackage>> {
+    let mut all = store.loaded()?;
+    all.extend(store.pending()?);
+    Ok(all)
+}
+
+fn info(store: &Store, args: &PipelineArgs) -> Result<()> {
+    let (loaded, pending) = (store.loaded()?, store.pending()?);
+    let newest = loaded.last().or(pending.last());
+    if args.json {
+        println!("{}", json!({
+            "pipeline": args.name,
+            "working_folder": store.folder(),
+            "dataset": newest.map(|p| &p.manifest.target.dataset),
+            "destinations": newest.map(|p| p.progress.destinations.iter().map(|d| &d.url).collect::<Vec<_>>()),
+            "last_load": loaded.last().map(|p| &p.manifest.load_id),
+            "tables": newest.map(|p| p.manifest.schema.tables.len()),
+            "waiting": pending.iter().map(|p| &p.manifest.load_id).collect::<Vec<_>>(),
+        }));
+        return Ok(());
+    }
+    println!("Pipeline {} in {}", args.name, store.folder().display());
+    if let Some(p) = newest {
+        println!("  dataset       {}", p.manifest.target.dataset);
+        for d in &p.progress.destinations {
+            println!("  destination   {}", d.url);
+        }
+        println!("  tables        {}", p.manifest.schema.tables.len());
+    }
+    match loaded.last() {
+        Some(p) => println!("  last load     {}: {} records", p.manifest.load_id, number(p.manifest.counts.read)),
+        None => println!("  last load     none"),
+    }
+    println!("  waiting       {} package(s)", pending.len());
+    for p in &pending {
+        println!("    {}", p.manifest.load_id);
+    }
+    Ok(())
+}
+
+fn packages(store: &Store, args: &PipelineArgs) -> Result<()> {
+    let all = all_packages(store)?;
+    if args.json {
+        println!("{}", Value::Array(all.iter().map(package_json).collect()));
+        return Ok(());
+    }
+    if all.is_empty() {
+        println!("Pipeline {} has no packages", args.name);
+    }
+    for p in &all {
+        let state = if p.loaded { "loaded " } else { "WAITING" };
+        let m = &p.manifest;
+        println!("{}  {state}  {} records, {} rejected, {} in files", m.load_id, number(m.counts.read), number(m.counts.rejected), bytes(if p.loaded { 0 } else { p.bytes() }));
+        for d in &p.progress.destinations {
+            let state = match (d.committed, &d.error) {
+                (true, _) => "committed".to_owned(),
+                (false, Some(error)) => format!("failed: {error}"),
+                (false, None) => "not yet loaded".to_owned(),
+            };
+            println!("    {} dataset {}: {state}", d.url, m.target.dataset);
+        }
+        for t in &m.tables {
+            println!("    {}: {} rows", t.table, number(t.rows));
+        }
+    }
+    Ok(())
+}
+
+fn package_json(p: &StoredPackage) -> Value {
+    json!({
+        "load_id": p.manifest.load_id,
+        "state": if p.loaded { "loaded" } else { "waiting" },
+        "dataset": p.manifest.target.dataset,
+        "counts": p.manifest.counts,
+        "tables": p.manifest.tables,
+        "destinations": p.progress.destinations,
+        "bytes": if p.loaded { 0 } else { p.bytes() },
+        "folder": p.folder,
+    })
+}
+
+fn schema(store: &Store, format: SchemaFormat) -> Result<()> {
+    let all = all_packages(store)?;
+    let newest = all.last().ok_or_else(|| Error::config("nothing has been loaded yet, so there is no schema"))?;
+    let failed = |e: Box<dyn std::error::Error + Send + Sync>| Error::internal("the schema cannot be printed").source(e);
+    let text = match format {
+        SchemaFormat::Yaml => serde_yaml_ng::to_string(&newest.manifest.schema).map_err(|e| failed(e.into()))?,
+        SchemaFormat::Json => serde_json::to_string_pretty(&newest.manifest.schema).map_err(|e| failed(e.into()))? + "\n",
+    };
+    print!("{text}");
+    Ok(())
+}
+
+fn trace(store: &Store, args: &PipelineArgs) -> Result<()> {
+    let trace = store.trace().ok_or_else(|| Error::config("this pipeline has not run to its end yet, so there is no trace"))?;
+    if args.json {
+        println!("{trace}");
+        return Ok(());
+    }
+    let text = serde_yaml_ng::to_string(&trace).map_err(|e| Error::internal("the trace cannot be printed").source(e))?;
+    print!("{text}");
+    Ok(())
+}
+
+/// Loads what waits, each package where it was meant to go.
+fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode> {
+    let mut destinations: Vec<DestinationRef> = Vec::new();
+    for package in store.pending()? {
+        for d in package.progress.destinations {
+            if destinations.iter().all(|known| known.url != d.url) {
+                let destination = longshore_destinations::open(&d.url, Limits::default())?;
+                destinations.push(DestinationRef { url: d.url, destination });
+            }
+        }
+    }
+    if destinations.is_empty() {
+        println!("{}", if args.json { "[]" } else { "no package waits" });
+        return Ok(ExitCode::SUCCESS);
+    }
+    let pipeline = Pipeline::open(data_dir, &args.name, destinations)?
+        .connect_with(Arc::new(|url| longshore_destinations::open(url, Limits::default())));
+    let mut failed = false;
+    for finished in pipeline.retry(&Progress::default())? {
+        summary::print(&finished.report, args.json);
+        failed |= finished.acknowledge()?.outcome == Outcome::Failed;
+    }
+    Ok(ExitCode::from(if failed { FAILED } else { 0 }))
+}
+
+fn drop_package(store: &Store, load_id: Option<&str>) -> Result<()> {
+    let pending = store.pending()?;
+    let id = match (load_id, pending.as_slice()) {
+        (Some(id), _) => id.to_owned(),
+        (None, [only]) => only.manifest.load_id.to_string(),
+        (None, []) => return Err(Error::config("no package waits to be loaded")),
+        (None, many) => {
+            let ids: Vec<&str> = many.iter().map(|p| p.manifest.load_id.as_str()).collect();
+            return Err(Error::config("several packages wait").hint(format!("name one: {}", ids.join(", "))));
+        }
+    };
+    store.drop_package(&id)?;
+    println!("dropped package {id}; its records were not loaded");
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! `longshore tables`.
+
+use super::runtime;
+use crate::args::TablesArgs;
+use crate::place::Place;
+use crate::summary::number;
+use longshore_core::error::{Error, Result};
+use longshore_destinations::Limits;
+use std::process::ExitCode;
+
+pub(crate) fn run(args: &TablesArgs) -> Result<ExitCode> {
+    let place = Place::of(&args.place, Limits::default())?;
+    let destination = &place.destinations[0].destination;
+    let tables = runtime()?.block_on(destination.tables(&place.dataset))?;
+    if args.json {
+        println!("{}", serde_json::json!({ "destination": destination.to_string(), "dataset": place.dataset, "tables": tables }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if tables.is_empty() {
+        return Err(Error::destination("there is nothing in the dataset")
+            .with("dataset", &place.dataset)
+            .with("destination", destination)
+            .hint("check --destination, --dataset and --pipeline, or load something"));
+    }
+    let width = tables.iter().map(|t| t.table.chars().count()).max().unwrap_or(0);
+    println!("{destination} dataset {}", place.dataset);
+    for t in &tables {
+        println!("  {:width$}  {:>12} rows", t.table, number(t.rows));
+    }
+    Ok(ExitCode::SUCCESS)
+}

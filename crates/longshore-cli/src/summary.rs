@@ -1,0 +1,110 @@
+//! The closing lines, in dlt's manner, and the same as JSON.
+
+use longshore_pipeline::{DestinationReport, Outcome, Report};
+
+/// Prints what a run did.
+pub(crate) fn print(report: &Report, json: bool) {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report).unwrap_or_default()); // plain data: cannot fail
+        return;
+    }
+    for note in &report.notes {
+        println!("note: {note}");
+    }
+    println!("{}", headline(report));
+    for d in &report.destinations {
+        println!("{}", destination(report, d));
+        if let Some(hint) = &d.hint {
+            println!("  hint: {hint}");
+        }
+    }
+    table(report);
+    if report.counts.rejected > 0 {
+        println!("{} of {} records were rejected: see the rejects table", number(report.counts.rejected), number(report.counts.read));
+    }
+    let failed = report.destinations.iter().filter(|d| !d.committed).count();
+    match (&report.load_id, failed) {
+        (Some(id), 0) => println!("Load package {id} is LOADED and contains no failed jobs"),
+        (Some(id), n) => println!(
+            "Load package {id} is NOT LOADED at {n} of {} destinations; run again, or: longshore pipeline {} retry | drop-package {id}",
+            report.destinations.len(), report.pipeline
+        ),
+        (None, _) => {}
+    }
+}
+
+fn headline(report: &Report) -> String {
+    let steps = match report.outcome {
+        Outcome::Completed => "completed an interrupted load".to_owned(),
+        _ => format!(
+            "load step completed in {:.2} seconds: {} records ({}) normalised in {:.2}, {}",
+            report.timings.total,
+            number(report.counts.read),
+            bytes(report.counts.bytes),
+            report.timings.normalise,
+            rate(report),
+        ),
+    };
+    format!("Pipeline {} {steps}", report.pipeline)
+}
+
+fn rate(report: &Report) -> String {
+    let seconds = report.timings.total.max(0.000_001);
+    format!("{}/s", bytes((report.counts.bytes as f64 / seconds) as u64))
+}
+
+fn destination(report: &Report, d: &DestinationReport) -> String {
+    let packages = if d.committed { 1 } else { 0 };
+    let state = match (&d.error, d.already) {
+        (Some(error), _) => format!(": FAILED: {error}"),
+        (None, true) => " (it was there already)".to_owned(),
+        (None, false) => String::new(),
+    };
+    format!("{packages} load package(s) were loaded to destination {} and into dataset {}{state}", d.destination, report.dataset)
+}
+
+fn table(report: &Report) {
+    let width = report.tables.iter().map(|t| t.table.chars().count()).max().unwrap_or(0);
+    for t in &report.tables {
+        println!("  {:width$}  {:>12} rows", t.table, number(t.rows));
+    }
+}
+
+/// 1234567 -> 1,234,567
+pub(crate) fn number(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// 1536 -> 1.5 KB, in powers of ten as disks and networks count.
+pub(crate) fn bytes(n: u64) -> String {
+    let (mut value, mut unit) = (n as f64, "B");
+    for next in ["KB", "MB", "GB", "TB"] {
+        if value < 1000.0 {
+            break;
+        }
+        value /= 1000.0;
+        unit = next;
+    }
+    if unit == "B" { format!("{n} B") } else { format!("{value:.1} {unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_easy_to_read() {
+        assert_eq!(number(1_234_567), "1,234,567");
+        assert_eq!(number(999), "999");
+        assert_eq!(bytes(187_571_964), "187.6 MB");
+        assert_eq!(bytes(12), "12 B");
+    }
+}

@@ -1,0 +1,49 @@
+//! What a source gives: blocks of JSON bytes with whole records in them.
+
+use crate::error::Result;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Yields the records of one load, in order.
+pub trait Source: Send {
+    /// Returns the next block, or `None` at the end.
+    ///
+    /// # Errors
+    /// Anything that keeps the source from going on; the load is given up then.
+    fn next_block(&mut self) -> Result<Option<JsonBlock>>;
+
+    /// Takes back the buffer of a block that is done with, so that memory stays flat.
+    fn recycle(&self, _buffer: Vec<u8>) {}
+
+    /// Returns the state after the last block (cursors), or `None` when the source keeps none.
+    fn state(&self) -> Option<serde_json::Value> {
+        None
+    }
+
+    /// Called when the last block is normalised, before anything is sealed: the last chance to say
+    /// that the input was not what it should have been.
+    ///
+    /// # Errors
+    /// The load is given up then.
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes with whole records in them, and where they come from.
+#[derive(Debug)]
+pub struct JsonBlock {
+    /// Name of the file, URL or stream, for messages.
+    pub origin: Arc<str>,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The records, where the source has told them apart already; otherwise values one after the
+    /// other with white space between them.
+    pub records: Option<Vec<Range<usize>>>,
+    /// True when an array is a page: its elements are the records. False when it is one record.
+    pub pages: bool,
+    /// Offset of the first byte in the (decompressed) origin.
+    pub offset: u64,
+    /// Line of the first byte, from 1.
+    pub line: u64,
+}

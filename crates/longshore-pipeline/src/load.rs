@@ -1,0 +1,99 @@
+//! Loading a package into one destination: stage, commit, count back, try again.
+
+use crate::progress::Progress;
+use crate::store::StoredPackage;
+use longshore_core::destination::{CommitOutcome, Destination, Load, Opening, Staged};
+use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::package::{Manifest, Part, TableCount};
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{debug, warn};
+
+/// Tries of a load whose failure may pass.
+const TRIES: u32 = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Loads a sealed package from its files. Safe to call again after any outcome.
+pub(crate) async fn load_package(destination: &dyn Destination, package: &StoredPackage, progress: &Progress) -> Result<CommitOutcome> {
+    let mut pause = FIRST_PAUSE;
+    for attempt in 1.. {
+        match try_load(destination, package, progress).await {
+            Err(e) if e.is_retryable() && attempt < TRIES => {
+                warn!(destination = %destination, attempt, error = %e, "the load failed, trying again");
+                tokio::time::sleep(pause).await;
+                pause *= 4;
+            }
+            outcome => return outcome,
+        }
+    }
+    Err(Error::internal("no try left"))
+}
+
+async fn try_load(destination: &dyn Destination, package: &StoredPackage, progress: &Progress) -> Result<CommitOutcome> {
+    let manifest = &package.manifest;
+    if destination.is_committed(&manifest.target, &manifest.load_id).await? {
+        return Ok(CommitOutcome::AlreadyCommitted);
+    }
+    let load = destination.begin(&opening(manifest)).await?;
+    let mut staged = Vec::new();
+    for part in package.parts() {
+        staged.push(stage(load.as_ref(), &part, progress).await?);
+    }
+    commit(load, manifest, &staged).await
+}
+
+/// What a destination needs to know to load that package.
+pub(crate) fn opening(manifest: &Manifest) -> Opening {
+    Opening {
+        target: manifest.target.clone(),
+        load_id: manifest.load_id.clone(),
+        system_columns: manifest.schema.system_columns,
+    }
+}
+
+/// Stages one part.
+pub(crate) async fn stage(load: &dyn Load, part: &Part, progress: &Progress) -> Result<Staged> {
+    let staged = load.stage(part).await?;
+    progress.add_staged(staged.rows);
+    Ok(staged)
+}
+
+/// Commits, and believes it only when every count agrees: manifest = staged = counted back.
+pub(crate) async fn commit(load: Box<dyn Load>, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
+    let mut sums: Vec<TableCount> = Vec::new();
+    for receipt in staged {
+        match sums.iter_mut().find(|t| t.table == receipt.table) {
+            Some(sum) => sum.rows += receipt.rows,
+            None => sums.push(TableCount { table: receipt.table.clone(), rows: receipt.rows }),
+        }
+    }
+    agree(manifest, &sums, "staged")?;
+    let outcome = load.commit(manifest, staged).await?;
+    if let CommitOutcome::Committed(counted) = &outcome {
+        agree(manifest, counted, "counted back after the commit")?;
+        debug!(load_id = %manifest.load_id, "committed");
+    }
+    Ok(outcome)
+}
+
+fn agree(manifest: &Manifest, found: &[TableCount], what: &str) -> Result<()> {
+    for wanted in &manifest.tables {
+        let rows = found.iter().find(|t| t.table == wanted.table).map_or(0, |t| t.rows);
+        if rows != wanted.rows {
+            let message = format!("{rows} rows were {what}, the package has {}", wanted.rows);
+            return Err(Error::new(ErrorKind::Integrity, message)
+                .with("table", &wanted.table)
+                .with("load", &manifest.load_id)
+                .hint("the load is not trusted: look at the destination, then retry or drop the package"));
+        }
+    }
+    Ok(())
+}
+
+/// A message to the thread of a destination that stages early.
+pub(crate) enum Step {
+    /// Another part.
+    Part(Part),
+    /// The package is sealed.
+    Commit(Arc<Manifest>),
+}

@@ -1,0 +1,169 @@
+//! A pipeline: a name, its working folder, and how it is run.
+
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::run::Run;
+use crate::store::Store;
+use longshore_core::destination::Destination;
+use longshore_core::error::{Error, Result};
+use longshore_core::normalize::{OnError, Settings};
+use longshore_core::source::Source;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A destination and the URL it was named by, which finds it again for a package that waits.
+#[derive(Debug, Clone)]
+pub struct DestinationRef {
+    /// The URL without secrets, absolute: kept with packages.
+    pub url: String,
+    /// The destination.
+    pub destination: Arc<dyn Destination>,
+}
+
+/// Finds the destination of a package that an earlier run left, by its URL.
+pub type Connect = Arc<dyn Fn(&str) -> Result<Arc<dyn Destination>> + Send + Sync>;
+
+/// What one run does beside reading its source.
+#[derive(Clone)]
+pub struct RunOptions {
+    /// Dataset the tables stand in.
+    pub dataset: String,
+    /// Rules of normalising; names the root table.
+    pub settings: Settings,
+    /// What to do with malformed records.
+    pub on_error: OnError,
+    /// Normalising threads; at least one.
+    pub threads: usize,
+    /// Stands for the command: when an earlier run of the same command was interrupted after its
+    /// package was sealed, this run completes that and ends. Empty: never ends early.
+    pub fingerprint: String,
+    /// Counters others may watch.
+    pub progress: Progress,
+}
+
+/// A pipeline with its working folder.
+#[derive(Clone)]
+pub struct Pipeline {
+    name: String,
+    store: Store,
+    destinations: Vec<DestinationRef>,
+    connect: Option<Connect>,
+}
+
+impl Pipeline {
+    /// Returns the pipeline of that name in a data folder.
+    ///
+    /// # Errors
+    /// When the name cannot be a folder's name or the folder cannot be written.
+    pub fn open(data_dir: &Path, name: &str, destinations: Vec<DestinationRef>) -> Result<Self> {
+        check_name(name)?;
+        if destinations.is_empty() {
+            return Err(Error::config("a pipeline needs a destination"));
+        }
+        let store = Store::open(data_dir, name)?;
+        Ok(Pipeline { name: name.to_owned(), store, destinations, connect: None })
+    }
+
+    /// Tells how to find destinations of earlier packages that this run does not name.
+    #[must_use]
+    pub fn connect_with(mut self, connect: Connect) -> Self {
+        self.connect = Some(connect);
+        self
+    }
+
+    /// Loads a source: finishes what earlier runs left, extracts, seals a package, loads it.
+    ///
+    /// The report says what came of it; a destination that failed is in the report, not an error.
+    /// Call [`FinishedRun::acknowledge`] when the user has seen it.
+    ///
+    /// # Errors
+    /// When nothing could be sealed or an earlier package cannot be finished.
+    pub fn run(&self, source: &mut dyn Source, options: RunOptions) -> Result<FinishedRun> {
+        Run { pipeline: self, options }.run(source)
+    }
+
+    /// Loads packages that wait, and nothing new.
+    ///
+    /// # Errors
+    /// When one cannot be read, or its destination is not to be found.
+    pub fn retry(&self, progress: &Progress) -> Result<Vec<FinishedRun>> {
+        crate::resume::retry(self, progress)
+    }
+
+    /// Keeps a run's report for `pipeline NAME trace`.
+    ///
+    /// # Errors
+    /// When the working folder cannot be written.
+    pub fn note_trace(&self, report: &Report) -> Result<()> {
+        let trace = serde_json::to_value(report).map_err(|e| Error::internal("the report is no JSON").source(e))?;
+        self.store.write_trace(&trace)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn destinations(&self) -> &[DestinationRef] {
+        &self.destinations
+    }
+
+    pub(crate) fn find(&self, url: &str) -> Result<Arc<dyn Destination>> {
+        if let Some(found) = self.destinations.iter().find(|d| d.url == url) {
+            return Ok(Arc::clone(&found.destination));
+        }
+        match &self.connect {
+            Some(connect) => connect(url),
+            None => Err(Error::config("a package waits for a destination that this run does not name").with("destination", url)),
+        }
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline").field("name", &self.name).field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// A run that is over but for the user's having been told.
+#[derive(Debug)]
+#[must_use = "a run that is not acknowledged is completed again by the next one"]
+pub struct FinishedRun {
+    /// What came of it.
+    pub report: Report,
+    pub(crate) store: Store,
+    pub(crate) package: Option<crate::store::StoredPackage>,
+    pub(crate) _lock: Option<Arc<crate::lock::PipelineLock>>,
+}
+
+impl FinishedRun {
+    /// Files the package as loaded. The last act of a run: if the process dies before it, the next
+    /// run of the same command says that the load was there already, and ends.
+    ///
+    /// # Errors
+    /// When the working folder cannot be written.
+    pub fn acknowledge(self) -> Result<Report> {
+        if let Some(package) = &self.package {
+            self.store.acknowledge(package)?;
+        }
+        Ok(self.report)
+    }
+}
+
+/// Names become folders and parts of tables: letters, digits, `_`, `-` and `.` inside.
+fn check_name(name: &str) -> Result<()> {
+    let good = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if name.is_empty() || name.starts_with('.') || name.len() > 100 || !name.chars().all(good) {
+        return Err(Error::config(format!("'{name}' cannot name a pipeline")).hint("use letters, digits, '_', '-' and '.', at most 100"));
+    }
+    Ok(())
+}
+
+/// Returns where pipelines live when nobody says otherwise, given the platform's data folder.
+pub fn default_data_dir(platform_data: &Path) -> PathBuf {
+    platform_data.join("longshore")
+}

@@ -1,0 +1,83 @@
+//! What a run is doing right now, readable from another thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// Counters of a run; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    stage: AtomicU8,
+    records: AtomicU64,
+    bytes: AtomicU64,
+    rows: AtomicU64,
+    staged: AtomicU64,
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stage {
+    /// Opening the destinations, finishing earlier packages.
+    Start,
+    /// Reading and normalising; staging where the destination allows it.
+    Normalise,
+    /// The package is sealed, rows go to the destinations.
+    Load,
+    /// Making the rows visible.
+    Commit,
+    /// Over.
+    Done,
+}
+
+impl Progress {
+    /// Returns where the run is.
+    pub fn stage(&self) -> Stage {
+        match self.0.stage.load(Ordering::Relaxed) {
+            0 => Stage::Start,
+            1 => Stage::Normalise,
+            2 => Stage::Load,
+            3 => Stage::Commit,
+            _ => Stage::Done,
+        }
+    }
+
+    /// Returns records normalised so far.
+    pub fn records(&self) -> u64 {
+        self.0.records.load(Ordering::Relaxed)
+    }
+
+    /// Returns bytes normalised so far, decompressed.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Returns rows of all tables made so far.
+    pub fn rows(&self) -> u64 {
+        self.0.rows.load(Ordering::Relaxed)
+    }
+
+    /// Returns rows staged so far, in all destinations together.
+    pub fn staged(&self) -> u64 {
+        self.0.staged.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.0.stage.store(stage as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_block(&self, records: u64, bytes: u64) {
+        self.0.records.fetch_add(records, Ordering::Relaxed);
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_rows(&self, rows: u64) {
+        self.0.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_staged(&self, rows: u64) {
+        self.0.staged.fetch_add(rows, Ordering::Relaxed);
+    }
+}

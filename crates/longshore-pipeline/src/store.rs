@@ -1,0 +1,292 @@
+//! The working folder of a pipeline: packages being made, waiting, and loaded.
+//!
+//! ```text
+//! <data dir>/pipelines/<pipeline>/
+//!     lock                          held by the run under way
+//!     packages/<load id>.partial/   being made; thrown away by the next run
+//!     packages/<load id>/           sealed by one rename: manifest.json, progress.json, *.arrow
+//!     loaded/<load id>/             loaded everywhere and reported: manifest.json, progress.json
+//!     trace.json                    the last run's report
+//! ```
+
+use crate::part_file::{StoredPart, write_error};
+use longshore_core::error::{Error, Result};
+use longshore_core::destination::rejects_table;
+use longshore_core::package::{LoadId, Manifest, Part, PartFile, PartRows, TableCount};
+use longshore_core::schema::Table;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Loaded packages whose records are kept.
+const KEEP_LOADED: usize = 100;
+
+/// A pipeline's folder.
+#[derive(Debug, Clone)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// A package on disk.
+#[derive(Debug, Clone)]
+pub struct StoredPackage {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What it holds.
+    pub manifest: Manifest,
+    /// How far its loading is.
+    pub progress: LoadProgress,
+    /// True when it is loaded everywhere and was reported.
+    pub loaded: bool,
+}
+
+/// How far a package's loading is: beside the sealed files, and the only file that changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadProgress {
+    /// Stands for the command that made the package: the same command completes it and ends.
+    pub fingerprint: String,
+    /// Where it goes.
+    pub destinations: Vec<DestinationProgress>,
+}
+
+/// How far a package is at one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DestinationProgress {
+    /// The destination as URL, without secrets.
+    pub url: String,
+    /// True once committed and counted back.
+    pub committed: bool,
+    /// Why the last try failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Rows counted back.
+    #[serde(default)]
+    pub tables: Vec<TableCount>,
+}
+
+impl Store {
+    /// Opens (and makes) the folder of a pipeline.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn open(data_dir: &Path, pipeline: &str) -> Result<Self> {
+        let folder = data_dir.join("pipelines").join(pipeline);
+        for sub in ["packages", "loaded"] {
+            let path = folder.join(sub);
+            fs::create_dir_all(&path).map_err(|e| write_error(&path, e.into()))?;
+        }
+        Ok(Store { folder })
+    }
+
+    /// Opens the folder of a pipeline that must exist.
+    ///
+    /// # Errors
+    /// When there is none; the message lists the pipelines there are.
+    pub fn existing(data_dir: &Path, pipeline: &str) -> Result<Self> {
+        let folder = data_dir.join("pipelines").join(pipeline);
+        if folder.is_dir() {
+            return Ok(Store { folder });
+        }
+        let known = pipelines(data_dir);
+        let hint = match known.is_empty() {
+            true => "nothing has been loaded with this working folder yet".to_owned(),
+            false => format!("there are: {}", known.join(", ")),
+        };
+        Err(Error::config(format!("there is no pipeline '{pipeline}'")).with("data-dir", data_dir.display()).hint(hint))
+    }
+
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns sealed packages that wait, oldest first.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn pending(&self) -> Result<Vec<StoredPackage>> {
+        self.list("packages", false)
+    }
+
+    /// Returns records of loaded packages, oldest first.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn loaded(&self) -> Result<Vec<StoredPackage>> {
+        self.list("loaded", true)
+    }
+
+    fn list(&self, sub: &str, loaded: bool) -> Result<Vec<StoredPackage>> {
+        let mut names: Vec<String> = list_folder(&self.folder.join(sub)).into_iter().filter(|n| LoadId::parse(n).is_some()).collect();
+        names.sort();
+        names.iter().map(|n| read_package(&self.folder.join(sub).join(n), loaded)).collect()
+    }
+
+    /// Removes what unfinished runs left behind and returns their load ids.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn sweep(&self) -> Result<Vec<String>> {
+        let packages = self.folder.join("packages");
+        let mut swept = Vec::new();
+        for name in list_folder(&packages) {
+            if let Some(load_id) = name.strip_suffix(".partial") {
+                let path = packages.join(&name);
+                fs::remove_dir_all(&path).map_err(|e| write_error(&path, e.into()))?;
+                swept.push(load_id.to_owned());
+            }
+        }
+        let mut loaded = list_folder(&self.folder.join("loaded"));
+        loaded.sort();
+        for old in loaded.iter().rev().skip(KEEP_LOADED) {
+            let _ = fs::remove_dir_all(self.folder.join("loaded").join(old)); // only history
+        }
+        Ok(swept)
+    }
+
+    /// Returns a load id that is later than all this pipeline has had.
+    pub fn next_load_id(&self, now_micros: u64) -> LoadId {
+        let names = ["packages", "loaded"].map(|sub| list_folder(&self.folder.join(sub)));
+        let last = names.iter().flatten().filter_map(|n| LoadId::parse(n.trim_end_matches(".partial"))).map(|l| l.micros()).max();
+        // A millisecond apart at least: native row ids begin at the load id's milliseconds.
+        LoadId::from_micros(now_micros.max(last.map_or(0, |l| l + 1000)))
+    }
+
+    pub(crate) fn begin(&self, load_id: &LoadId) -> Result<PathBuf> {
+        let folder = self.folder.join("packages").join(format!("{load_id}.partial"));
+        fs::create_dir(&folder).map_err(|e| write_error(&folder, e.into()))?;
+        Ok(folder)
+    }
+
+    /// Seals a package: after this rename it exists, and its files never change.
+    pub(crate) fn seal(&self, partial: &Path, manifest: &Manifest, progress: &LoadProgress) -> Result<StoredPackage> {
+        write_synced(&partial.join("manifest.json"), manifest)?;
+        write_synced(&partial.join("progress.json"), progress)?;
+        sync_folder(partial)?;
+        let folder = self.folder.join("packages").join(manifest.load_id.as_str());
+        fs::rename(partial, &folder).map_err(|e| write_error(&folder, e.into()))?;
+        sync_folder(&self.folder.join("packages"))?;
+        Ok(StoredPackage { folder, manifest: manifest.clone(), progress: progress.clone(), loaded: false })
+    }
+
+    /// Files a package under the loaded ones. The run's last act: a run that was killed before this
+    /// is completed by the next one, a run that got here is over.
+    pub(crate) fn acknowledge(&self, package: &StoredPackage) -> Result<()> {
+        let to = self.folder.join("loaded").join(package.manifest.load_id.as_str());
+        fs::rename(&package.folder, &to).map_err(|e| write_error(&to, e.into()))
+    }
+
+    /// Gives a waiting package up.
+    ///
+    /// # Errors
+    /// When there is no such package or it cannot be removed.
+    pub fn drop_package(&self, load_id: &str) -> Result<()> {
+        let packages = self.folder.join("packages");
+        let from = packages.join(load_id);
+        if LoadId::parse(load_id).is_none() || !from.is_dir() {
+            let waiting = list_folder(&packages).join(", ");
+            return Err(Error::config(format!("no package '{load_id}' waits to be loaded"))
+                .hint(if waiting.is_empty() { "none waits".to_owned() } else { format!("waiting: {waiting}") }));
+        }
+        // First out of sight in one step, then file by file.
+        let partial = packages.join(format!("{load_id}.partial"));
+        fs::rename(&from, &partial).and_then(|()| fs::remove_dir_all(&partial)).map_err(|e| write_error(&from, e.into()))
+    }
+
+    /// Keeps a run's report for `pipeline NAME trace`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_trace(&self, trace: &serde_json::Value) -> Result<()> {
+        let path = self.folder.join("trace.json");
+        let temporary = self.folder.join("trace.json.new");
+        fs::write(&temporary, trace.to_string()).and_then(|()| fs::rename(&temporary, &path)).map_err(|e| write_error(&path, e.into()))
+    }
+
+    /// Returns the last run's report, if there was one.
+    pub fn trace(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&fs::read(self.folder.join("trace.json")).ok()?).ok()
+    }
+}
+
+/// Returns the names of the pipelines in a data folder, sorted.
+pub fn pipelines(data_dir: &Path) -> Vec<String> {
+    let mut names = list_folder(&data_dir.join("pipelines"));
+    names.sort();
+    names
+}
+
+impl StoredPackage {
+    /// Writes how far the loading is.
+    pub(crate) fn save_progress(&self) -> Result<()> {
+        let path = self.folder.join("progress.json");
+        let temporary = self.folder.join("progress.json.new");
+        write_synced(&temporary, &self.progress)?;
+        fs::rename(&temporary, &path).map_err(|e| write_error(&path, e.into()))
+    }
+
+    /// Removes the row files: every destination has them.
+    pub(crate) fn drop_parts(&self) {
+        for part in &self.manifest.parts {
+            let _ = fs::remove_file(self.folder.join(&part.file)); // the folder is swept with its record
+        }
+    }
+
+    /// Returns the package's parts, read from its files.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+        self.manifest.parts.iter().zip(0..).map(|(file, number)| {
+            let path = self.folder.join(&file.file);
+            let reader = StoredPart { path, crc32: file.crc32.clone() };
+            Part { number, table: Arc::new(self.table_of(file)), rows: PartRows::File(Arc::new(reader)) }
+        })
+    }
+
+    /// The table as it was when the file was written.
+    fn table_of(&self, file: &PartFile) -> Table {
+        let schema = &self.manifest.schema;
+        let mut table = match schema.table(&file.table) {
+            Some(table) => table.clone(),
+            None => rejects_table(schema.system_columns),
+        };
+        table.columns.truncate(file.columns);
+        table
+    }
+
+    /// Returns bytes on disk.
+    pub fn bytes(&self) -> u64 {
+        self.manifest.parts.iter().map(|p| p.bytes).sum()
+    }
+}
+
+fn read_package(folder: &Path, loaded: bool) -> Result<StoredPackage> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        fs::read(&path).map_err(|e| unreadable(&path).source(e))
+    };
+    let manifest = serde_json::from_slice(&read("manifest.json")?).map_err(|e| unreadable(&folder.join("manifest.json")).source(e))?;
+    let progress = serde_json::from_slice(&read("progress.json")?).map_err(|e| unreadable(&folder.join("progress.json")).source(e))?;
+    Ok(StoredPackage { folder: folder.to_path_buf(), manifest, progress, loaded })
+}
+
+fn unreadable(path: &Path) -> Error {
+    Error::storage("a package's record cannot be read")
+        .with("file", path.display())
+        .hint("it was written by another version or damaged; move its folder away to go on")
+}
+
+fn list_folder(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect()
+}
+
+fn write_synced(path: &Path, value: &impl Serialize) -> Result<()> {
+    let failed = |e: std::io::Error| write_error(path, e.into());
+    let text = serde_json::to_vec_pretty(value).map_err(|e| write_error(path, e.into()))?;
+    fs::write(path, text).map_err(failed)?;
+    File::open(path).and_then(|f| f.sync_data()).map_err(failed)
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| write_error(folder, e.into()))
+}

@@ -1,0 +1,78 @@
+//! The block reader as a [`Source`]: what a pipeline reads.
+
+use crate::{BlockReader, Layout, Pool, Progress};
+use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::source::{JsonBlock, Source};
+use std::sync::Arc;
+
+/// Files, streams and the path that selects their records.
+pub struct JsonSource {
+    reader: BlockReader,
+    pool: Pool,
+    progress: Progress,
+    select: Option<String>,
+}
+
+impl JsonSource {
+    /// Returns a source of what the reader reads. `select` is the path given to the reader.
+    pub fn new(reader: BlockReader, select: Option<String>) -> Self {
+        let (pool, progress) = (reader.pool(), reader.progress());
+        JsonSource { reader, pool, progress, select }
+    }
+
+    /// Returns counters for progress bars.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// A path that ends at a list means its elements.
+    fn selects_pages(&self) -> bool {
+        self.select.as_ref().is_some_and(|s| !s.trim_end().ends_with("[*]"))
+    }
+}
+
+impl Source for JsonSource {
+    fn next_block(&mut self) -> Result<Option<JsonBlock>> {
+        let Some(block) = self.reader.next_block().map_err(to_error)? else { return Ok(None) };
+        let (records, pages) = match block.layout {
+            Layout::Sequence => (None, true),
+            Layout::Records(ranges) => (Some(ranges), self.selects_pages()),
+        };
+        Ok(Some(JsonBlock {
+            origin: Arc::from(block.source.name.as_str()),
+            bytes: block.bytes,
+            records,
+            pages,
+            offset: block.offset,
+            line: block.line,
+        }))
+    }
+
+    fn recycle(&self, buffer: Vec<u8>) {
+        self.pool.recycle(buffer);
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        match &self.select {
+            Some(path) if self.progress.stats().selected == 0 => {
+                Err(Error::input(format!("the path '{path}' selects nothing in the whole input"))
+                    .hint("look at the input's first bytes: the path begins at its top level"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What to do next stands behind the last semicolon of the reader's messages.
+pub fn to_error(error: crate::Error) -> Error {
+    use crate::Error::{BadPattern, NoInput, Path, StdinTwice};
+    let kind = match error {
+        BadPattern { .. } | NoInput | Path { .. } | StdinTwice { .. } => ErrorKind::Config,
+        _ => ErrorKind::Input,
+    };
+    let text = error.to_string();
+    match text.rsplit_once("; ") {
+        Some((message, hint)) => Error::new(kind, message).hint(hint),
+        None => Error::new(kind, text),
+    }
+}

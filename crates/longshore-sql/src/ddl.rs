@@ -1,0 +1,91 @@
+//! Creating and growing tables.
+
+use crate::dialect::Dialect;
+use crate::quote::{identifier, qualified};
+use longshore_core::schema::{Column, DataType, SystemColumns, SystemTable, Table};
+
+/// Returns the statement that makes the dataset where it is missing.
+pub fn create_schema(dataset: &str) -> String {
+    format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(dataset))
+}
+
+/// Returns the statement that makes a table with all its columns.
+pub fn create_table(dialect: &dyn Dialect, dataset: &str, table: &Table) -> String {
+    let columns: Vec<String> = table.columns.iter().map(|c| definition(dialect, c)).collect();
+    format!("CREATE TABLE {} ({})", qualified(dataset, &table.name), columns.join(", "))
+}
+
+/// Returns the statement that adds a column to a table that may have rows: always nullable.
+pub fn add_column(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Column) -> String {
+    let nullable = Column { nullable: true, ..column.clone() };
+    format!("ALTER TABLE {} ADD COLUMN {}", qualified(dataset, table), definition(dialect, &nullable))
+}
+
+fn definition(dialect: &dyn Dialect, column: &Column) -> String {
+    let not_null = if column.nullable { "" } else { " NOT NULL" };
+    format!("{} {}{not_null}", identifier(&column.name), dialect.type_name(column.data_type))
+}
+
+/// Returns the loader's own table of that kind. In dlt mode these are dlt's tables, column by column
+/// (`dlt/common/schema/utils.py`, `loads_table`, `version_table`; `dlt/pipeline/state_sync.py`).
+pub fn system_table(system: SystemColumns, table: SystemTable) -> Table {
+    use DataType::{Bigint, Text, Timestamp};
+    let columns: &[(&str, DataType, bool)] = match (system, table) {
+        (_, SystemTable::Rejects) => return longshore_core::destination::rejects_table(system),
+        (SystemColumns::Native, SystemTable::Loads) => &[
+            ("load_id", Text, false), ("pipeline", Text, false), ("schema_hash", Text, false),
+            ("records", Bigint, false), ("rejected", Bigint, false), ("rows", Bigint, false),
+            ("status", Bigint, false), ("inserted_at", Timestamp, false),
+        ],
+        (SystemColumns::Native, SystemTable::Schemas) => &[
+            ("schema_hash", Text, false), ("pipeline", Text, false), ("load_id", Text, false),
+            ("inserted_at", Timestamp, false), ("schema", Text, false),
+        ],
+        (SystemColumns::Native, SystemTable::State) => &[
+            ("pipeline", Text, false), ("load_id", Text, false), ("inserted_at", Timestamp, false), ("state", Text, false),
+        ],
+        (SystemColumns::Dlt, SystemTable::Loads) => &[
+            ("load_id", Text, false), ("schema_name", Text, true), ("status", Bigint, false),
+            ("inserted_at", Timestamp, false), ("schema_version_hash", Text, true),
+        ],
+        (SystemColumns::Dlt, SystemTable::Schemas) => &[
+            ("version", Bigint, false), ("engine_version", Bigint, false), ("inserted_at", Timestamp, false),
+            ("schema_name", Text, false), ("version_hash", Text, false), ("schema", Text, false),
+        ],
+        (SystemColumns::Dlt, SystemTable::State) => &[
+            ("version", Bigint, false), ("engine_version", Bigint, false), ("pipeline_name", Text, false),
+            ("state", Text, false), ("created_at", Timestamp, false), ("version_hash", Text, true),
+            ("_dlt_load_id", Text, false), ("_dlt_id", Text, false),
+        ],
+    };
+    let mut made = Table::new(system.table_name(table), None);
+    made.columns = columns.iter().map(|&(name, data_type, nullable)| Column { nullable, ..Column::data(name, data_type) }).collect();
+    made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longshore_core::schema::ColumnRole;
+
+    struct Plain;
+    impl Dialect for Plain {
+        fn type_name(&self, data_type: DataType) -> &'static str {
+            data_type.as_str()
+        }
+    }
+
+    #[test]
+    fn statements_quote_every_name() {
+        let mut table = Table::new("order", None);
+        table.columns = vec![Column::data("group", DataType::Text), SystemColumns::Native.column(ColumnRole::RowId)];
+        assert_eq!(
+            create_table(&Plain, "raw", &table),
+            r#"CREATE TABLE "raw"."order" ("group" text, "_row_id" bigint NOT NULL)"#
+        );
+        assert_eq!(
+            add_column(&Plain, "raw", "order", &table.columns[1]),
+            r#"ALTER TABLE "raw"."order" ADD COLUMN "_row_id" bigint"#
+        );
+    }
+}

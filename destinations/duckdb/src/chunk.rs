@@ -1,0 +1,182 @@
+//! Arrow columns as DuckDB vectors: numbers copied as they lie, texts pointed at where they are.
+#![allow(unsafe_code)]
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use duckdb::ffi;
+use longshore_core::schema::DataType;
+use std::ffi::CString;
+use std::ptr;
+
+/// Rows a DuckDB vector holds.
+pub(crate) const VECTOR_ROWS: usize = 2048;
+
+/// Where a column of the destination's table gets its values from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The batch's column of that index.
+    Column(usize),
+    /// The load id, the same in every row.
+    LoadId,
+    /// Nowhere: null.
+    Missing,
+}
+
+/// A reusable chunk of up to [`VECTOR_ROWS`] rows with a fixed set of columns.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    raw: ffi::duckdb_data_chunk,
+    columns: Vec<(Source, DataType)>,
+    load_id: ffi::duckdb_value,
+    null: Vec<ffi::duckdb_value>,
+}
+
+// SAFETY: used by one thread at a time through `&mut`.
+unsafe impl Send for Chunk {}
+
+impl Chunk {
+    pub(crate) fn new(columns: Vec<(Source, DataType)>, load_id: &str) -> Self {
+        let load_id = CString::new(load_id).unwrap_or_default(); // digits and a point: no NUL
+        // SAFETY: the types are destroyed once each, after the chunk has copied them.
+        unsafe {
+            let mut types: Vec<ffi::duckdb_logical_type> = columns.iter().map(|(_, t)| logical_type(*t)).collect();
+            let raw = ffi::duckdb_create_data_chunk(types.as_mut_ptr(), types.len() as u64);
+            for t in &mut types {
+                ffi::duckdb_destroy_logical_type(t);
+            }
+            let null = columns.iter().map(|_| ffi::duckdb_create_null_value()).collect();
+            Chunk { raw, columns, load_id: ffi::duckdb_create_varchar(load_id.as_ptr()), null }
+        }
+    }
+
+    pub(crate) fn raw(&self) -> ffi::duckdb_data_chunk {
+        self.raw
+    }
+
+    /// Fills the chunk with rows of a batch. The batch must live until the chunk has been appended:
+    /// long texts are not copied.
+    pub(crate) fn fill(&mut self, batch: &RecordBatch, first: usize, rows: usize) {
+        // SAFETY: the chunk is alive, and no more than VECTOR_ROWS rows are written to any vector.
+        unsafe {
+            ffi::duckdb_data_chunk_reset(self.raw);
+            for (i, (source, data_type)) in self.columns.iter().enumerate() {
+                let vector = ffi::duckdb_data_chunk_get_vector(self.raw, i as u64);
+                match source {
+                    Source::Column(c) => fill(vector, *data_type, batch.column(*c), first, rows),
+                    Source::LoadId => ffi::duckdb_vector_reference_value(vector, self.load_id),
+                    Source::Missing => ffi::duckdb_vector_reference_value(vector, self.null[i]),
+                }
+            }
+            ffi::duckdb_data_chunk_set_size(self.raw, rows as u64);
+        }
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // SAFETY: each made once, destroyed once.
+        unsafe {
+            ffi::duckdb_destroy_data_chunk(&mut self.raw);
+            ffi::duckdb_destroy_value(&mut self.load_id);
+            for value in &mut self.null {
+                ffi::duckdb_destroy_value(value);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The caller destroys the type.
+unsafe fn logical_type(data_type: DataType) -> ffi::duckdb_logical_type {
+    let id = match data_type {
+        DataType::Text | DataType::Json => ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
+        DataType::Bigint => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT,
+        DataType::Double => ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE,
+        DataType::Bool => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN,
+        DataType::Timestamp => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ,
+        DataType::Binary => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB,
+        DataType::Date => ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE,
+        DataType::Time => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME,
+        // SAFETY: plain constructors.
+        DataType::Decimal => return unsafe { ffi::duckdb_create_decimal_type(38, 0) },
+    };
+    // SAFETY: plain constructors; the alias makes the type equal to DuckDB's JSON, so that
+    // appending does not parse every value again.
+    unsafe {
+        let made = ffi::duckdb_create_logical_type(id);
+        if data_type == DataType::Json {
+            ffi::duckdb_logical_type_set_alias(made, c"JSON".as_ptr());
+        }
+        made
+    }
+}
+
+/// # Safety
+/// `vector` has room for `rows` values of the array's type.
+unsafe fn fill(vector: ffi::duckdb_vector, data_type: DataType, array: &ArrayRef, first: usize, rows: usize) {
+    // SAFETY: the data pointer belongs to a vector of that type with room for VECTOR_ROWS values.
+    unsafe {
+        let data = ffi::duckdb_vector_get_data(vector);
+        match data_type {
+            DataType::Bigint => copy(array.as_primitive::<Int64Type>().values(), first, rows, data),
+            DataType::Double => copy(array.as_primitive::<Float64Type>().values(), first, rows, data),
+            DataType::Timestamp => copy(array.as_primitive::<TimestampMicrosecondType>().values(), first, rows, data),
+            DataType::Date => copy(array.as_primitive::<Date32Type>().values(), first, rows, data),
+            DataType::Time => copy(array.as_primitive::<Time64MicrosecondType>().values(), first, rows, data),
+            DataType::Decimal => copy(array.as_primitive::<Decimal128Type>().values(), first, rows, data),
+            DataType::Bool => {
+                let values = array.as_boolean().values();
+                let out = std::slice::from_raw_parts_mut(data.cast::<bool>(), rows);
+                for (i, slot) in out.iter_mut().enumerate() {
+                    *slot = values.value(first + i);
+                }
+            }
+            DataType::Text | DataType::Json => {
+                let array = array.as_string::<i32>();
+                texts(array.value_offsets(), array.value_data(), first, rows, data);
+            }
+            DataType::Binary => {
+                let array = array.as_binary::<i32>();
+                texts(array.value_offsets(), array.value_data(), first, rows, data);
+            }
+        }
+        if let Some(nulls) = array.nulls().filter(|n| n.null_count() > 0) {
+            ffi::duckdb_vector_ensure_validity_writable(vector);
+            let words = ffi::duckdb_vector_get_validity(vector);
+            let bits = nulls.inner().slice(first, rows);
+            for (i, word) in bits.bit_chunks().iter_padded().take(rows.div_ceil(64)).enumerate() {
+                *words.add(i) = word;
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `to` has room for `rows` values.
+unsafe fn copy<T: Copy>(values: &[T], first: usize, rows: usize, to: *mut std::ffi::c_void) {
+    let values = &values[first..first + rows];
+    // SAFETY: source and target do not overlap, both hold `rows` values.
+    unsafe { ptr::copy_nonoverlapping(values.as_ptr(), to.cast(), rows) };
+}
+
+/// Writes DuckDB's 16-byte strings: up to 12 bytes inside, longer ones as a pointer into `bytes`.
+///
+/// # Safety
+/// `to` has room for `rows` strings; `bytes` outlives their use.
+unsafe fn texts(offsets: &[i32], bytes: &[u8], first: usize, rows: usize, to: *mut std::ffi::c_void) {
+    // SAFETY: see above.
+    let out = unsafe { std::slice::from_raw_parts_mut(to.cast::<[u8; 16]>(), rows) };
+    for (slot, ends) in out.iter_mut().zip(offsets[first..].windows(2)) {
+        let text = &bytes[ends[0] as usize..ends[1] as usize];
+        let mut string = [0; 16];
+        string[..4].copy_from_slice(&(text.len() as u32).to_ne_bytes());
+        if text.len() <= 12 {
+            string[4..4 + text.len()].copy_from_slice(text);
+        } else {
+            string[4..8].copy_from_slice(&text[..4]);
+            string[8..].copy_from_slice(&(text.as_ptr() as usize).to_ne_bytes());
+        }
+        *slot = string;
+    }
+}

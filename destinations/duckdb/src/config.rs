@@ -1,0 +1,77 @@
+//! Settings of the DuckDB destination.
+
+use longshore_core::error::{Error, Result};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// What a user can set; unknown keys are errors.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The database file; made if it is missing.
+    pub path: PathBuf,
+    /// Threads DuckDB may use; by default as many as there are processors.
+    #[serde(default)]
+    pub threads: Option<usize>,
+    /// Bytes DuckDB may use for its buffers; by default 96 MiB.
+    #[serde(default)]
+    pub memory: Option<u64>,
+}
+
+/// Enough for row groups under way in a few dozen columns; what does not fit is spilled beside the file.
+pub(crate) const DEFAULT_MEMORY: u64 = 96 << 20;
+
+impl Config {
+    /// Returns the settings for a file.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Config { path: path.into(), threads: None, memory: None }
+    }
+
+    /// Reads `duckdb:///folder/shop.duckdb`, `duckdb:shop.duckdb` and the like.
+    ///
+    /// Three slashes mean an absolute file where its folder exists, otherwise a relative one (dlt and
+    /// SQLAlchemy read them so); four always an absolute one.
+    ///
+    /// # Errors
+    /// When no file is named.
+    pub fn from_url(url: &str) -> Result<Self> {
+        let rest = url.strip_prefix("duckdb:").unwrap_or(url);
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        if path.trim_matches('/').is_empty() {
+            return Err(Error::config(format!("the destination '{url}' names no file"))
+                .hint("write duckdb:///path/to/file.duckdb"));
+        }
+        if let Some(absolute) = path.strip_prefix("//") {
+            return Ok(Config::new(format!("/{absolute}")));
+        }
+        Ok(Config::new(resolve_three_slashes(path)))
+    }
+}
+
+/// An absolute file, when it or its folder exists; files at the root of the file system are
+/// practically always meant to be in this folder.
+fn resolve_three_slashes(path: &str) -> PathBuf {
+    let absolute = Path::new(path);
+    let in_folder = absolute.parent().is_some_and(|p| p != Path::new("/") && p.is_dir());
+    if absolute.is_relative() || in_folder || absolute.exists() {
+        return absolute.to_path_buf();
+    }
+    let relative = PathBuf::from(path.trim_start_matches('/'));
+    let folder = relative.parent().is_none_or(|p| p.as_os_str().is_empty() || p.is_dir());
+    if folder { relative } else { absolute.to_path_buf() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_files() {
+        let path = |url: &str| Config::from_url(url).map(|c| c.path.display().to_string());
+        assert_eq!(path("duckdb:///tmp/shop.duckdb").unwrap(), "/tmp/shop.duckdb");
+        assert_eq!(path("duckdb:////shop.duckdb").unwrap(), "/shop.duckdb");
+        assert_eq!(path("duckdb:///shop-that-is-not-there.duckdb").unwrap(), "shop-that-is-not-there.duckdb");
+        assert_eq!(path("duckdb:dir/shop.duckdb").unwrap(), "dir/shop.duckdb");
+        assert!(path("duckdb:///").is_err());
+    }
+}

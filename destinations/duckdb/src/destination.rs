@@ -1,0 +1,226 @@
+//! The contract, for one database file.
+
+use crate::config::{Config, DEFAULT_MEMORY};
+use crate::error::{from_message, is_locked};
+use crate::ffi::Database;
+use crate::stage::DuckLoad;
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use longshore_core::capabilities::{Atomicity, Capabilities};
+use longshore_core::destination::{Committed, Destination, Load, Opening};
+use longshore_core::error::{Error, Result};
+use longshore_core::package::{LoadId, TableCount, Target};
+use longshore_core::schema::{Schema, SystemColumns, SystemTable};
+use longshore_sql::{identifier, literal, qualified};
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long another process may hold the file before that is an error.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A DuckDB database file.
+#[derive(Debug, Clone)]
+pub struct DuckDb {
+    config: Config,
+    capabilities: Capabilities,
+}
+
+impl DuckDb {
+    /// Returns the destination; the file is opened when it is needed.
+    pub fn new(config: Config) -> Self {
+        let capabilities = Capabilities {
+            atomicity: Atomicity::Package,
+            max_identifier_length: 65536,
+            // One transaction is one connection.
+            concurrency: NonZeroUsize::MIN,
+            stages_early: true,
+        };
+        DuckDb { config, capabilities }
+    }
+
+    /// Opens the file for writing, waiting a little for another process to let go of it.
+    pub(crate) async fn open(&self) -> Result<Arc<Database>> {
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match Database::open(&self.config.path, &self.settings()) {
+                Ok(database) => return Ok(database),
+                Err(m) if is_locked(&m) && Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(m) => return Err(from_message(&m, &self.config.path)),
+            }
+        }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = vec![
+            ("memory_limit", format!("{}B", self.config.memory.unwrap_or(DEFAULT_MEMORY))),
+            // Nothing is fetched behind the user's back.
+            ("autoinstall_known_extensions", "false".to_owned()),
+            ("autoload_known_extensions", "false".to_owned()),
+        ];
+        if let Some(threads) = self.config.threads {
+            settings.push(("threads", threads.max(1).to_string()));
+        }
+        settings
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.config.path
+    }
+
+    /// Runs `ask` on a read connection, if the file exists.
+    async fn read<T>(&self, ask: impl FnOnce(&duckdb::Connection) -> duckdb::Result<T>) -> Result<Option<T>> {
+        if !self.config.path.exists() {
+            return Ok(None);
+        }
+        let database = self.open().await?;
+        let connection = database.reader().map_err(|m| from_message(&m, self.path()))?;
+        let answer = ask(&connection).map_err(|e| from_message(&e.to_string(), self.path()));
+        drop(connection);
+        answer.map(Some)
+    }
+}
+
+impl fmt::Display for DuckDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "duckdb:///{}", self.config.path.display())
+    }
+}
+
+#[async_trait]
+impl Destination for DuckDb {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {
+        let found = self.read(|c| last_committed(c, target)).await?.flatten();
+        let Some((load_id, schema, state)) = found else { return Ok(None) };
+        let unreadable = |what| {
+            Error::destination(format!("the {what} stored in the dataset cannot be read"))
+                .with("dataset", &target.dataset)
+                .with("file", self.path().display())
+                .hint("it was written by a newer version, or by something else: load into another dataset")
+        };
+        let schema: Schema = serde_json::from_str(&schema).map_err(|e| unreadable("schema").source(e))?;
+        let state = state.map(|s| serde_json::from_str(&s)).transpose().map_err(|e| unreadable("state").source(e))?;
+        let load_id = LoadId::parse(&load_id).ok_or_else(|| unreadable("load id"))?;
+        Ok(Some(Committed { load_id, schema, state }))
+    }
+
+    async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
+        let found = self.read(|c| has_load(c, &target.dataset, load_id)).await?;
+        Ok(found.unwrap_or(false))
+    }
+
+    async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
+        let is_new = !self.config.path.exists();
+        let database = self.open().await?;
+        Ok(Box::new(DuckLoad::begin(database, self.path(), opening, is_new)?))
+    }
+
+    async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {
+        let answer = self
+            .read(|c| {
+                if has_schema(c, dataset)? {
+                    c.execute_batch(&format!("SET schema = {}", literal(&identifier(dataset))))?;
+                }
+                let mut statement = c.prepare(sql)?;
+                let rows = statement.query_arrow([])?;
+                let empty = RecordBatch::new_empty(rows.get_schema());
+                let mut batches: Vec<RecordBatch> = rows.collect();
+                if batches.is_empty() {
+                    batches.push(empty);
+                }
+                Ok(batches)
+            })
+            .await
+            .map_err(|e| e.with("dataset", dataset))?;
+        answer.ok_or_else(|| {
+            Error::destination("the database file does not exist").with("file", self.path().display()).hint("load something into it first")
+        })
+    }
+
+    async fn tables(&self, dataset: &str) -> Result<Vec<TableCount>> {
+        let found = self.read(|c| tables(c, dataset)).await?;
+        Ok(found.unwrap_or_default())
+    }
+}
+
+fn has_schema(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<bool> {
+    let sql = "SELECT count(*) FROM duckdb_schemas() WHERE database_name = current_database() AND schema_name = ?";
+    c.query_row(sql, [dataset], |r| r.get::<_, i64>(0)).map(|n| n > 0)
+}
+
+/// Names of the dataset's tables.
+pub(crate) fn table_names(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<Vec<String>> {
+    let sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? ORDER BY table_name";
+    let mut statement = c.prepare(sql)?;
+    statement.query_map([dataset], |r| r.get(0))?.collect()
+}
+
+fn tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<Vec<TableCount>> {
+    let count = |table: String| {
+        let rows: i64 = c.query_row(&format!("SELECT count(*) FROM {}", qualified(dataset, &table)), [], |r| r.get(0))?;
+        Ok(TableCount { table, rows: rows as u64 })
+    };
+    table_names(c, dataset)?.into_iter().map(count).collect()
+}
+
+/// The modes in which the dataset has been written, judged by its loads tables.
+fn modes(tables: &[String]) -> impl Iterator<Item = SystemColumns> + '_ {
+    let modes = [SystemColumns::Native, SystemColumns::Dlt];
+    modes.into_iter().filter(|m| tables.iter().any(|t| t == m.table_name(SystemTable::Loads)))
+}
+
+/// Returns true when the dataset has that load's record.
+pub(crate) fn has_load(c: &duckdb::Connection, dataset: &str, load_id: &LoadId) -> duckdb::Result<bool> {
+    for mode in modes(&table_names(c, dataset)?) {
+        let table = qualified(dataset, mode.table_name(SystemTable::Loads));
+        let sql = format!("SELECT count(*) FROM {table} WHERE load_id = ? AND status = 0");
+        if c.query_row(&sql, [load_id.as_str()], |r| r.get::<_, i64>(0))? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+type StoredLoad = (String, String, Option<String>);
+
+/// Newest load id, schema and state of a pipeline, as stored.
+fn last_committed(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Option<StoredLoad>> {
+    let mut newest: Option<StoredLoad> = None;
+    for mode in modes(&table_names(c, &target.dataset)?) {
+        let found = last_of_mode(c, target, mode)?;
+        if found.as_ref().map(|f| &f.0) > newest.as_ref().map(|n| &n.0) {
+            newest = found;
+        }
+    }
+    Ok(newest)
+}
+
+fn last_of_mode(c: &duckdb::Connection, target: &Target, mode: SystemColumns) -> duckdb::Result<Option<StoredLoad>> {
+    let table = |t| qualified(&target.dataset, mode.table_name(t));
+    let (loads, schemas, states) = (table(SystemTable::Loads), table(SystemTable::Schemas), table(SystemTable::State));
+    let (load_sql, state_sql) = match mode {
+        SystemColumns::Native => (
+            format!("SELECT l.load_id, s.schema FROM {loads} l JOIN {schemas} s USING (schema_hash, pipeline) WHERE l.pipeline = ? ORDER BY l.load_id DESC LIMIT 1"),
+            format!("SELECT state FROM {states} WHERE pipeline = ? ORDER BY load_id DESC LIMIT 1"),
+        ),
+        SystemColumns::Dlt => (
+            format!("SELECT l.load_id, s.schema FROM {loads} l JOIN {schemas} s ON s.version_hash = l.schema_version_hash AND s.schema_name = l.schema_name WHERE l.schema_name = ? AND l.status = 0 ORDER BY l.load_id DESC LIMIT 1"),
+            format!("SELECT state FROM {states} WHERE pipeline_name = ? ORDER BY _dlt_load_id DESC LIMIT 1"),
+        ),
+    };
+    let mut statement = c.prepare(&load_sql)?;
+    let mut rows = statement.query([&target.pipeline])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let (load_id, schema): (String, String) = (row.get(0)?, row.get(1)?);
+    let mut statement = c.prepare(&state_sql)?;
+    let mut rows = statement.query([&target.pipeline])?;
+    let state = rows.next()?.map(|r| r.get(0)).transpose()?;
+    Ok(Some((load_id, schema, state)))
+}

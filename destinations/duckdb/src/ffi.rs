@@ -1,0 +1,191 @@
+//! DuckDB's C interface, wrapped: a database, one connection, appenders. The only unsafe code, with
+//! `chunk`.
+//!
+//! The safe crate `duckdb` reads well, but its appender takes rows through one value at a time and
+//! borrows its connection; a load wants columns, constants, and appenders that live as long as its
+//! transaction.
+#![allow(unsafe_code)]
+
+use duckdb::ffi;
+use std::ffi::{CStr, CString, c_char};
+use std::path::Path;
+use std::ptr;
+use std::sync::Arc;
+
+/// A DuckDB message.
+pub(crate) type Message = String;
+
+/// An open database file; closed when the last user is gone.
+#[derive(Debug)]
+pub(crate) struct Database {
+    raw: ffi::duckdb_database,
+}
+
+// SAFETY: DuckDB's database object is thread-safe; the handle itself is only read.
+unsafe impl Send for Database {}
+unsafe impl Sync for Database {}
+
+impl Database {
+    /// Opens a file with settings (`("threads", "2")`).
+    pub(crate) fn open(path: &Path, settings: &[(&str, String)]) -> Result<Arc<Self>, Message> {
+        let path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| "a NUL in the file name".to_owned())?;
+        let mut config = ptr::null_mut();
+        let mut raw = ptr::null_mut();
+        let mut message: *mut c_char = ptr::null_mut();
+        // SAFETY: every pointer is valid for the call; the config is destroyed once, the message freed once.
+        unsafe {
+            if ffi::duckdb_create_config(&mut config) != ffi::DuckDBSuccess {
+                return Err("no memory for a configuration".to_owned());
+            }
+            for (key, value) in settings {
+                let (Ok(k), Ok(v)) = (CString::new(*key), CString::new(value.as_str())) else { continue };
+                if ffi::duckdb_set_config(config, k.as_ptr(), v.as_ptr()) != ffi::DuckDBSuccess {
+                    ffi::duckdb_destroy_config(&mut config);
+                    return Err(format!("DuckDB does not take {key}={value}"));
+                }
+            }
+            let state = ffi::duckdb_open_ext(path.as_ptr(), &mut raw, config, &mut message);
+            ffi::duckdb_destroy_config(&mut config);
+            if state != ffi::DuckDBSuccess {
+                let text = text(message);
+                ffi::duckdb_free(message.cast());
+                return Err(text);
+            }
+        }
+        Ok(Arc::new(Database { raw }))
+    }
+
+    /// Returns a safe connection for queries.
+    pub(crate) fn reader(&self) -> Result<duckdb::Connection, Message> {
+        // SAFETY: the database outlives the connection: callers drop it before their `Arc<Database>`.
+        unsafe { duckdb::Connection::open_from_raw(self.raw) }.map_err(|e| e.to_string())
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // SAFETY: opened once, closed once.
+        unsafe { ffi::duckdb_close(&mut self.raw) };
+    }
+}
+
+/// A connection with, usually, an open transaction.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    raw: ffi::duckdb_connection,
+    database: Arc<Database>,
+}
+
+// SAFETY: a connection may be used from any thread, one at a time; `&mut self` sees to that.
+unsafe impl Send for Connection {}
+
+impl Connection {
+    pub(crate) fn new(database: Arc<Database>) -> Result<Self, Message> {
+        let mut raw = ptr::null_mut();
+        // SAFETY: the database is open.
+        match unsafe { ffi::duckdb_connect(database.raw, &mut raw) } {
+            ffi::DuckDBSuccess => Ok(Connection { raw, database }),
+            _ => Err("DuckDB gave no connection".to_owned()),
+        }
+    }
+
+    pub(crate) fn database(&self) -> &Arc<Database> {
+        &self.database
+    }
+
+    /// Runs one or more statements and forgets their results.
+    pub(crate) fn execute(&mut self, sql: &str) -> Result<(), Message> {
+        let sql = CString::new(sql).map_err(|_| "a NUL character in a statement".to_owned())?;
+        // SAFETY: an all-zero result is what the interface asks for; it is destroyed once.
+        unsafe {
+            let mut result: ffi::duckdb_result = std::mem::zeroed();
+            let state = ffi::duckdb_query(self.raw, sql.as_ptr(), &mut result);
+            let answer = match state {
+                ffi::DuckDBSuccess => Ok(()),
+                _ => Err(text(ffi::duckdb_result_error(&mut result))),
+            };
+            ffi::duckdb_destroy_result(&mut result);
+            answer
+        }
+    }
+
+    /// Opens an appender for a table; columns as the table has them.
+    pub(crate) fn appender(&mut self, schema: &str, table: &str) -> Result<Appender, Message> {
+        let (Ok(schema), Ok(table)) = (CString::new(schema), CString::new(table)) else {
+            return Err("a NUL character in a table name".to_owned());
+        };
+        let mut raw = ptr::null_mut();
+        // SAFETY: the connection is open; on failure the appender holds the message and is destroyed here.
+        unsafe {
+            if ffi::duckdb_appender_create(self.raw, schema.as_ptr(), table.as_ptr(), &mut raw) != ffi::DuckDBSuccess {
+                let message = text(ffi::duckdb_appender_error(raw));
+                ffi::duckdb_appender_destroy(&mut raw);
+                return Err(message);
+            }
+        }
+        Ok(Appender { raw })
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // SAFETY: connected once, disconnected once; an open transaction is rolled back.
+        unsafe { ffi::duckdb_disconnect(&mut self.raw) };
+    }
+}
+
+/// Appends chunks to one table. Must be closed or dropped before its connection.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    raw: ffi::duckdb_appender,
+}
+
+// SAFETY: as for the connection it belongs to.
+unsafe impl Send for Appender {}
+
+impl Appender {
+    pub(crate) fn append(&mut self, chunk: &super::chunk::Chunk) -> Result<(), Message> {
+        // SAFETY: both handles are alive.
+        match unsafe { ffi::duckdb_append_data_chunk(self.raw, chunk.raw()) } {
+            ffi::DuckDBSuccess => Ok(()),
+            _ => Err(self.message()),
+        }
+    }
+
+    /// Brings what is buffered into the table.
+    pub(crate) fn flush(&mut self) -> Result<(), Message> {
+        // SAFETY: the handle is alive.
+        match unsafe { ffi::duckdb_appender_flush(self.raw) } {
+            ffi::DuckDBSuccess => Ok(()),
+            _ => Err(self.message()),
+        }
+    }
+
+    fn message(&self) -> Message {
+        // SAFETY: the handle is alive, the text belongs to it and is copied.
+        unsafe { text(ffi::duckdb_appender_error(self.raw)) }
+    }
+
+    /// Gives up what is buffered, so that dropping the appender writes nothing.
+    pub(crate) fn discard(&mut self) {
+        // SAFETY: the handle is alive.
+        unsafe { ffi::duckdb_appender_clear(self.raw) };
+    }
+}
+
+impl Drop for Appender {
+    fn drop(&mut self) {
+        // SAFETY: made once, destroyed once.
+        unsafe { ffi::duckdb_appender_destroy(&mut self.raw) };
+    }
+}
+
+/// # Safety
+/// `message` is null or a C string.
+unsafe fn text(message: *const c_char) -> String {
+    if message.is_null() {
+        return "DuckDB gave no reason".to_owned();
+    }
+    // SAFETY: see above.
+    unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()
+}
