@@ -4,8 +4,9 @@ use crate::capabilities::{Atomicity, Capabilities};
 use crate::destination::{CommitOutcome, Committed, Destination, Load, Opening, Staged};
 use crate::error::{Error, Result};
 use crate::package::{LoadId, Manifest, Part, TableCount, Target};
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema as ArrowSchema};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_schema::{Field, Schema as ArrowSchema};
+use crate::schema::SystemTable;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -94,7 +95,14 @@ impl Destination for MemoryDestination {
         let datasets = self.lock();
         let Some(dataset) = datasets.get(dataset) else { return Ok(Vec::new()) };
         let count = |rows: &[RecordBatch]| rows.iter().map(|b| b.num_rows() as u64).sum();
-        Ok(dataset.rows.iter().map(|(t, r)| TableCount { table: t.clone(), rows: count(r) }).collect())
+        let mut counts: BTreeMap<String, u64> = dataset.rows.iter().map(|(t, r)| (t.clone(), count(r))).collect();
+        for (_, load) in &dataset.loads {
+            let own = |table| load.schema.system_columns.table_name(table).to_owned();
+            *counts.entry(own(SystemTable::Loads)).or_default() += 1;
+            *counts.entry(own(SystemTable::Schemas)).or_default() += 1;
+            *counts.entry(own(SystemTable::State)).or_default() += u64::from(load.state.is_some());
+        }
+        Ok(counts.into_iter().map(|(table, rows)| TableCount { table, rows }).collect())
     }
 }
 
@@ -152,13 +160,18 @@ impl Load for MemoryLoad {
 /// # Errors
 /// When the batch does not have the table's columns.
 pub fn with_load_id(batch: &RecordBatch, table: &crate::schema::Table, load_id: &str) -> Result<RecordBatch> {
-    use crate::schema::ColumnRole;
+    use crate::schema::{ColumnRole, DataType};
     let mut fields: Vec<Field> = batch.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
     let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
     if let Some(at) = table.columns.iter().position(|c| c.role == Some(ColumnRole::LoadId)) {
+        let column = &table.columns[at];
         let at = at.min(columns.len());
-        fields.insert(at, Field::new(&table.columns[at].name, DataType::Utf8, false));
-        columns.insert(at, Arc::new(StringArray::from_iter_values((0..batch.num_rows()).map(|_| load_id))));
+        let array: ArrayRef = match load_id.parse::<i64>() {
+            Ok(number) if column.data_type == DataType::Bigint => Arc::new(Int64Array::from_value(number, batch.num_rows())),
+            _ => Arc::new(StringArray::from_iter_values((0..batch.num_rows()).map(|_| load_id))),
+        };
+        fields.insert(at, Field::new(&column.name, array.data_type().clone(), false));
+        columns.insert(at, array);
     }
     RecordBatch::try_new(Arc::new(ArrowSchema::new(fields)), columns)
         .map_err(|e| Error::internal("a part does not have its table's columns").with("table", &table.name).source(e))

@@ -4,41 +4,64 @@
 //! `longshore-pipeline`.
 
 use crate::error::Result;
-use crate::schema::{Schema, SchemaChange, Table};
+use crate::schema::{Schema, SchemaChange, SystemColumns, Table};
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Identifies one load: Unix seconds with six decimals, as dlt writes it; sorts by time as text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// Identifies one load: the moment it began, in microseconds since 1970, as text.
+///
+/// Native mode writes the number (`1763826000123456`; a bigint column, which costs nothing to store),
+/// dlt mode Unix seconds with six decimals, as dlt does (`1763826000.123456`; a text column).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LoadId(String);
 
 impl LoadId {
     /// Returns the load id of that moment.
-    pub fn from_micros(micros: u64) -> Self {
-        LoadId(format!("{:010}.{:06}", micros / 1_000_000, micros % 1_000_000))
+    pub fn from_micros(micros: u64, system: SystemColumns) -> Self {
+        match system {
+            SystemColumns::Native => LoadId(micros.to_string()),
+            SystemColumns::Dlt => LoadId(format!("{:010}.{:06}", micros / 1_000_000, micros % 1_000_000)),
+        }
     }
 
     /// Reads a load id written by [`LoadId::from_micros`] or by dlt.
     pub fn parse(text: &str) -> Option<Self> {
-        let (seconds, fraction) = text.split_once('.')?;
-        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-        (digits(seconds) && digits(fraction)).then(|| LoadId(text.to_owned()))
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |s: &str| !s.is_empty() && s.len() <= 18 && s.bytes().all(|b| b.is_ascii_digit());
+        (digits(whole) && digits(fraction)).then(|| LoadId(text.to_owned()))
     }
 
     /// Returns the moment, in microseconds since 1970.
     pub fn micros(&self) -> u64 {
-        let (seconds, fraction) = self.0.split_once('.').unwrap_or((&self.0, "0"));
-        let micros = format!("{fraction:0<6.6}").parse::<u64>().unwrap_or(0);
-        seconds.parse::<u64>().unwrap_or(0).saturating_mul(1_000_000).saturating_add(micros)
+        match self.0.split_once('.') {
+            None => self.0.parse().unwrap_or(0),
+            Some((seconds, fraction)) => {
+                let micros = format!("{fraction:0<6.6}").parse::<u64>().unwrap_or(0);
+                seconds.parse::<u64>().unwrap_or(0).saturating_mul(1_000_000).saturating_add(micros)
+            }
+        }
     }
 
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl PartialOrd for LoadId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for LoadId {
+    /// By moment; the two ways of writing are told apart only where it is the same.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.micros().cmp(&other.micros()).then_with(|| self.0.cmp(&other.0))
     }
 }
 
@@ -173,14 +196,16 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::LoadId;
+    use crate::schema::SystemColumns::{Dlt, Native};
 
     #[test]
-    fn load_ids_are_decimal_seconds_and_sort_by_time() {
-        let id = LoadId::from_micros(1_763_826_000_000_042);
-        assert_eq!(id.as_str(), "1763826000.000042");
-        assert_eq!(id.micros(), 1_763_826_000_000_042);
+    fn load_ids_are_moments_and_sort_by_them() {
+        let micros = 1_763_826_000_000_042;
+        assert_eq!(LoadId::from_micros(micros, Native).as_str(), "1763826000000042");
+        assert_eq!(LoadId::from_micros(micros, Dlt).as_str(), "1763826000.000042");
+        assert_eq!(LoadId::from_micros(micros, Dlt).micros(), micros);
         assert_eq!(LoadId::parse("1763826000.5").map(|l| l.micros()), Some(1_763_826_000_500_000));
         assert!(LoadId::parse("../etc").is_none());
-        assert!(LoadId::from_micros(1) < LoadId::from_micros(2_000_000));
+        assert!(LoadId::from_micros(1, Native) < LoadId::from_micros(2_000_000, Dlt));
     }
 }

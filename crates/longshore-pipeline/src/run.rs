@@ -49,7 +49,7 @@ impl Run<'_> {
         }
         let target = Target { pipeline: self.pipeline.name().to_owned(), dataset: self.options.dataset.clone() };
         let known = self.last_committed(&target)?;
-        let load_id = store.next_load_id(now_micros()?);
+        let load_id = store.next_load_id(now_micros()?, self.options.settings.system);
         let (package, reports, mut timings) = self.extract_and_load(source, target, known, load_id)?;
         timings.total = began.elapsed().as_secs_f64();
         self.options.progress.enter(Stage::Done);

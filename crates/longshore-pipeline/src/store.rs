@@ -13,7 +13,7 @@ use crate::part_file::{StoredPart, write_error};
 use longshore_core::error::{Error, Result};
 use longshore_core::destination::rejects_table;
 use longshore_core::package::{LoadId, Manifest, Part, PartFile, PartRows, TableCount};
-use longshore_core::schema::Table;
+use longshore_core::schema::{SystemColumns, Table};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -118,9 +118,9 @@ impl Store {
     }
 
     fn list(&self, sub: &str, loaded: bool) -> Result<Vec<StoredPackage>> {
-        let mut names: Vec<String> = list_folder(&self.folder.join(sub)).into_iter().filter(|n| LoadId::parse(n).is_some()).collect();
-        names.sort();
-        names.iter().map(|n| read_package(&self.folder.join(sub).join(n), loaded)).collect()
+        let mut ids: Vec<LoadId> = list_folder(&self.folder.join(sub)).iter().filter_map(|n| LoadId::parse(n)).collect();
+        ids.sort();
+        ids.iter().map(|id| read_package(&self.folder.join(sub).join(id.as_str()), loaded)).collect()
     }
 
     /// Removes what unfinished runs left behind and returns their load ids.
@@ -137,20 +137,20 @@ impl Store {
                 swept.push(load_id.to_owned());
             }
         }
-        let mut loaded = list_folder(&self.folder.join("loaded"));
+        let mut loaded: Vec<LoadId> = list_folder(&self.folder.join("loaded")).iter().filter_map(|n| LoadId::parse(n)).collect();
         loaded.sort();
         for old in loaded.iter().rev().skip(KEEP_LOADED) {
-            let _ = fs::remove_dir_all(self.folder.join("loaded").join(old)); // only history
+            let _ = fs::remove_dir_all(self.folder.join("loaded").join(old.as_str())); // only history
         }
         Ok(swept)
     }
 
     /// Returns a load id that is later than all this pipeline has had.
-    pub fn next_load_id(&self, now_micros: u64) -> LoadId {
+    pub fn next_load_id(&self, now_micros: u64, system: SystemColumns) -> LoadId {
         let names = ["packages", "loaded"].map(|sub| list_folder(&self.folder.join(sub)));
         let last = names.iter().flatten().filter_map(|n| LoadId::parse(n.trim_end_matches(".partial"))).map(|l| l.micros()).max();
         // A millisecond apart at least: native row ids begin at the load id's milliseconds.
-        LoadId::from_micros(now_micros.max(last.map_or(0, |l| l + 1000)))
+        LoadId::from_micros(now_micros.max(last.map_or(0, |l| l + 1000)), system)
     }
 
     pub(crate) fn begin(&self, load_id: &LoadId) -> Result<PathBuf> {

@@ -33,16 +33,16 @@ pub fn system_table(system: SystemColumns, table: SystemTable) -> Table {
     let columns: &[(&str, DataType, bool)] = match (system, table) {
         (_, SystemTable::Rejects) => return longshore_core::destination::rejects_table(system),
         (SystemColumns::Native, SystemTable::Loads) => &[
-            ("load_id", Text, false), ("pipeline", Text, false), ("schema_hash", Text, false),
+            ("load_id", Bigint, false), ("pipeline", Text, false), ("schema_hash", Text, false),
             ("records", Bigint, false), ("rejected", Bigint, false), ("rows", Bigint, false),
             ("status", Bigint, false), ("inserted_at", Timestamp, false),
         ],
         (SystemColumns::Native, SystemTable::Schemas) => &[
-            ("schema_hash", Text, false), ("pipeline", Text, false), ("load_id", Text, false),
+            ("schema_hash", Text, false), ("pipeline", Text, false), ("load_id", Bigint, false),
             ("inserted_at", Timestamp, false), ("schema", Text, false),
         ],
         (SystemColumns::Native, SystemTable::State) => &[
-            ("pipeline", Text, false), ("load_id", Text, false), ("inserted_at", Timestamp, false), ("state", Text, false),
+            ("pipeline", Text, false), ("load_id", Bigint, false), ("inserted_at", Timestamp, false), ("state", Text, false),
         ],
         (SystemColumns::Dlt, SystemTable::Loads) => &[
             ("load_id", Text, false), ("schema_name", Text, true), ("status", Bigint, false),

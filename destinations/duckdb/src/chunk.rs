@@ -37,7 +37,6 @@ unsafe impl Send for Chunk {}
 
 impl Chunk {
     pub(crate) fn new(columns: Vec<(Source, DataType)>, load_id: &str) -> Self {
-        let load_id = CString::new(load_id).unwrap_or_default(); // digits and a point: no NUL
         // SAFETY: the types are destroyed once each, after the chunk has copied them.
         unsafe {
             let mut types: Vec<ffi::duckdb_logical_type> = columns.iter().map(|(_, t)| logical_type(*t)).collect();
@@ -46,7 +45,7 @@ impl Chunk {
                 ffi::duckdb_destroy_logical_type(t);
             }
             let null = columns.iter().map(|_| ffi::duckdb_create_null_value()).collect();
-            Chunk { raw, columns, load_id: ffi::duckdb_create_varchar(load_id.as_ptr()), null }
+            Chunk { raw, columns, load_id: load_id_value(load_id), null }
         }
     }
 
@@ -83,6 +82,19 @@ impl Drop for Chunk {
                 ffi::duckdb_destroy_value(value);
             }
         }
+    }
+}
+
+/// A number in native mode, a text in dlt mode.
+///
+/// # Safety
+/// The caller destroys the value.
+unsafe fn load_id_value(load_id: &str) -> ffi::duckdb_value {
+    let text = CString::new(load_id).unwrap_or_default(); // digits and a point: no NUL
+    // SAFETY: plain constructors; the text is copied.
+    match load_id.parse::<i64>() {
+        Ok(number) => unsafe { ffi::duckdb_create_int64(number) },
+        Err(_) => unsafe { ffi::duckdb_create_varchar(text.as_ptr()) },
     }
 }
 

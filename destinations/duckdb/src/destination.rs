@@ -180,7 +180,7 @@ fn modes(tables: &[String]) -> impl Iterator<Item = SystemColumns> + '_ {
 pub(crate) fn has_load(c: &duckdb::Connection, dataset: &str, load_id: &LoadId) -> duckdb::Result<bool> {
     for mode in modes(&table_names(c, dataset)?) {
         let table = qualified(dataset, mode.table_name(SystemTable::Loads));
-        let sql = format!("SELECT count(*) FROM {table} WHERE load_id = ? AND status = 0");
+        let sql = format!("SELECT count(*) FROM {table} WHERE load_id::VARCHAR = ? AND status = 0");
         if c.query_row(&sql, [load_id.as_str()], |r| r.get::<_, i64>(0))? > 0 {
             return Ok(true);
         }
@@ -195,7 +195,8 @@ fn last_committed(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Opt
     let mut newest: Option<StoredLoad> = None;
     for mode in modes(&table_names(c, &target.dataset)?) {
         let found = last_of_mode(c, target, mode)?;
-        if found.as_ref().map(|f| &f.0) > newest.as_ref().map(|n| &n.0) {
+        let moment = |l: &Option<StoredLoad>| l.as_ref().and_then(|(id, ..)| LoadId::parse(id)).map(|id| id.micros());
+        if moment(&found) > moment(&newest) {
             newest = found;
         }
     }
@@ -207,7 +208,7 @@ fn last_of_mode(c: &duckdb::Connection, target: &Target, mode: SystemColumns) ->
     let (loads, schemas, states) = (table(SystemTable::Loads), table(SystemTable::Schemas), table(SystemTable::State));
     let (load_sql, state_sql) = match mode {
         SystemColumns::Native => (
-            format!("SELECT l.load_id, s.schema FROM {loads} l JOIN {schemas} s USING (schema_hash, pipeline) WHERE l.pipeline = ? ORDER BY l.load_id DESC LIMIT 1"),
+            format!("SELECT l.load_id::VARCHAR, s.schema FROM {loads} l JOIN {schemas} s USING (schema_hash, pipeline) WHERE l.pipeline = ? ORDER BY l.load_id DESC LIMIT 1"),
             format!("SELECT state FROM {states} WHERE pipeline = ? ORDER BY load_id DESC LIMIT 1"),
         ),
         SystemColumns::Dlt => (

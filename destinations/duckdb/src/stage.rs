@@ -9,7 +9,7 @@ use crate::types::DuckDialect;
 use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Manifest, Part};
-use longshore_core::schema::{Column, ColumnRole, Table};
+use longshore_core::schema::{Column, ColumnRole, DataType, Table};
 use longshore_sql::{add_column, create_schema, create_table, identifier};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,13 @@ struct Writer {
     part_columns: Vec<String>,
     chunk: Chunk,
     appender: Appender,
+    /// Rows since the last flush.
+    buffered: usize,
 }
+
+/// An appender keeps 204,800 rows by itself, and leaves that much of every table to the commit.
+/// Flushed earlier, row groups are compressed while the input is still being read.
+const FLUSH_ROWS: usize = 16_384;
 
 impl DuckLoad {
     pub(crate) fn begin(database: Arc<Database>, path: &Path, opening: &Opening, is_new: bool) -> Result<Self> {
@@ -161,7 +167,7 @@ impl Inner {
             let appender = connection.appender(&dataset, &table.name).map_err(failed)?;
             let chunk = Chunk::new(sources(&open.columns, table), &load_id);
             let part_columns = table.columns.iter().map(|c| c.name.clone()).collect();
-            open.writer = Some(Writer { part_columns, chunk, appender });
+            open.writer = Some(Writer { part_columns, chunk, appender, buffered: 0 });
         }
         let Some(writer) = open.writer.as_mut() else { return Err(Error::internal("no writer")) };
         let mut first = 0;
@@ -170,6 +176,11 @@ impl Inner {
             writer.chunk.fill(batch, first, rows);
             writer.appender.append(&writer.chunk).map_err(failed)?;
             first += rows;
+        }
+        writer.buffered += batch.num_rows();
+        if writer.buffered >= FLUSH_ROWS {
+            writer.appender.flush().map_err(failed)?;
+            writer.buffered = 0;
         }
         open.appended += batch.num_rows() as u64;
         Ok(())
@@ -204,14 +215,16 @@ impl Drop for Inner {
 }
 
 /// For each column of the table, where a part's batch has it.
-fn sources(columns: &[String], part: &Table) -> Vec<(Source, longshore_core::schema::DataType)> {
+fn sources(columns: &[String], part: &Table) -> Vec<(Source, DataType)> {
     let in_batch: Vec<&Column> = part.columns.iter().filter(|c| c.role != Some(ColumnRole::LoadId)).collect();
     columns.iter().map(|name| {
         if let Some(i) = in_batch.iter().position(|c| c.name.eq_ignore_ascii_case(name)) {
             return (Source::Column(i), in_batch[i].data_type);
         }
-        let is_load_id = part.system(ColumnRole::LoadId).is_some_and(|c| c.name == *name);
-        (if is_load_id { Source::LoadId } else { Source::Missing }, longshore_core::schema::DataType::Text)
+        match part.system(ColumnRole::LoadId).filter(|c| c.name == *name) {
+            Some(c) => (Source::LoadId, c.data_type),
+            None => (Source::Missing, DataType::Text),
+        }
     }).collect()
 }
 

@@ -166,9 +166,8 @@ fn to_bool(value: Value<'_>, native: bool) -> Option<bool> {
         },
         Value::Text(text) => python_text::str2bool(text),
         Value::Integer(raw) => match raw.parse::<i64>().ok()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => (!native).then_some(true),
+            _ if native => None,
+            v => Some(v != 0),
         },
         Value::Float(raw) => (!native).then(|| held_by_double(raw).map(|v| v != 0.0)).flatten(),
         _ => None,

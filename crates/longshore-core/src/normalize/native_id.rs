@@ -32,14 +32,15 @@ fn hash(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::SystemColumns;
 
     #[test]
     fn ids_of_later_loads_are_greater_and_never_negative() {
-        let first = LoadId::from_micros(1_763_826_000_000_000);
-        let later = LoadId::from_micros(1_763_826_001_000_000);
+        let first = LoadId::from_micros(1_763_826_000_000_000, SystemColumns::Native);
+        let later = LoadId::from_micros(1_763_826_001_000_000, SystemColumns::Native);
         let last = native_row_id(&first, "shop", 8_000_000);
         assert!(last > 0 && last < native_row_id(&later, "shop", 0));
         assert_ne!(native_row_id(&first, "shop", 0), native_row_id(&first, "shop_api", 0));
-        assert!(native_row_id(&LoadId::from_micros(u64::MAX), "z", 0) >= 0);
+        assert!(native_row_id(&LoadId::from_micros(u64::MAX, SystemColumns::Native), "z", 0) >= 0);
     }
 }

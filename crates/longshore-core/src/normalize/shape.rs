@@ -348,10 +348,14 @@ impl Shape {
         }
         let raw = self.raw_path(node, edge);
         let owner = self.nodes[node as usize].table;
-        let ident_path = self.child_path(node, edge);
+        let mut ident_path = self.child_path(node, edge);
         let aliases = &self.schema.tables[owner as usize].aliases;
         let name = match aliases.iter().find(|a| a.kind == AliasKind::Table && a.path == raw) {
-            Some(alias) => alias.name.clone(),
+            Some(alias) => {
+                // Its child tables are named after it, not after the key.
+                ident_path = vec![alias.name.clone()];
+                alias.name.clone()
+            }
             None => self.table_name(&ident_path),
         };
         if self.belongs_elsewhere(&name, owner) {

@@ -18,7 +18,7 @@ fn tables(input: &str, settings: Settings) -> String {
     let mut shape = Shape::new(Schema::new("p", settings.system), Arc::new(settings));
     let block = RecordBytes { bytes: input.as_bytes(), records: None, pages: true };
     let block = normalize(&mut shape, &mut Tape::default(), block, OnError::Fail).expect("valid input");
-    let batches = block.assemble(&shape, &LoadId::from_micros(1_577_836_800_000_000), &Offsets::default());
+    let batches = block.assemble(&shape, &LoadId::from_micros(1_577_836_800_000_000, SystemColumns::Native), &Offsets::default());
     let mut out = String::new();
     for batch in batches {
         out.push_str(&format!("{}:", batch.table.name));
@@ -288,7 +288,7 @@ fn bad_records_are_rejected_whole_and_reading_goes_on() {
     let bad: Vec<&str> = block.rejects.iter().map(|b| &input[b.range.clone()]).collect();
     assert_eq!(bad, ["{\"a\":", "{\"a\":\"x\ny\"}", "{\"a\":"]);
     assert_eq!(block.read, 6);
-    let batches = block.assemble(&shape, &LoadId::from_micros(0), &Offsets::default());
+    let batches = block.assemble(&shape, &LoadId::from_micros(0, SystemColumns::Native), &Offsets::default());
     assert_eq!(batches[0].rows.num_rows(), 3);
 }
 
@@ -317,7 +317,7 @@ fn dlt_mode_links_rows_by_dlts_ids() {
     let mut shape = Shape::new(Schema::new("p", SystemColumns::Dlt), Arc::new(settings(SystemColumns::Dlt)));
     let block = RecordBytes { bytes: br#"{"_dlt_id":"parent","l":[1]}"#, records: None, pages: true };
     let block = normalize(&mut shape, &mut Tape::default(), block, OnError::Fail).unwrap();
-    let batches = block.assemble(&shape, &LoadId::from_micros(0), &Offsets::default());
+    let batches = block.assemble(&shape, &LoadId::from_micros(0, SystemColumns::Native), &Offsets::default());
     let names: Vec<&str> = batches[1].table.columns.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["value", "_dlt_parent_id", "_dlt_list_idx", "_dlt_id"]);
     assert_eq!(batches[1].rows.column(3).as_string::<i32>().value(0), "uxWb6dg6v/+spA");

@@ -192,7 +192,12 @@ impl<'a> Walker<'a> {
         let text = text_of(tape.nodes()[key]);
         let (mut before, mut at) = (0, dict + 1);
         while at < key {
-            before += usize::from(text_of(tape.nodes()[at]) == text);
+            let takes_column = match tape.nodes()[at + 1].kind {
+                Kind::Null => false,
+                Kind::Object | Kind::Array => self.stays_json(node, edge),
+                _ => true,
+            };
+            before += usize::from(takes_column && text_of(tape.nodes()[at]) == text);
             at = tape.after(at + 1);
         }
         if before == 0 {

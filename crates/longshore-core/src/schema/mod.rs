@@ -73,9 +73,8 @@ impl SystemColumns {
             SystemColumns::Dlt => (dlt, DataType::Text),
         };
         let data_type = match role {
-            LoadId => DataType::Text,
             ListIndex => DataType::Bigint,
-            RowId | ParentId | RootId => id_type,
+            RowId | ParentId | RootId | LoadId => id_type,
         };
         Column::system(name, data_type, role)
     }
