@@ -1,5 +1,6 @@
 //! Errors as the user sees them: message, places, cause, hint, exit status.
 
+use crate::say::say;
 use longshore_core::error::{Error, ErrorKind};
 use std::process::ExitCode;
 
@@ -17,7 +18,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 /// Prints an error and returns its exit status.
 pub(crate) fn show(error: &Error, json: bool) -> ExitCode {
     if json {
-        println!("{}", to_json(error));
+        say!("{}", to_json(error));
     } else {
         eprintln!("error: {error}");
         for cause in causes(error) {

@@ -5,6 +5,7 @@ mod commands;
 mod error;
 mod place;
 mod progress;
+mod say;
 mod summary;
 
 use clap::Parser;

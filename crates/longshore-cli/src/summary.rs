@@ -1,35 +1,41 @@
 //! The closing lines, in dlt's manner, and the same as JSON.
 
 use longshore_pipeline::{DestinationReport, Outcome, Report};
+use std::io::{self, Write};
 
-/// Prints what a run did.
+/// Prints what a run did. A reader that has closed the pipe does not unload what is loaded.
 pub(crate) fn print(report: &Report, json: bool) {
+    let mut out = io::stdout().lock();
+    let _ = write(&mut out, report, json).and_then(|()| out.flush());
+}
+
+fn write(out: &mut impl Write, report: &Report, json: bool) -> io::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(report).unwrap_or_default()); // plain data: cannot fail
-        return;
+        return writeln!(out, "{}", serde_json::to_string_pretty(report)?);
     }
     for note in &report.notes {
-        println!("note: {note}");
+        writeln!(out, "note: {note}")?;
     }
-    println!("{}", headline(report));
+    writeln!(out, "{}", headline(report))?;
     for d in &report.destinations {
-        println!("{}", destination(report, d));
+        writeln!(out, "{}", destination(report, d))?;
         if let Some(hint) = &d.hint {
-            println!("  hint: {hint}");
+            writeln!(out, "  hint: {hint}")?;
         }
     }
-    table(report);
+    table(out, report)?;
     if report.counts.rejected > 0 {
-        println!("{} of {} records were rejected: see the rejects table", number(report.counts.rejected), number(report.counts.read));
+        writeln!(out, "{} of {} records were rejected: see the rejects table", number(report.counts.rejected), number(report.counts.read))?;
     }
     let failed = report.destinations.iter().filter(|d| !d.committed).count();
     match (&report.load_id, failed) {
-        (Some(id), 0) => println!("Load package {id} is LOADED and contains no failed jobs"),
-        (Some(id), n) => println!(
+        (Some(id), 0) => writeln!(out, "Load package {id} is LOADED and contains no failed jobs"),
+        (Some(id), n) => writeln!(
+            out,
             "Load package {id} is NOT LOADED at {n} of {} destinations; run again, or: longshore pipeline {} retry | drop-package {id}",
             report.destinations.len(), report.pipeline
         ),
-        (None, _) => {}
+        (None, _) => Ok(()),
     }
 }
 
@@ -63,11 +69,9 @@ fn destination(report: &Report, d: &DestinationReport) -> String {
     format!("{packages} load package(s) were loaded to destination {} and into dataset {}{state}", d.destination, report.dataset)
 }
 
-fn table(report: &Report) {
+fn table(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let width = report.tables.iter().map(|t| t.table.chars().count()).max().unwrap_or(0);
-    for t in &report.tables {
-        println!("  {:width$}  {:>12} rows", t.table, number(t.rows));
-    }
+    report.tables.iter().try_for_each(|t| writeln!(out, "  {:width$}  {:>12} rows", t.table, number(t.rows)))
 }
 
 /// 1234567 -> 1,234,567

@@ -20,6 +20,12 @@ pub trait Source: Send {
         None
     }
 
+    /// Returns what stands for everything read so far, for sources that cannot be read again (a pipe):
+    /// it tells whether the input is the one an interrupted load had. `None` for all others.
+    fn digest(&self) -> Option<String> {
+        None
+    }
+
     /// Called when the last block is normalised, before anything is sealed: the last chance to say
     /// that the input was not what it should have been.
     ///

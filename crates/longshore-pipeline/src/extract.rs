@@ -43,6 +43,8 @@ struct Turn {
 pub(crate) struct Extracted {
     pub(crate) shape: Arc<Shape>,
     pub(crate) counts: Counts,
+    pub(crate) state: Option<serde_json::Value>,
+    pub(crate) digest: Option<String>,
 }
 
 impl<'a> Extract<'a> {
@@ -79,14 +81,14 @@ impl<'a> Extract<'a> {
     }
 
     /// Returns what came of it, or the first error.
-    pub(crate) fn finish(self) -> Result<(Extracted, Option<serde_json::Value>)> {
+    pub(crate) fn finish(self) -> Result<Extracted> {
         let (source, _) = self.source.into_inner().unwrap_or_else(PoisonError::into_inner);
         let turn = self.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = turn.error {
             return Err(error);
         }
         source.finish()?;
-        Ok((Extracted { shape: turn.shape, counts: turn.counts }, source.state()))
+        Ok(Extracted { shape: turn.shape, counts: turn.counts, state: source.state(), digest: source.digest() })
     }
 
     /// Ends all work with an error, unless there is one already.

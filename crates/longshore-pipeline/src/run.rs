@@ -1,6 +1,6 @@
 //! One run, from what earlier runs left to the report.
 
-use crate::extract::Extract;
+use crate::extract::{Extract, Extracted};
 use crate::load::{Step, commit, load_package, stage};
 use crate::lock::PipelineLock;
 use crate::pipeline::{FinishedRun, Pipeline, RunOptions};
@@ -44,13 +44,31 @@ impl Run<'_> {
         if !swept.is_empty() {
             notes.push("an earlier run was interrupted before its package was complete; nothing of it had been loaded, and its files were removed".to_owned());
         }
-        if let Some(done) = self.finish_earlier(&lock, &mut notes)? {
+        let earlier = self.finish_earlier(&lock, &mut notes)?;
+        let digest = earlier.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
+        // A pipe has to be read to know whether it brings the same again.
+        if let (Some(done), None) = (&earlier, &digest)
+            && done.report.outcome != Outcome::Failed
+        {
+            notes.push(already_note(done));
+        }
+        if digest.is_none() && let Some(done) = earlier {
             return Ok(with_notes(done, notes, began));
         }
         let target = Target { pipeline: self.pipeline.name().to_owned(), dataset: self.options.dataset.clone() };
         let known = self.last_committed(&target)?;
         let load_id = store.next_load_id(now_micros()?, self.options.settings.system);
-        let (package, reports, mut timings) = self.extract_and_load(source, target, known, load_id)?;
+        let extracted = self.extract_and_load(source, target, known, load_id, digest.as_deref())?;
+        let Some((package, reports, mut timings)) = extracted else {
+            let done = earlier.ok_or_else(|| Error::internal("an input was found again without its load"))?;
+            notes.push(already_note(&done));
+            return Ok(with_notes(done, notes, began));
+        };
+        if let Some(earlier) = earlier {
+            let load_id = earlier.report.load_id.clone();
+            notes.push(format!("completed load {}, which an earlier run had left; this run's input was another, and was loaded too", load_id.map_or_else(String::new, |l| l.to_string())));
+            earlier.acknowledge()?;
+        }
         timings.total = began.elapsed().as_secs_f64();
         self.options.progress.enter(Stage::Done);
         let finished = finish(self.pipeline, package, reports, Outcome::Loaded, timings, &lock)?;
@@ -67,9 +85,6 @@ impl Run<'_> {
             let finished = complete(self.pipeline, package, &self.options.progress, lock)?;
             let failed = finished.report.outcome == Outcome::Failed;
             if same {
-                if !failed {
-                    notes.push(already_note(&finished));
-                }
                 return Ok(Some(finished));
             }
             if failed && concerns_us {
@@ -104,7 +119,8 @@ impl Run<'_> {
         target: Target,
         known: Option<Committed>,
         load_id: LoadId,
-    ) -> Result<(StoredPackage, Vec<DestinationReport>, Timings)> {
+        loaded_digest: Option<&str>,
+    ) -> Result<Option<Loaded>> {
         let began = Instant::now();
         let options = &self.options;
         let schema = self.schema(known)?;
@@ -116,6 +132,9 @@ impl Run<'_> {
             let mut stagers = self.start_stagers(scope, &opening)?;
             let extract = Extract::new(source, shape, load_id.clone(), options.on_error, options.progress.clone());
             let extracted = extract_all(extract, options.threads.max(1), &mut writer, |part| hand_on(&mut stagers, part))?;
+            if loaded_digest.is_some() && extracted.digest.as_deref() == loaded_digest {
+                return Ok(None); // dropping the writer and the stagers leaves nothing
+            }
             let (parts, tables) = writer.finish()?;
             let schema_after = extracted.shape.schema().clone();
             let manifest = Manifest {
@@ -129,12 +148,12 @@ impl Run<'_> {
                 tables,
                 parts,
             };
-            let package = self.seal(&mut writer, manifest)?;
+            let package = self.seal(&mut writer, manifest, extracted.digest)?;
             let normalise = began.elapsed().as_secs_f64();
             info!(load_id = %package.manifest.load_id, seconds = normalise, "package sealed");
             let (package, reports) = self.load(package, stagers)?;
             let load = began.elapsed().as_secs_f64() - normalise;
-            Ok((package, reports, Timings { normalise, load, total: 0.0 }))
+            Ok(Some((package, reports, Timings { normalise, load, total: 0.0 })))
         })
     }
 
@@ -178,10 +197,10 @@ impl Run<'_> {
         Ok(stagers)
     }
 
-    fn seal(&self, writer: &mut PackageWriter, manifest: Manifest) -> Result<StoredPackage> {
+    fn seal(&self, writer: &mut PackageWriter, manifest: Manifest, digest: Option<String>) -> Result<StoredPackage> {
         let destinations = self.pipeline.destinations().iter();
         let destinations = destinations.map(|d| DestinationProgress { url: d.url.clone(), committed: false, error: None, tables: Vec::new() });
-        let progress = LoadProgress { fingerprint: self.options.fingerprint.clone(), destinations: destinations.collect() };
+        let progress = LoadProgress { fingerprint: self.options.fingerprint.clone(), digest, destinations: destinations.collect() };
         let package = self.pipeline.store().seal(writer.folder(), &manifest, &progress)?;
         writer.sealed();
         Ok(package)
@@ -267,14 +286,10 @@ fn stage_early(
     Err(Error::new(ErrorKind::Internal, "the load was given up"))
 }
 
-/// What the workers and the source came to.
-struct AllExtracted {
-    shape: Arc<Shape>,
-    counts: longshore_core::package::Counts,
-    state: Option<serde_json::Value>,
-}
+/// A package with what came of it at each destination.
+type Loaded = (StoredPackage, Vec<DestinationReport>, Timings);
 
-fn extract_all(extract: Extract<'_>, threads: usize, writer: &mut PackageWriter, hand_on: impl FnMut(Part)) -> Result<AllExtracted> {
+fn extract_all(extract: Extract<'_>, threads: usize, writer: &mut PackageWriter, hand_on: impl FnMut(Part)) -> Result<Extracted> {
     let (send, receive) = sync_channel(threads);
     let written = thread::scope(|scope| {
         for i in 0..threads {
@@ -291,8 +306,7 @@ fn extract_all(extract: Extract<'_>, threads: usize, writer: &mut PackageWriter,
     });
     // A disk that is full stops the workers too: its own error comes first.
     written?;
-    let (extracted, state) = extract.finish()?;
-    Ok(AllExtracted { shape: extracted.shape, counts: extracted.counts, state })
+    extract.finish()
 }
 
 fn with_notes(mut finished: FinishedRun, notes: Vec<String>, began: Instant) -> FinishedRun {

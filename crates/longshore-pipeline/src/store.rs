@@ -46,6 +46,9 @@ pub struct StoredPackage {
 pub struct LoadProgress {
     /// Stands for the command that made the package: the same command completes it and ends.
     pub fingerprint: String,
+    /// Stands for the content of an input that cannot be read again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Where it goes.
     pub destinations: Vec<DestinationProgress>,
 }

@@ -4,6 +4,7 @@ use crate::{BlockReader, Layout, Pool, Progress};
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::source::{JsonBlock, Source};
 use std::sync::Arc;
+use xxhash_rust::xxh3::Xxh3;
 
 /// Files, streams and the path that selects their records.
 pub struct JsonSource {
@@ -11,13 +12,22 @@ pub struct JsonSource {
     pool: Pool,
     progress: Progress,
     select: Option<String>,
+    /// Set for stdin, which cannot be read again.
+    digest: Option<Box<Xxh3>>,
 }
 
 impl JsonSource {
     /// Returns a source of what the reader reads. `select` is the path given to the reader.
     pub fn new(reader: BlockReader, select: Option<String>) -> Self {
         let (pool, progress) = (reader.pool(), reader.progress());
-        JsonSource { reader, pool, progress, select }
+        JsonSource { reader, pool, progress, select, digest: None }
+    }
+
+    /// Keeps a digest of what is read.
+    #[must_use]
+    pub fn with_digest(mut self) -> Self {
+        self.digest = Some(Box::default());
+        self
     }
 
     /// Returns counters for progress bars.
@@ -34,6 +44,9 @@ impl JsonSource {
 impl Source for JsonSource {
     fn next_block(&mut self) -> Result<Option<JsonBlock>> {
         let Some(block) = self.reader.next_block().map_err(to_error)? else { return Ok(None) };
+        if let Some(digest) = &mut self.digest {
+            digest.update(&block.bytes);
+        }
         let (records, pages) = match block.layout {
             Layout::Sequence => (None, true),
             Layout::Records(ranges) => (Some(ranges), self.selects_pages()),
@@ -50,6 +63,10 @@ impl Source for JsonSource {
 
     fn recycle(&self, buffer: Vec<u8>) {
         self.pool.recycle(buffer);
+    }
+
+    fn digest(&self) -> Option<String> {
+        self.digest.as_ref().map(|d| format!("{:032x}", d.digest128()))
     }
 
     fn finish(&mut self) -> Result<()> {

@@ -25,6 +25,8 @@ pub(crate) fn commit(load: &mut Inner, manifest: &Manifest, staged: &[Staged]) -
     }
     write_records(load, manifest)?;
     load.flush()?;
+    // Until here one thread compressed what came; what is left of every table is done by all.
+    load.execute(&format!("SET threads = {}", load.threads))?;
     load.execute("COMMIT")?;
     load.keep_file();
     count_back(load, manifest).map(CommitOutcome::Committed)

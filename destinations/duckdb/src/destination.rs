@@ -2,7 +2,7 @@
 
 use crate::config::{Config, DEFAULT_MEMORY};
 use crate::error::{from_message, is_locked};
-use crate::ffi::Database;
+use crate::ffi::{Access, Database};
 use crate::stage::DuckLoad;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -41,11 +41,11 @@ impl DuckDb {
         DuckDb { config, capabilities }
     }
 
-    /// Opens the file for writing, waiting a little for another process to let go of it.
-    pub(crate) async fn open(&self) -> Result<Arc<Database>> {
+    /// Opens the file, waiting a little for another process to let go of it.
+    async fn open(&self, access: Access) -> Result<Arc<Database>> {
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
-            match Database::open(&self.config.path, &self.settings()) {
+            match Database::open(&self.config.path, access, &self.settings()) {
                 Ok(database) => return Ok(database),
                 Err(m) if is_locked(&m) && Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(100)).await,
                 Err(m) => return Err(from_message(&m, &self.config.path)),
@@ -60,10 +60,13 @@ impl DuckDb {
             ("autoinstall_known_extensions", "false".to_owned()),
             ("autoload_known_extensions", "false".to_owned()),
         ];
-        if let Some(threads) = self.config.threads {
-            settings.push(("threads", threads.max(1).to_string()));
-        }
+        settings.push(("threads", self.threads().to_string()));
         settings
+    }
+
+    fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.config.threads.unwrap_or_else(all).max(1)
     }
 
     /// The file.
@@ -76,7 +79,7 @@ impl DuckDb {
         if !self.config.path.exists() {
             return Ok(None);
         }
-        let database = self.open().await?;
+        let database = self.open(Access::Read).await?;
         let connection = database.reader().map_err(|m| from_message(&m, self.path()))?;
         let answer = ask(&connection).map_err(|e| from_message(&e.to_string(), self.path()));
         drop(connection);
@@ -118,8 +121,8 @@ impl Destination for DuckDb {
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
         let is_new = !self.config.path.exists();
-        let database = self.open().await?;
-        Ok(Box::new(DuckLoad::begin(database, self.path(), opening, is_new)?))
+        let database = self.open(Access::Write).await?;
+        Ok(Box::new(DuckLoad::begin(database, self.path(), opening, is_new, self.threads())?))
     }
 
     async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {

@@ -8,9 +8,10 @@
 
 use duckdb::ffi;
 use std::ffi::{CStr, CString, c_char};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// A DuckDB message.
 pub(crate) type Message = String;
@@ -21,13 +22,44 @@ pub(crate) struct Database {
     raw: ffi::duckdb_database,
 }
 
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Any number of processes at once; nothing can be changed.
+    Read,
+    /// One process alone.
+    Write,
+}
+
+/// The files this process has open: DuckDB's file lock does not keep a process from opening a file
+/// twice and spoiling it.
+static OPEN: Mutex<BTreeMap<PathBuf, Weak<Database>>> = Mutex::new(BTreeMap::new());
+
 // SAFETY: DuckDB's database object is thread-safe; the handle itself is only read.
 unsafe impl Send for Database {}
 unsafe impl Sync for Database {}
 
 impl Database {
-    /// Opens a file with settings (`("threads", "2")`).
-    pub(crate) fn open(path: &Path, settings: &[(&str, String)]) -> Result<Arc<Self>, Message> {
+    /// Opens a file with settings (`("threads", "2")`), or gives what this process has open already.
+    pub(crate) fn open(path: &Path, access: Access, settings: &[(&str, String)]) -> Result<Arc<Self>, Message> {
+        let absolute = std::path::absolute(path).map_err(|e| e.to_string())?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = open.get(&absolute).and_then(Weak::upgrade) {
+            return Ok(database);
+        }
+        let mut settings = settings.to_vec();
+        if access == Access::Read {
+            settings.push(("access_mode", "READ_ONLY".to_owned()));
+        }
+        let database = Self::open_file(path, &settings)?;
+        if access == Access::Write {
+            open.retain(|_, database| database.strong_count() > 0);
+            open.insert(absolute, Arc::downgrade(&database));
+        }
+        Ok(database)
+    }
+
+    fn open_file(path: &Path, settings: &[(&str, String)]) -> Result<Arc<Self>, Message> {
         let path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| "a NUL in the file name".to_owned())?;
         let mut config = ptr::null_mut();
         let mut raw = ptr::null_mut();

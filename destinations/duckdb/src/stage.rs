@@ -29,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) connection: Option<Connection>,
     pub(crate) opening: Opening,
     pub(crate) path: PathBuf,
+    /// Threads the commit may use.
+    pub(crate) threads: usize,
     /// The file did not exist before: it goes away again if the load does.
     is_new: bool,
     staged: BTreeSet<u64>,
@@ -61,12 +63,14 @@ struct Writer {
 const FLUSH_ROWS: usize = 16_384;
 
 impl DuckLoad {
-    pub(crate) fn begin(database: Arc<Database>, path: &Path, opening: &Opening, is_new: bool) -> Result<Self> {
+    pub(crate) fn begin(database: Arc<Database>, path: &Path, opening: &Opening, is_new: bool, threads: usize) -> Result<Self> {
         let failed = |m: String| from_message(&m, path);
         let reader = database.reader().map_err(failed)?;
         let tables = existing_tables(&reader, &opening.target.dataset).map_err(|e| failed(e.to_string()))?;
         drop(reader);
         let mut connection = Connection::new(database).map_err(failed)?;
+        // With more threads DuckDB's own would wait busily for rows while the normaliser needs them.
+        connection.execute("SET threads = 1").map_err(failed)?;
         connection.execute("BEGIN").map_err(failed)?;
         connection.execute(&create_schema(&opening.target.dataset)).map_err(failed)?;
         let inner = Inner {
@@ -74,6 +78,7 @@ impl DuckLoad {
             connection: Some(connection),
             opening: opening.clone(),
             path: path.to_path_buf(),
+            threads,
             is_new,
             staged: BTreeSet::new(),
         };
@@ -209,7 +214,9 @@ impl Drop for Inner {
         if self.is_new {
             // Best effort: an empty database file is harmless.
             let _ = std::fs::remove_file(&self.path);
-            let _ = std::fs::remove_file(self.path.with_extension("duckdb.wal"));
+            let mut wal = self.path.clone().into_os_string();
+            wal.push(".wal");
+            let _ = std::fs::remove_file(wal);
         }
     }
 }

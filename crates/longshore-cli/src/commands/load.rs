@@ -103,18 +103,30 @@ fn source(args: &LoadArgs, memory: u64) -> Result<JsonSource> {
         // A record, its tape and its columns are in memory at once.
         max_record_bytes: memory.max(64 << 20) as usize,
     };
-    Ok(JsonSource::new(BlockReader::new(inputs, options), args.select.clone()))
+    let source = JsonSource::new(BlockReader::new(inputs, options), args.select.clone());
+    Ok(if args.inputs.iter().any(|i| i == "-") { source.with_digest() } else { source })
 }
 
-/// Stands for what the user asked for: the same words in the same folder.
+/// Stands for what the user asked for: the same words in the same folder, and the same files as far
+/// as size and time of change tell.
 fn fingerprint(args: &LoadArgs, place: &Place) -> Result<String> {
     let folder = std::env::current_dir().map_err(|e| Error::config("the current folder is not to be found").source(e))?;
     let urls: Vec<&str> = place.destinations.iter().map(|d| d.url.as_str()).collect();
     let said = format!(
         "{:?}",
-        (folder, &args.inputs, &args.table, &args.select, args.max_nesting, &args.json_columns, &args.hint, args.system_columns, args.on_error, &place.dataset, urls)
+        (folder, files(args)?, &args.inputs, &args.table, &args.select, args.max_nesting, &args.json_columns, &args.hint, args.system_columns, args.on_error, &place.dataset, urls)
     );
     Ok(longshore_core::hash::content_hash(said.as_bytes()))
+}
+
+/// Size and time of change of each input.
+fn files(args: &LoadArgs) -> Result<Vec<(String, u64, Option<std::time::SystemTime>)>> {
+    let inputs = Input::resolve(&args.inputs).map_err(to_error)?;
+    let facts = inputs.iter().filter_map(|i| {
+        let metadata = std::fs::metadata(i.name()).ok()?;
+        Some((i.name().to_owned(), metadata.len(), metadata.modified().ok()))
+    });
+    Ok(facts.collect())
 }
 
 /// Reads `256M`; the default is half of what the process may have, at most 256 MiB.

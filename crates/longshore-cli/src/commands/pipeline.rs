@@ -3,6 +3,7 @@
 use crate::args::{Cli, PipelineAction, PipelineArgs, SchemaFormat};
 use crate::error::FAILED;
 use crate::place::data_dir;
+use crate::say::say;
 use crate::summary::{self, bytes, number};
 use longshore_core::error::{Error, Result};
 use longshore_destinations::Limits;
@@ -37,7 +38,7 @@ fn info(store: &Store, args: &PipelineArgs) -> Result<()> {
     let (loaded, pending) = (store.loaded()?, store.pending()?);
     let newest = loaded.last().or(pending.last());
     if args.json {
-        println!("{}", json!({
+        say!("{}", json!({
             "pipeline": args.name,
             "working_folder": store.folder(),
             "dataset": newest.map(|p| &p.manifest.target.dataset),
@@ -48,21 +49,21 @@ fn info(store: &Store, args: &PipelineArgs) -> Result<()> {
         }));
         return Ok(());
     }
-    println!("Pipeline {} in {}", args.name, store.folder().display());
+    say!("Pipeline {} in {}", args.name, store.folder().display());
     if let Some(p) = newest {
-        println!("  dataset       {}", p.manifest.target.dataset);
+        say!("  dataset       {}", p.manifest.target.dataset);
         for d in &p.progress.destinations {
-            println!("  destination   {}", d.url);
+            say!("  destination   {}", d.url);
         }
-        println!("  tables        {}", p.manifest.schema.tables.len());
+        say!("  tables        {}", p.manifest.schema.tables.len());
     }
     match loaded.last() {
-        Some(p) => println!("  last load     {}: {} records", p.manifest.load_id, number(p.manifest.counts.read)),
-        None => println!("  last load     none"),
+        Some(p) => say!("  last load     {}: {} records", p.manifest.load_id, number(p.manifest.counts.read)),
+        None => say!("  last load     none"),
     }
-    println!("  waiting       {} package(s)", pending.len());
+    say!("  waiting       {} package(s)", pending.len());
     for p in &pending {
-        println!("    {}", p.manifest.load_id);
+        say!("    {}", p.manifest.load_id);
     }
     Ok(())
 }
@@ -70,26 +71,26 @@ fn info(store: &Store, args: &PipelineArgs) -> Result<()> {
 fn packages(store: &Store, args: &PipelineArgs) -> Result<()> {
     let all = all_packages(store)?;
     if args.json {
-        println!("{}", Value::Array(all.iter().map(package_json).collect()));
+        say!("{}", Value::Array(all.iter().map(package_json).collect()));
         return Ok(());
     }
     if all.is_empty() {
-        println!("Pipeline {} has no packages", args.name);
+        say!("Pipeline {} has no packages", args.name);
     }
     for p in &all {
         let state = if p.loaded { "loaded " } else { "WAITING" };
         let m = &p.manifest;
-        println!("{}  {state}  {} records, {} rejected, {} in files", m.load_id, number(m.counts.read), number(m.counts.rejected), bytes(if p.loaded { 0 } else { p.bytes() }));
+        say!("{}  {state}  {} records, {} rejected, {} in files", m.load_id, number(m.counts.read), number(m.counts.rejected), bytes(if p.loaded { 0 } else { p.bytes() }));
         for d in &p.progress.destinations {
             let state = match (d.committed, &d.error) {
                 (true, _) => "committed".to_owned(),
                 (false, Some(error)) => format!("failed: {error}"),
                 (false, None) => "not yet loaded".to_owned(),
             };
-            println!("    {} dataset {}: {state}", d.url, m.target.dataset);
+            say!("    {} dataset {}: {state}", d.url, m.target.dataset);
         }
         for t in &m.tables {
-            println!("    {}: {} rows", t.table, number(t.rows));
+            say!("    {}: {} rows", t.table, number(t.rows));
         }
     }
     Ok(())
@@ -116,18 +117,18 @@ fn schema(store: &Store, format: SchemaFormat) -> Result<()> {
         SchemaFormat::Yaml => serde_yaml_ng::to_string(&newest.manifest.schema).map_err(|e| failed(e.into()))?,
         SchemaFormat::Json => serde_json::to_string_pretty(&newest.manifest.schema).map_err(|e| failed(e.into()))? + "\n",
     };
-    print!("{text}");
+    say!("{}", text.trim_end());
     Ok(())
 }
 
 fn trace(store: &Store, args: &PipelineArgs) -> Result<()> {
     let trace = store.trace().ok_or_else(|| Error::config("this pipeline has not run to its end yet, so there is no trace"))?;
     if args.json {
-        println!("{trace}");
+        say!("{trace}");
         return Ok(());
     }
     let text = serde_yaml_ng::to_string(&trace).map_err(|e| Error::internal("the trace cannot be printed").source(e))?;
-    print!("{text}");
+    say!("{}", text.trim_end());
     Ok(())
 }
 
@@ -143,7 +144,7 @@ fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode
         }
     }
     if destinations.is_empty() {
-        println!("{}", if args.json { "[]" } else { "no package waits" });
+        say!("{}", if args.json { "[]" } else { "no package waits" });
         return Ok(ExitCode::SUCCESS);
     }
     let pipeline = Pipeline::open(data_dir, &args.name, destinations)?
@@ -168,6 +169,6 @@ fn drop_package(store: &Store, load_id: Option<&str>) -> Result<()> {
         }
     };
     store.drop_package(&id)?;
-    println!("dropped package {id}; its records were not loaded");
+    say!("dropped package {id}; its records were not loaded");
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::runtime;
 use crate::args::TablesArgs;
 use crate::place::Place;
+use crate::say::say;
 use crate::summary::number;
 use longshore_core::error::{Error, Result};
 use longshore_destinations::Limits;
@@ -13,7 +14,7 @@ pub(crate) fn run(args: &TablesArgs) -> Result<ExitCode> {
     let destination = &place.destinations[0].destination;
     let tables = runtime()?.block_on(destination.tables(&place.dataset))?;
     if args.json {
-        println!("{}", serde_json::json!({ "destination": destination.to_string(), "dataset": place.dataset, "tables": tables }));
+        say!("{}", serde_json::json!({ "destination": destination.to_string(), "dataset": place.dataset, "tables": tables }));
         return Ok(ExitCode::SUCCESS);
     }
     if tables.is_empty() {
@@ -23,9 +24,9 @@ pub(crate) fn run(args: &TablesArgs) -> Result<ExitCode> {
             .hint("check --destination, --dataset and --pipeline, or load something"));
     }
     let width = tables.iter().map(|t| t.table.chars().count()).max().unwrap_or(0);
-    println!("{destination} dataset {}", place.dataset);
+    say!("{destination} dataset {}", place.dataset);
     for t in &tables {
-        println!("  {:width$}  {:>12} rows", t.table, number(t.rows));
+        say!("  {:width$}  {:>12} rows", t.table, number(t.rows));
     }
     Ok(ExitCode::SUCCESS)
 }
