@@ -7,8 +7,7 @@ import duckdb
 
 
 def answer(request):
-    config = {"threads": 1, "TimeZone": "UTC"}
-    with duckdb.connect(request["file"], read_only=request["file"] != ":memory:", config=config) as connection:
+    with duckdb.connect(request["file"], read_only=True, config={"threads": 1}) as connection:
         if request.get("dataset"):
             name = request["dataset"].replace('"', '""')
             connection.execute(f'USE "{name}"')

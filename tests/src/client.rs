@@ -29,7 +29,7 @@ impl Client {
     fn start() -> Self {
         let python = python();
         let mut command = Command::new(&python);
-        command.args(["-c", include_str!("client.py")]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["-c", include_str!("client.py")]).env("TZ", "UTC").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap_or_else(|e| panic!("cannot start {}: {e}; run the tests with scripts/test", python.display()));
         let requests = process.stdin.take().expect("stdin is piped");
         let answers = BufReader::new(process.stdout.take().expect("stdout is piped"));

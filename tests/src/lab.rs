@@ -146,8 +146,7 @@ impl Lab {
 
     /// Tables of the dataset with their row counts, but for the loader's own; sorted.
     pub fn tables(&self) -> Vec<(String, u64)> {
-        let sql = "SELECT table_name FROM duckdb_tables() WHERE schema_name NOT IN ('main') AND NOT starts_with(table_name, '_') ORDER BY 1";
-        let Ok(names) = client::try_rows(&self.database(), None, sql) else { return Vec::new() };
+        let names = self.rows("SELECT table_name FROM duckdb_tables() WHERE NOT starts_with(table_name, '_') ORDER BY 1");
         names.iter().filter_map(|row| row[0].as_str()).map(|name| (name.to_owned(), self.count(name))).collect()
     }
 

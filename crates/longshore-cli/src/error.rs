@@ -11,6 +11,11 @@ pub(crate) const USAGE: u8 = 2;
 
 /// Prints what clap found; `--help` and `--version` are no errors.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args().any(|a| a == "--json") {
+        let text = error.to_string();
+        let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
+        return show(&Error::config(message).hint("see --help"), true);
+    }
     let _ = error.print(); // nowhere left to report to
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }
@@ -45,9 +50,14 @@ fn causes(error: &Error) -> Vec<String> {
     causes
 }
 
+/// Lines, columns and bytes are numbers.
+fn number_or_text(value: &str) -> serde_json::Value {
+    value.parse::<u64>().map_or_else(|_| value.into(), Into::into)
+}
+
 fn to_json(error: &Error) -> serde_json::Value {
     let places: serde_json::Map<String, serde_json::Value> =
-        error.context().iter().map(|(k, v)| ((*k).to_owned(), v.clone().into())).collect();
+        error.context().iter().map(|(k, v)| ((*k).to_owned(), number_or_text(v))).collect();
     serde_json::json!({
         "outcome": "error",
         "error": error.message(),

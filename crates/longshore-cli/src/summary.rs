@@ -9,6 +9,16 @@ pub(crate) fn print(report: &Report, json: bool) {
     let _ = write(&mut out, report, json).and_then(|()| out.flush());
 }
 
+/// Says on stderr what failed: stdout may go nowhere.
+pub(crate) fn print_failures(report: &Report) {
+    for d in report.destinations.iter().filter(|d| !d.committed) {
+        eprintln!("error: the load failed at {}: {}", d.destination, d.error.as_deref().unwrap_or("unknown"));
+        if let Some(hint) = &d.hint {
+            eprintln!("  hint: {hint}");
+        }
+    }
+}
+
 fn write(out: &mut impl Write, report: &Report, json: bool) -> io::Result<()> {
     if json {
         return writeln!(out, "{}", serde_json::to_string_pretty(report)?);

@@ -66,7 +66,7 @@ mod duckdb {
     pub(crate) fn canonical(url: &str) -> Result<String> {
         let config = Config::from_url(url)?;
         let path = std::path::absolute(&config.path).map_err(|e| Error::config("the current folder is not to be found").source(e))?;
-        Ok(format!("duckdb:///{}", path.display()))
+        Ok(format!("duckdb://{}", path.display()))
     }
 
     pub(crate) fn open(url: &str, limits: Limits) -> Result<Arc<dyn Destination>> {

@@ -217,7 +217,7 @@ fn rejects_batch(shape: &Shape, block: &JsonBlock, bad: &[BadRecord]) -> TableBa
     let columns = vec![
         texts(&|_| shape.root_name().to_owned()),
         texts(&|_| block.origin.to_string()),
-        numbers(&|b| position(block, b.error.offset).0),
+        numbers(&|b| position(block, b.range.start).0),
         numbers(&|b| block.offset + b.range.start as u64),
         texts(&|b| format!("{} at byte {}", b.error.message, block.offset + b.error.offset as u64)),
         texts(&|b| String::from_utf8_lossy(&block.bytes[b.range.clone()]).into_owned()),

@@ -78,12 +78,16 @@ impl Run<'_> {
     /// Finishes sealed packages. Returns the run's result when one came from this very command.
     fn finish_earlier(&self, lock: &Arc<PipelineLock>, notes: &mut Vec<String>) -> Result<Option<FinishedRun>> {
         for package in self.pipeline.store().pending()? {
+            let had_failed = package.progress.destinations.iter().any(|d| d.error.is_some());
             let same = !self.options.fingerprint.is_empty() && package.progress.fingerprint == self.options.fingerprint;
             let ours = |url: &str| self.pipeline.destinations().iter().any(|d| d.url == url);
             let concerns_us = package.progress.destinations.iter().any(|d| ours(&d.url));
             let load_id = package.manifest.load_id.clone();
             let finished = complete(self.pipeline, package, &self.options.progress, lock)?;
             let failed = finished.report.outcome == Outcome::Failed;
+            if same && had_failed && !failed {
+                notes.push("the load had failed before; it is complete now".to_owned());
+            }
             if same {
                 return Ok(Some(finished));
             }

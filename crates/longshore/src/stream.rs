@@ -13,7 +13,7 @@ use std::pin::pin;
 use tokio::sync::{mpsc, oneshot};
 
 impl Pipeline {
-    /// Loads the records of a stream. Dropping the future before it is done gives the load up.
+    /// Loads the records of a stream. Dropping the future before the last record is read gives the load up.
     ///
     /// # Errors
     /// As [`Pipeline::load_records`].

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Place, rows};
 use longshore::{Destination, ErrorKind, OnError, Outcome, Pipeline, Progress};
-use longshore_testkit::{Fault, FaultyDestination};
+use longshore_testkit::fault::{Fault, FaultyDestination};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -112,7 +112,7 @@ fn files_are_found_by_pattern() {
     let pipeline = place.pipeline();
     pipeline.load_files([place.folder.path().join("*.json").display().to_string()]).unwrap();
     assert_eq!(rows(&pipeline, "t"), ["n=1", "n=2"]);
-    assert_eq!(pipeline.load_files(["/no/such/file.json"]).unwrap_err().kind(), ErrorKind::Config);
+    assert_eq!(pipeline.load_files(["/no/such/file.json"]).unwrap_err().kind(), ErrorKind::Input);
 }
 
 #[test]

@@ -89,7 +89,8 @@ impl DuckDb {
 
 impl fmt::Display for DuckDb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "duckdb:///{}", self.config.path.display())
+        let path = std::path::absolute(&self.config.path).unwrap_or_else(|_| self.config.path.clone());
+        write!(f, "duckdb://{}", path.display())
     }
 }
 

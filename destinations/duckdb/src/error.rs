@@ -15,8 +15,10 @@ pub(crate) fn from_message(message: &str, path: &Path) -> Error {
         return error(ErrorKind::Destination, "the file is not a DuckDB database")
             .hint("name another file, or move this one away");
     }
-    if message.contains("No space left") || message.contains("disk full") {
-        return error(ErrorKind::Destination, "the disk is full").hint("make room and run the same command again");
+    let full = ["No space left", "disk full", "File too large", "Disk quota exceeded"];
+    if full.iter().any(|f| message.contains(f)) {
+        return error(ErrorKind::Destination, "the disk is full, or a limit on file sizes is reached")
+            .hint("make room and run the same command again");
     }
     if message.contains("Permission denied") || message.contains("read-only") {
         return error(ErrorKind::Destination, "the database file cannot be written").hint("check the rights of the file and its folder");
@@ -24,7 +26,7 @@ pub(crate) fn from_message(message: &str, path: &Path) -> Error {
     if message.contains("Cannot open file") {
         return error(ErrorKind::Destination, "the database file cannot be opened").hint("check that its folder exists and can be written");
     }
-    error(ErrorKind::Destination, "DuckDB refused")
+    error(ErrorKind::Destination, "DuckDB refused").hint("remove the cause and run the same command again")
 }
 
 /// Returns true when another process holds the file.

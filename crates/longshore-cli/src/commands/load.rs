@@ -11,7 +11,6 @@ use longshore_core::schema::{self, DataType};
 use longshore_destinations::Limits;
 use longshore_pipeline::{Outcome, Pipeline, Progress, RunOptions};
 use longshore_source_files::{BlockReader, Input, JsonSource, Options, Select, to_error};
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,7 +46,7 @@ pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
     drop(display);
     let finished = finished?;
     summary::print(&finished.report, args.json);
-    let _ = std::io::stdout().flush(); // a closed pipe does not unload what is loaded
+    summary::print_failures(&finished.report);
     pipeline.note_trace(&finished.report)?;
     // Last of all: from here on, the same command is a new load.
     let failed = finished.acknowledge()?.outcome == Outcome::Failed;

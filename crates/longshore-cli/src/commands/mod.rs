@@ -6,6 +6,7 @@ mod query;
 mod tables;
 
 use crate::args::{Cli, Command};
+use crate::say::say;
 use clap::CommandFactory;
 use longshore_core::error::Result;
 use std::process::ExitCode;
@@ -18,7 +19,9 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Tables(args) => tables::run(args),
         Command::Pipeline(args) => pipeline::run(cli, args),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "longshore", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "longshore", &mut script);
+            say!("{}", String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
     }

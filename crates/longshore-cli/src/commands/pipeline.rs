@@ -20,10 +20,10 @@ pub(crate) fn run(cli: &Cli, args: &PipelineArgs) -> Result<ExitCode> {
     match &args.action {
         PipelineAction::Info => info(&store, args),
         PipelineAction::Packages => packages(&store, args),
-        PipelineAction::Schema { format } => schema(&store, *format),
+        PipelineAction::Schema { format } => schema(&store, if args.json { SchemaFormat::Json } else { *format }),
         PipelineAction::Trace => trace(&store, args),
         PipelineAction::Retry => return retry(&data_dir, &store, args),
-        PipelineAction::DropPackage { load_id } => drop_package(&store, load_id.as_deref()),
+        PipelineAction::DropPackage { load_id } => drop_package(&store, load_id.as_deref(), args.json),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -150,14 +150,22 @@ fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode
     let pipeline = Pipeline::open(data_dir, &args.name, destinations)?
         .connect_with(Arc::new(|url| longshore_destinations::open(url, Limits::default())));
     let mut failed = false;
-    for finished in pipeline.retry(&Progress::default())? {
-        summary::print(&finished.report, args.json);
+    let finished = pipeline.retry(&Progress::default())?;
+    if args.json {
+        let reports: Vec<_> = finished.iter().map(|f| &f.report).collect();
+        say!("{}", json!(reports));
+    }
+    for finished in finished {
+        if !args.json {
+            summary::print(&finished.report, false);
+        }
+        summary::print_failures(&finished.report);
         failed |= finished.acknowledge()?.outcome == Outcome::Failed;
     }
     Ok(ExitCode::from(if failed { FAILED } else { 0 }))
 }
 
-fn drop_package(store: &Store, load_id: Option<&str>) -> Result<()> {
+fn drop_package(store: &Store, load_id: Option<&str>, json: bool) -> Result<()> {
     let pending = store.pending()?;
     let id = match (load_id, pending.as_slice()) {
         (Some(id), _) => id.to_owned(),
@@ -169,6 +177,10 @@ fn drop_package(store: &Store, load_id: Option<&str>) -> Result<()> {
         }
     };
     store.drop_package(&id)?;
-    say!("dropped package {id}; its records were not loaded");
+    if json {
+        say!("{}", json!({ "dropped": id }));
+    } else {
+        say!("dropped package {id}; its records were not loaded");
+    }
     Ok(())
 }

@@ -13,15 +13,15 @@ pub(crate) fn run(args: &TablesArgs) -> Result<ExitCode> {
     let place = Place::of(&args.place, Limits::default())?;
     let destination = &place.destinations[0].destination;
     let tables = runtime()?.block_on(destination.tables(&place.dataset))?;
-    if args.json {
-        say!("{}", serde_json::json!({ "destination": destination.to_string(), "dataset": place.dataset, "tables": tables }));
-        return Ok(ExitCode::SUCCESS);
-    }
     if tables.is_empty() {
         return Err(Error::destination("there is nothing in the dataset")
             .with("dataset", &place.dataset)
             .with("destination", destination)
             .hint("check --destination, --dataset and --pipeline, or load something"));
+    }
+    if args.json {
+        say!("{}", serde_json::json!({ "destination": destination.to_string(), "dataset": place.dataset, "tables": tables }));
+        return Ok(ExitCode::SUCCESS);
     }
     let width = tables.iter().map(|t| t.table.chars().count()).max().unwrap_or(0);
     say!("{destination} dataset {}", place.dataset);

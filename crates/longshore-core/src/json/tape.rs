@@ -35,6 +35,13 @@ pub struct Node {
     pub len: u32,
 }
 
+impl Node {
+    /// Returns the bytes of a scalar.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.start as usize + self.len as usize
+    }
+}
+
 /// Why a record is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {

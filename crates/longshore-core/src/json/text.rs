@@ -1,10 +1,65 @@
 //! Writing a value of a tape back as JSON text.
 
-use super::{Kind, Tape};
+use super::{Kind, Node, Tape, unescape};
+use crate::values::json_text;
 
 /// Appends the value at `index` as compact JSON: no white space, strings and numbers as the source
 /// wrote them. Works on any depth.
 pub fn write_compact(tape: &Tape, bytes: &[u8], index: usize, out: &mut Vec<u8>) {
+    write(tape, index, out, |node, out| match node.kind {
+        Kind::Text | Kind::EscapedText => {
+            out.push(b'"');
+            out.extend_from_slice(&bytes[node.range()]);
+            out.push(b'"');
+        }
+        _ => out.extend_from_slice(&bytes[node.range()]),
+    });
+}
+
+/// Appends the value at `index` as dlt would write it, which is orjson's form: no white space, only
+/// the escapes JSON demands, doubles in their shortest form.
+pub fn write_as_dlt(tape: &Tape, bytes: &[u8], index: usize, out: &mut Vec<u8>) {
+    let mut text = Vec::new();
+    write(tape, index, out, |node, out| {
+        let raw = &bytes[node.range()];
+        match node.kind {
+            Kind::Text => write_text(raw, out),
+            Kind::EscapedText => {
+                text.clear();
+                unescape(raw, &mut text);
+                write_text(&text, out);
+            }
+            Kind::Float => write_double(raw, out),
+            Kind::Integer if raw == b"-0" => out.push(b'0'),
+            _ => out.extend_from_slice(raw),
+        }
+    });
+}
+
+fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    let mut escaped = String::from('"');
+    json_text::write_escaped(&mut escaped, &String::from_utf8_lossy(text));
+    escaped.push('"');
+    out.extend_from_slice(escaped.as_bytes());
+}
+
+/// orjson writes `0.00001` and `1e-7`, `1000000000000000.0` and `1e+16`.
+fn write_double(raw: &[u8], out: &mut Vec<u8>) {
+    let value = std::str::from_utf8(raw).ok().and_then(|t| t.parse::<f64>().ok()).filter(|v| v.is_finite());
+    let Some(value) = value else { return out.extend_from_slice(raw) };
+    let text = format!("{value:e}");
+    let exponent: i32 = text.split_once('e').and_then(|(_, e)| e.parse().ok()).unwrap_or(0);
+    let text = match exponent {
+        -5..16 => format!("{value:?}"),
+        16.. => text.replace('e', "e+"),
+        _ => text,
+    };
+    // Rust's own form of small numbers has an exponent where orjson's has none yet.
+    let text = if (-5..0).contains(&exponent) { format!("{value}") } else { text };
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn write(tape: &Tape, index: usize, out: &mut Vec<u8>, mut scalar: impl FnMut(Node, &mut Vec<u8>)) {
     let nodes = tape.nodes();
     let end = tape.after(index);
     // What is open: where it ends, whether it is an object, and how many of its nodes were written.
@@ -22,19 +77,13 @@ pub fn write_compact(tape: &Tape, bytes: &[u8], index: usize, out: &mut Vec<u8>)
             *written += 1;
         }
         let node = nodes[at];
-        let range = node.start as usize..node.start as usize + node.len as usize;
         match node.kind {
             Kind::Object | Kind::Array => {
                 let is_object = node.kind == Kind::Object;
                 out.push(if is_object { b'{' } else { b'[' });
                 open.push((tape.after(at), is_object, 0));
             }
-            Kind::Text | Kind::EscapedText => {
-                out.push(b'"');
-                out.extend_from_slice(&bytes[range]);
-                out.push(b'"');
-            }
-            _ => out.extend_from_slice(&bytes[range]),
+            _ => scalar(node, out),
         }
         at += 1;
     }

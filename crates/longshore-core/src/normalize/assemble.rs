@@ -48,15 +48,12 @@ pub(super) fn reserve(rows: &BlockRows, offsets: &mut Offsets) -> Offsets {
 
 pub(super) fn assemble(rows: BlockRows, shape: &Shape, load_id: &LoadId, offsets: &Offsets) -> Vec<TableBatch> {
     let mut ids = Ids { shape, load_id, offsets, texts: Vec::new() };
-    let mut batches = Vec::new();
-    for (table, rows) in rows.into_tables().into_iter().enumerate() {
-        let table = table as TableId;
-        ids.add_texts(table, &rows);
-        if rows.rows > 0 {
-            batches.push(batch(&ids, table, rows));
-        }
+    let tables = rows.into_tables();
+    if shape.settings.system == SystemColumns::Dlt {
+        ids.add_texts(&tables);
     }
-    batches
+    let with_rows = tables.into_iter().enumerate().filter(|(_, rows)| rows.rows > 0);
+    with_rows.map(|(table, rows)| batch(&ids, table as TableId, rows)).collect()
 }
 
 fn batch(ids: &Ids<'_>, id: TableId, mut rows: TableRows) -> TableBatch {
@@ -94,7 +91,7 @@ struct Ids<'a> {
     shape: &'a Shape,
     load_id: &'a LoadId,
     offsets: &'a Offsets,
-    /// In dlt mode: the row ids of the tables done so far. Parents come before their children.
+    /// In dlt mode: the row ids of each table.
     texts: Vec<StringArray>,
 }
 
@@ -113,10 +110,13 @@ impl Ids<'_> {
                 })
             }
             (SystemColumns::Dlt, ColumnRole::RowId) => Arc::new(self.texts[table as usize].clone()),
-            (SystemColumns::Dlt, role) => {
-                let ids = &self.texts[self.table_of(table, role) as usize];
-                let links = if role == ColumnRole::ParentId { &rows.parents } else { &rows.roots };
-                Arc::new(StringArray::from_iter_values(links.iter().map(|&row| ids.value(row as usize))))
+            (SystemColumns::Dlt, ColumnRole::ParentId) => {
+                let parents = rows.parents.iter().zip(&rows.parent_tables);
+                Arc::new(StringArray::from_iter_values(parents.map(|(&row, &table)| self.texts[table as usize].value(row as usize))))
+            }
+            (SystemColumns::Dlt, _) => {
+                let ids = &self.texts[self.shape.root_of(table) as usize];
+                Arc::new(StringArray::from_iter_values(rows.roots.iter().map(|&row| ids.value(row as usize))))
             }
         }
     }
@@ -130,25 +130,34 @@ impl Ids<'_> {
         }
     }
 
-    fn add_texts(&mut self, table: TableId, rows: &TableRows) {
-        if self.shape.settings.system != SystemColumns::Dlt {
-            return;
+    /// Makes dlt's ids, parents first: a child's path is longer than its parent's.
+    fn add_texts(&mut self, tables: &[TableRows]) {
+        self.texts = vec![StringArray::new_null(0); tables.len()];
+        let mut order: Vec<usize> = (0..tables.len()).filter(|&t| tables[t].rows > 0).collect();
+        order.sort_by_key(|&t| self.shape.tables[t].ident_path.len());
+        for table in order {
+            self.texts[table] = self.texts_of(table, &tables[table]);
         }
-        let name = &self.shape.schema.tables[table as usize].name;
-        let parent = self.shape.tables[table as usize].parent as usize;
-        let first = self.offsets.get(table);
+    }
+
+    fn texts_of(&self, table: usize, rows: &TableRows) -> StringArray {
+        let name = &self.shape.schema.tables[table].name;
+        let first = self.offsets.get(table as TableId);
         let mut own = rows.own_ids.iter().peekable();
-        let mut builder = StringBuilder::with_capacity(rows.rows as usize, rows.rows as usize * 14);
-        for row in 0..rows.rows {
-            if let Some((_, id)) = own.next_if(|(r, _)| *r == row) {
-                builder.append_value(id);
-            } else if let Some(&above) = rows.parents.get(row as usize) {
-                let above = self.texts[parent].value(above as usize);
-                builder.append_value(row_id::nested_row_id(above, name, u64::from(rows.positions[row as usize])));
+        let mut builder = StringBuilder::with_capacity(rows.rows as usize, rows.rows as usize * row_id::ROW_ID_LEN);
+        let mut id = String::new();
+        for row in 0..rows.rows as usize {
+            id.clear();
+            if let Some((_, own)) = own.next_if(|(r, _)| *r as usize == row) {
+                id.push_str(own);
+            } else if let Some(&above) = rows.parents.get(row) {
+                let parent = self.texts[rows.parent_tables[row] as usize].value(above as usize);
+                row_id::write_nested_row_id(&mut id, parent, name, u64::from(rows.positions[row]));
             } else {
-                builder.append_value(row_id::root_row_id(self.load_id.as_str(), name, first + u64::from(row)));
+                row_id::write_root_row_id(&mut id, self.load_id.as_str(), name, first + row as u64);
             }
+            builder.append_value(&id);
         }
-        self.texts.push(builder.finish());
+        builder.finish()
     }
 }

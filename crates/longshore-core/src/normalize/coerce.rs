@@ -93,10 +93,9 @@ pub(super) fn held_by_double(raw: &str) -> Option<f64> {
         return None;
     }
     let (digits, count) = significant_digits(raw);
-    if count <= 15 {
-        // Any decimal of up to 15 digits survives the way to a double and back, except where the
-        // exponent leaves the normal range.
-        return (value != 0.0 || count == 0).then_some(value).filter(|v| v.abs() >= f64::MIN_POSITIVE || count == 0);
+    if count == 0 || (count <= 15 && value.abs() >= f64::MIN_POSITIVE) {
+        // Any decimal of up to 15 digits survives the way to a double in the normal range and back.
+        return Some(value);
     }
     let printed = format!("{value:.*e}", count - 1);
     let (printed, _) = printed.split_once('e')?;
@@ -207,8 +206,9 @@ fn to_json(value: Value<'_>, native: bool) -> Option<String> {
         Value::Json(text) => Some(text.to_owned()),
         // A JSON column holds any JSON value as it is. dlt parses texts and has no place for others.
         Value::Text(text) if native => {
-            let mut out = String::new();
+            let mut out = String::from('"');
             crate::values::json_text::write_escaped(&mut out, text);
+            out.push('"');
             Some(out)
         }
         Value::Text(text) => serde_json::from_str::<serde_json::Value>(text).ok().map(|v| v.to_string()),
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_double_holds_what_it_prints_back() {
-        for held in ["0.1", "1.50", "0.10000000000000001", "1e22", "-0.0", "0.0000", "1632131578.3382933", "123456789012345680000.0", "0.1000000000000000055511151231257827021181583404541015625", "1E5"] {
+        for held in ["0.1", "1.50", "0.10000000000000001", "1e22", "-0.0", "0.0000", "1632131578.3382933", "123456789012345680000.0", "5e-324", "0.1000000000000000055511151231257827021181583404541015625", "1E5"] {
             assert!(held_by_double(held).is_some(), "{held}");
         }
         for lost in ["0.1234567890123456789012", "1e400", "1e-400", "12345678901234567890.12", "0.12345678901234567890"] {

@@ -21,7 +21,7 @@ pub use native_id::native_row_id;
 pub use settings::{DEFAULT_MAX_NESTING, FieldPath, Settings};
 pub use shape::Shape;
 
-use crate::json::{SyntaxError, Tape};
+use crate::json::{Kind, SyntaxError, Tape};
 use crate::package::LoadId;
 use rows::BlockRows;
 use std::ops::Range;
@@ -83,6 +83,8 @@ pub fn normalize(shape: &mut Shape, tape: &mut Tape, block: RecordBytes<'_>, on_
     while let Some((start, limit)) = cursor.next_record() {
         let parsed = tape.parse(&block.bytes[..limit], start).and_then(|end| cursor.check_end(end, limit));
         match parsed {
+            // A `null` on a line of its own is no record, as for dlt; in a list it is one without fields.
+            Ok(end) if block.records.is_none() && tape.nodes()[0].kind == Kind::Null => cursor.advance(end),
             Ok(end) => {
                 read += walker.records(tape, block.pages);
                 cursor.advance(end);
@@ -164,16 +166,16 @@ impl Cursor<'_> {
         self.next = if self.block.records.is_some() { self.next + 1 } else { end };
     }
 
-    /// Where reading goes on after a bad record: the next line that begins like a record in its
-    /// first column. A raw line break cannot stand inside a string, and nested lines of printed
-    /// JSON are indented, so such a line is the next record unless the input is damaged there too.
+    /// Where reading goes on after a bad record: the next line, unless it looks like a part of printed
+    /// JSON, whose nested lines are indented or begin with a closing bracket. A raw line break cannot
+    /// stand inside a string, so the damage of one line does not reach further.
     fn end_of_damage(&self, start: usize, limit: usize) -> usize {
         if self.block.records.is_some() {
             return limit;
         }
         let bytes = self.block.bytes;
-        let is_start = |at: &usize| matches!(bytes.get(at + 1), Some(b'{' | b'['));
-        let newline = (start..limit).filter(|&at| bytes[at] == b'\n').find(is_start);
+        let is_part = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'}' | b']' | b',');
+        let newline = (start..limit).filter(|&at| bytes[at] == b'\n').find(|at| bytes.get(at + 1).is_some_and(|b| !is_part(b)));
         newline.unwrap_or_else(|| start + bytes[start..limit].trim_ascii_end().len().max(1))
     }
 }

@@ -12,6 +12,8 @@ pub(super) struct TableRows {
     stamps: Vec<u32>,
     /// Row of the parent table each row belongs to; empty for a root table.
     pub(super) parents: Vec<u32>,
+    /// The parent table of each row: in dlt mode a table may have rows of several.
+    pub(super) parent_tables: Vec<TableId>,
     /// Row of the root table each row belongs to; empty for a root table.
     pub(super) roots: Vec<u32>,
     pub(super) positions: Vec<u32>,
@@ -36,6 +38,7 @@ impl TableRows {
 
     pub(super) fn push_child(&mut self, parent: RowRef, position: u32) -> u32 {
         self.parents.push(parent.row);
+        self.parent_tables.push(parent.table);
         self.roots.push(parent.root);
         self.positions.push(position);
         self.rows += 1;
@@ -67,8 +70,8 @@ impl TableRows {
     }
 
     /// Returns true when the table's last row belongs to that parent row.
-    pub(super) fn has_rows_of(&self, parent: u32) -> bool {
-        self.parents.last() == Some(&parent)
+    pub(super) fn has_rows_of(&self, parent: RowRef) -> bool {
+        self.parents.last() == Some(&parent.row) && self.parent_tables.last() == Some(&parent.table)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::settings::Settings;
 use crate::naming;
-use crate::schema::{Alias, AliasKind, Column, ColumnRole, DataType, Schema, Table};
+use crate::schema::{Alias, AliasKind, Column, ColumnRole, DataType, Schema, SystemColumns, Table};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -400,9 +400,15 @@ impl Shape {
     }
 
     /// Returns true when a table of that name has rows of another parent table, or none: `a__b` is
-    /// both the list `b` in a dict `a` and the list `b` in elements of a list `a`.
+    /// both the list `b` in a dict `a` and the list `b` in elements of a list `a`. dlt lets them share
+    /// the table; its ids name the parent row whatever its table.
     fn belongs_elsewhere(&self, name: &str, owner: TableId) -> bool {
-        self.by_name.get(name).is_some_and(|&id| self.tables[id as usize].parent != owner)
+        let Some(&id) = self.by_name.get(name) else { return false };
+        let parent = self.tables[id as usize].parent;
+        match self.settings.system {
+            SystemColumns::Native => parent != owner,
+            SystemColumns::Dlt => parent == NONE,
+        }
     }
 
     /// Gives a key's lists another child table, for good, because the one its name says has rows of
@@ -435,7 +441,14 @@ impl Shape {
         self.tables[table as usize].complete = true;
         let system = self.settings.system;
         for &role in system.roles(self.tables[table as usize].parent == NONE) {
-            self.push_column(table, system.column(role));
+            self.system_column(table, role);
+        }
+    }
+
+    /// Adds one system column, unless the table has it.
+    pub(super) fn system_column(&mut self, table: TableId, role: ColumnRole) {
+        if self.schema.tables[table as usize].system(role).is_none() {
+            self.push_column(table, self.settings.system.column(role));
         }
     }
 

@@ -7,7 +7,7 @@
 use super::coerce::{Typed, Value, coerce, held_by_double};
 use super::rows::{BlockRows, RowRef};
 use super::shape::{ColumnId, NodeId, Shape};
-use crate::json::{Kind, Node, Tape, unescape, write_compact};
+use crate::json::{Kind, Node, Tape, unescape, write_as_dlt, write_compact};
 use crate::naming;
 use crate::schema::{ColumnRole, DataType, SystemColumns};
 use crate::values::iso_timestamp;
@@ -35,23 +35,21 @@ impl<'a> Walker<'a> {
     /// Takes the record, or with `pages` the elements of the array, on the tape; returns how many.
     pub(super) fn records(&mut self, tape: &Tape, pages: bool) -> u64 {
         if !pages || tape.nodes()[0].kind != Kind::Array {
-            return u64::from(self.record(tape, 0));
+            self.record(tape, 0);
+            return 1;
         }
         let (mut count, mut next, end) = (0, 1, tape.after(0));
         while next < end {
-            count += u64::from(self.record(tape, next));
+            self.record(tape, next);
+            count += 1;
             next = tape.after(next);
         }
         count
     }
 
-    /// Takes one record; a record that is not a dict becomes `{"value": record}`. Returns false for
-    /// `null`, which holds nothing and makes no row.
-    fn record(&mut self, tape: &Tape, index: usize) -> bool {
+    /// Takes one record; a record that is not a dict becomes `{"value": record}`.
+    fn record(&mut self, tape: &Tape, index: usize) {
         let kind = tape.nodes()[index].kind;
-        if kind == Kind::Null {
-            return false;
-        }
         let table = self.shape.root_table();
         let level = i64::from(self.shape.settings.max_nesting);
         let row = self.rows.table(table).push_root();
@@ -61,7 +59,6 @@ impl<'a> Walker<'a> {
         } else {
             self.wrapped(tape, index, b"value", at, level);
         }
-        true
     }
 
     /// Fills a row from the dict at `index`, then its child tables.
@@ -113,7 +110,7 @@ impl<'a> Walker<'a> {
             let edge = self.key_edge(key, node, guess);
             guess = edge + 1;
             match tape.nodes()[value].kind {
-                Kind::Null => {}
+                Kind::Null => self.claim_row_id(node, edge, at),
                 Kind::Object if !self.stays_json(node, edge) => {
                     if tape.after(value) > value + 1 {
                         let child = self.shape.object(node, edge);
@@ -153,7 +150,7 @@ impl<'a> Walker<'a> {
         let (mut table, level) = self.shape.list(node, edge);
         // A second list of the same parent row in the same table: their positions would mix.
         let mut ordinal = 0;
-        while self.rows.table(table).has_rows_of(parent.row) {
+        while self.rows.table(table).has_rows_of(parent) {
             table = self.shape.alias_list(node, edge, ordinal);
             ordinal += 1;
         }
@@ -286,9 +283,11 @@ impl<'a> Walker<'a> {
             let of = self.shape.schema.tables[at.table as usize].columns[column as usize].name.clone();
             let max = self.shape.settings.max_identifier_length;
             let name = naming::variant_name(&of, own.as_str(), max);
-            // dlt infers a variant's type like any column's: an ISO text makes a timestamp.
-            let detect = mode == SystemColumns::Dlt;
-            column = self.shape.column_named(at.table, name, true, || if detect { value.column_type(true) } else { own });
+            column = self.shape.column_named(at.table, name, true, || match value {
+                // dlt infers the type of a text variant like any column's: an ISO text makes a timestamp.
+                Value::Text(_) if mode == SystemColumns::Dlt => value.column_type(true),
+                _ => own,
+            });
             let data_type = self.shape.data_type(at.table, column);
             if let Some(typed) = coerce(data_type, value, mode)
                 && self.rows.table(at.table).stamp(column, at.row)
@@ -332,7 +331,11 @@ impl<'a> Walker<'a> {
                 Value::Text(utf8(text))
             }
             Kind::Null | Kind::Object | Kind::Array => {
-                write_compact(tape, bytes, index, text);
+                // Native mode keeps numbers and escapes as the source wrote them.
+                match self.shape.settings.system {
+                    SystemColumns::Native => write_compact(tape, bytes, index, text),
+                    SystemColumns::Dlt => write_as_dlt(tape, bytes, index, text),
+                }
                 Value::Json(utf8(text))
             }
         }
@@ -346,12 +349,26 @@ impl<'a> Walker<'a> {
             && self.shape.is_top(node)
     }
 
+    /// In dlt mode the id column of a new table stands where its key is first met, even if null.
+    #[inline]
+    fn claim_row_id(&mut self, node: NodeId, edge: u32, at: RowRef) {
+        if !self.shape.tables[at.table as usize].complete && self.is_row_id(node, edge) {
+            self.shape.system_column(at.table, ColumnRole::RowId);
+        }
+    }
+
     fn own_row_id(&mut self, tape: &Tape, index: usize, at: RowRef) {
+        if !self.shape.tables[at.table as usize].complete {
+            self.shape.system_column(at.table, ColumnRole::RowId);
+        }
         let mut text = Vec::new();
         let value = self.read(tape, index, &mut text);
         if let Some(Typed::Bytes(id)) = coerce(DataType::Text, value, SystemColumns::Dlt) {
             let id = String::from_utf8_lossy(&id).into_owned();
-            self.rows.table(at.table).own_ids.push((at.row, id));
+            // dlt makes an id of its own where the row's is empty.
+            if !id.is_empty() {
+                self.rows.table(at.table).own_ids.push((at.row, id));
+            }
         }
     }
 }
