@@ -27,9 +27,8 @@ build-release:
 # Compare with dlt and with SQL written by hand, and write docs/benchmarks.md
 bench *args:
     scripts/get-duckdb
-    scripts/get-python
-    cargo build --release --locked --package longshore-cli --package bench-data
-    .venv/bin/python benches/compare.py --write-docs docs/benchmarks.md {{args}}
+    cargo build --release --locked --package longshore-cli --package longshore-bench-data
+    python3 benches/compare.py --python "$(scripts/get-python benches/peers/requirements.txt)" --write-docs docs/benchmarks.md {{args}}
 
 # Fuzz one target for a long time (needs cargo-fuzz and a nightly toolchain)
 fuzz target="json" seconds="3600":

@@ -144,7 +144,7 @@ fn tables_as_text_and_json() {
 #[test]
 fn pipeline_info_packages_schema_and_trace() {
     let lab = lab_with_orders();
-    let id = lab.rows("SELECT load_id FROM _loads")[0][0].as_str().expect("a text").to_owned();
+    let id = lab.rows("SELECT load_id::VARCHAR FROM _loads")[0][0].as_str().expect("a text").to_owned();
     fn pipeline<'a>(args: &[&'a str]) -> Vec<&'a str> {
         [&["pipeline", "longshore"], args].concat()
     }

@@ -221,7 +221,7 @@ fn json_columns_stay_json() {
     let lab = Lab::new();
     lab.write("in.json", r#"[{"id":1,"raw":{"x":[1,{"y":2}]},"lines":[{"n":1,"attributes":{"colour":"red"}}],"Deep":{"Er":[1,2]}}]"#);
     lab.load(&["in.json", "--table", "t", "--json-columns", "raw,lines.attributes", "--json-columns", "Deep.Er"]);
-    assert_eq!(lab.column_types("t"), ["id BIGINT", "raw JSON", "deep__er JSON", "_row_id BIGINT", "_load_id VARCHAR"]);
+    assert_eq!(lab.column_types("t")[..3], strings(&["id BIGINT", "raw JSON", "deep__er JSON"]));
     assert_eq!(lab.rows("SELECT raw, deep__er FROM t"), [[json!(r#"{"x":[1,{"y":2}]}"#), json!("[1,2]")]]);
     assert_eq!(lab.rows("SELECT attributes->>'colour' FROM t__lines"), [[json!("red")]]);
     assert_eq!(lab.tables().len(), 2);
@@ -338,7 +338,7 @@ fn the_number_of_threads_changes_nothing() {
     let lab = Lab::new();
     // Columns, tables and variants that turn up late, in blocks that different threads have.
     let mut text = String::new();
-    for id in 0..30_000_u32 {
+    for id in 0..15_000_u32 {
         let rare = if id % 4_999 == 4_998 { format!(",\"rare{}\":[{id}]", id / 5_000) } else { String::new() };
         let value = if id % 7_001 == 7_000 { format!("\"text {id}\"") } else { id.to_string() };
         let _ = writeln!(text, "{{\"id\":{id},\"v\":{value},\"lines\":[{{\"n\":{},\"k{}\":1}}],\"pad\":\"{:0>60}\"{rare}}}", id % 5, id / 3_000, id);
@@ -346,7 +346,7 @@ fn the_number_of_threads_changes_nothing() {
     let file = lab.write("in.ndjson", text);
     for extra in [&["--memory", "32M"][..], &["--memory", "32M", "--system-columns", "dlt"]] {
         let one = content(&file, "1", extra);
-        assert!(one.len() > 60_000);
+        assert!(one.len() > 30_000);
         for threads in ["2", "8"] {
             let other = content(&file, threads, extra);
             let first = one.iter().zip(&other).find(|(a, b)| a != b);

@@ -62,7 +62,11 @@ pub struct Opening {
 pub trait Load: Send + Sync {
     /// Brings one part near, invisible to readers: makes its table and missing columns first.
     /// Parts of a table come in order; parts of different tables may come at once, up to
-    /// [`Capabilities::concurrency`].
+    /// [`Capabilities::concurrency`]. A part has the first columns of its table; a later part may
+    /// have more or fewer than an earlier one.
+    ///
+    /// A part that is staged again (its receipt was lost) brings the same rows: they count once.
+    /// After an error the load is over: the caller drops it and begins again, from part 0.
     async fn stage(&self, part: &Part) -> Result<Staged>;
 
     /// Makes everything staged visible, with tables that have no rows yet, the load's record, the
@@ -90,7 +94,8 @@ pub struct Staged {
 /// What a commit found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommitOutcome {
-    /// Rows of this load counted back after the commit, one entry a table of the manifest.
+    /// Rows of this load counted back after the commit, one entry for each of `manifest.tables`, the
+    /// rejects table included.
     Committed(Vec<TableCount>),
     /// The same load was committed before.
     AlreadyCommitted,

@@ -55,7 +55,7 @@ impl PackageBuilder {
         let schema = Schema::new(pipeline, SystemColumns::Native);
         PackageBuilder {
             target: Target { pipeline: pipeline.to_owned(), dataset: dataset.to_owned() },
-            load_id: LoadId::from_micros(1_763_826_000_000_000 + number * 1_000_001),
+            load_id: LoadId::from_micros(1_763_826_000_000_000 + number * 1_000_001, SystemColumns::Native),
             system: SystemColumns::Native,
             base: schema.clone(),
             schema,
@@ -72,6 +72,7 @@ impl PackageBuilder {
     #[must_use]
     pub fn dlt(mut self) -> Self {
         self.system = SystemColumns::Dlt;
+        self.load_id = LoadId::from_micros(self.load_id.micros(), self.system);
         self.base.system_columns = self.system;
         self.schema.system_columns = self.system;
         self

@@ -4,7 +4,7 @@
 use longshore_core::json::Tape;
 use longshore_core::normalize::{NormalizedBlock, Offsets, OnError, RecordBytes, Settings, Shape, TableBatch, normalize};
 use longshore_core::package::LoadId;
-use longshore_core::schema::{AliasKind, ColumnRole, Schema, SystemColumns};
+use longshore_core::schema::{ColumnRole, Schema, SystemColumns};
 use longshore_testkit::rebuild::{Source, difference, rebuild};
 use longshore_testkit::rows::{Rows, json_text};
 use proptest::collection::{btree_map, vec};
@@ -25,7 +25,7 @@ fn block(shape: &mut Shape, records: &[String]) -> NormalizedBlock {
 
 /// Normalises blocks as loads that follow one another do: each knows only the schema of the last.
 fn tables_of_loads(loads: &[Vec<String>]) -> (Schema, Vec<TableBatch>) {
-    let load_id = LoadId::from_micros(1_763_826_000_000_000);
+    let load_id = LoadId::from_micros(1_763_826_000_000_000, SystemColumns::Native);
     let (mut schema, mut offsets, mut batches) = (new_shape().schema().clone(), Offsets::default(), Vec::new());
     for records in loads {
         let mut shape = Shape::new(schema, Arc::new(Settings::new("t", SystemColumns::Native)));
@@ -40,7 +40,7 @@ fn tables_of_loads(loads: &[Vec<String>]) -> (Schema, Vec<TableBatch>) {
 /// Normalises blocks as several threads do: `width` blocks begin with the same shape, are taken in
 /// order, and are done again where an earlier one brought something new.
 fn tables(blocks: &[Vec<String>], width: usize) -> (Schema, Vec<TableBatch>) {
-    let load_id = LoadId::from_micros(1_763_826_000_000_000);
+    let load_id = LoadId::from_micros(1_763_826_000_000_000, SystemColumns::Native);
     let (mut current, mut offsets, mut batches) = (new_shape(), Offsets::default(), Vec::new());
     for group in blocks.chunks(width) {
         let base = current.clone();

@@ -54,7 +54,7 @@ impl Flawed {
 
     /// A load id nobody used.
     fn other_id(&self) -> LoadId {
-        LoadId::from_micros(1 + self.commits.fetch_add(1, Ordering::SeqCst))
+        LoadId::from_micros(1 + self.commits.fetch_add(1, Ordering::SeqCst), longshore_core::schema::SystemColumns::Native)
     }
 }
 

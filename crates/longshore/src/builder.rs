@@ -178,7 +178,8 @@ impl PipelineBuilder {
         let table = self.table.clone().ok_or_else(|| missing("a table", ".table(\"orders\")"))?;
         check_table(&table)?;
         let dataset = self.dataset.clone().unwrap_or_else(|| format!("{name}_dataset"));
-        let dataset = naming::normalize_identifier(&dataset).ok_or_else(|| Error::config("the dataset's name is empty"))?;
+        let dataset =
+            naming::normalize_identifier(&dataset).ok_or_else(|| Error::config("the dataset's name is empty"))?;
         let threads = self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
         // The normaliser's buffers take the other part.
         let limits = Limits { threads: Some(threads), memory: Some(self.memory * 3 / 8) };
@@ -233,5 +234,6 @@ pub(crate) fn check_table(table: &str) -> Result<()> {
 }
 
 fn missing(what: &str, how: &str) -> Error {
-    Error::config(format!("the pipeline has no {}", what.trim_start_matches("a "))).hint(format!("give it {what}: {how}"))
+    Error::config(format!("the pipeline has no {}", what.trim_start_matches("a ")))
+        .hint(format!("give it {what}: {how}"))
 }

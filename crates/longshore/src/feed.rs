@@ -48,7 +48,9 @@ impl<R: FnMut() -> Option<Message> + Send> Source for Feed<R> {
             }
             None => {
                 self.over = true;
-                return Err(Error::input("the records stopped before their end").hint("nothing was loaded; run the load again"));
+                return Err(
+                    Error::input("the records stopped before their end").hint("nothing was loaded; run the load again")
+                );
             }
         }
         Ok(None)

@@ -162,7 +162,9 @@ impl Pipeline {
     /// # Errors
     /// When one cannot be loaded; it goes on waiting.
     pub fn retry(&self) -> Result<Vec<Report>> {
-        on_own_thread(|| self.inner.retry(&self.settings.progress)?.into_iter().map(|finished| self.acknowledge(finished)).collect())
+        on_own_thread(|| {
+            self.inner.retry(&self.settings.progress)?.into_iter().map(|finished| self.acknowledge(finished)).collect()
+        })
     }
 
     /// Returns the packages that wait, oldest first.
@@ -215,7 +217,11 @@ impl Pipeline {
         self.run(&mut JsonSource::new(BlockReader::new(inputs, options), self.select.clone()))
     }
 
-    fn feed_records<I: IntoIterator>(&self, records: I, push: impl Fn(I::Item, &mut BlockWriter) -> Result<()>) -> Result<Report> {
+    fn feed_records<I: IntoIterator>(
+        &self,
+        records: I,
+        push: impl Fn(I::Item, &mut BlockWriter) -> Result<()>,
+    ) -> Result<Report> {
         self.feed("records", Vec::new(), Vec::new(), |blocks, hand_on| {
             for record in records {
                 push(record, blocks)?;
@@ -227,7 +233,11 @@ impl Pipeline {
         })
     }
 
-    fn feed_arrow(&self, schema: &arrow_schema::Schema, batches: impl Iterator<Item = Result<RecordBatch>>) -> Result<Report> {
+    fn feed_arrow(
+        &self,
+        schema: &arrow_schema::Schema,
+        batches: impl Iterator<Item = Result<RecordBatch>>,
+    ) -> Result<Report> {
         let plan = arrow::Plan::of(schema)?;
         let (hints, json) = plan.paths()?;
         self.feed("arrow batches", hints, json, |blocks, hand_on| {
@@ -253,7 +263,9 @@ impl Pipeline {
         let spare = SpareBuffers::default();
         let mut feed = Feed::new(move || receive.recv().ok(), spare.clone());
         thread::scope(|scope| {
-            let load = thread::Builder::new().name("load".into()).spawn_scoped(scope, move || self.run_here(&mut feed, hints, json));
+            let load = thread::Builder::new()
+                .name("load".into())
+                .spawn_scoped(scope, move || self.run_here(&mut feed, hints, json));
             let load = load.map_err(|e| Error::internal("cannot start a thread").source(e))?;
             let send = send; // dropped before the scope waits for the thread, also when the caller's iterator panics
             let hand_on = |blocks: &mut BlockWriter| match blocks.take() {
@@ -274,7 +286,12 @@ impl Pipeline {
     }
 
     /// Runs a load on this thread, which must not be one of an asynchronous runtime.
-    pub(crate) fn run_here(&self, source: &mut dyn Source, hints: Vec<(FieldPath, DataType)>, json: Vec<FieldPath>) -> Result<Report> {
+    pub(crate) fn run_here(
+        &self,
+        source: &mut dyn Source,
+        hints: Vec<(FieldPath, DataType)>,
+        json: Vec<FieldPath>,
+    ) -> Result<Report> {
         let settings = &self.settings;
         let mut normalize = settings.normalize.clone();
         normalize.hints.extend(hints); // the first that fits is taken: the caller's own
@@ -301,7 +318,8 @@ impl Pipeline {
         let failed = report.destinations.iter().find(|d| !d.committed);
         let reason = failed.and_then(|d| d.error.clone()).unwrap_or_default();
         let hint = failed.and_then(|d| d.hint.clone());
-        let mut error = Error::destination(format!("the load failed at a destination: {reason}")).with("pipeline", &self.name);
+        let mut error =
+            Error::destination(format!("the load failed at a destination: {reason}")).with("pipeline", &self.name);
         if let Some(destination) = failed {
             error = error.with("destination", &destination.destination);
         }
@@ -323,5 +341,8 @@ fn on_own_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> 
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Error::internal("cannot start a runtime").source(e))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::internal("cannot start a runtime").source(e))
 }

@@ -38,7 +38,11 @@ impl Pipeline {
         self.feed_stream(records, |record, blocks| blocks.push(&record.map_err(source_failed)?)).await
     }
 
-    async fn feed_stream<S: Stream>(&self, records: S, mut push: impl FnMut(S::Item, &mut BlockWriter) -> Result<()>) -> Result<Report> {
+    async fn feed_stream<S: Stream>(
+        &self,
+        records: S,
+        mut push: impl FnMut(S::Item, &mut BlockWriter) -> Result<()>,
+    ) -> Result<Report> {
         let (send, mut receive) = mpsc::channel(WAITING_BLOCKS);
         let (done, outcome) = oneshot::channel();
         let spare = SpareBuffers::default();

@@ -5,10 +5,10 @@ mod common;
 
 use arrow_buffer::i256;
 use common::{Place, columns, rows};
+use longshore::Pipeline;
 use longshore::arrow_array::types::{Float32Type, Int32Type};
 use longshore::arrow_array::*;
 use longshore::arrow_schema::{DataType, Field, Schema, TimeUnit};
-use longshore::Pipeline;
 use std::sync::Arc;
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
@@ -29,7 +29,9 @@ fn check(array: ArrayRef, expect_columns: &[&str], expect_rows: &[&str]) {
 fn refused(array: ArrayRef, words: &str) {
     let place = Place::new();
     let pipeline = place.pipeline();
-    let error = pipeline.load_arrow([batch(vec![("good", Arc::new(Int32Array::from(vec![1; array.len()]))), ("c", array)])]).unwrap_err();
+    let error = pipeline
+        .load_arrow([batch(vec![("good", Arc::new(Int32Array::from(vec![1; array.len()]))), ("c", array)])])
+        .unwrap_err();
     assert!(error.to_string().contains(words) && error.to_string().contains("column c"), "{error}");
     assert!(pipeline.tables().unwrap().is_empty());
 }
@@ -37,9 +39,17 @@ fn refused(array: ArrayRef, words: &str) {
 #[test]
 fn numbers() {
     check(Arc::new(Int8Array::from(vec![Some(-1), None, Some(3)])), &["c: Int64"], &["c=-1", "", "c=3"]);
-    check(Arc::new(UInt64Array::from(vec![1, u64::MAX])), &["c: Int64", "c__v_decimal: Decimal128(38, 0)"], &["c=1", "c__v_decimal=18446744073709551615"]);
+    check(
+        Arc::new(UInt64Array::from(vec![1, u64::MAX])),
+        &["c: Int64", "c__v_decimal: Decimal128(38, 0)"],
+        &["c=1", "c__v_decimal=18446744073709551615"],
+    );
     check(Arc::new(Float32Array::from(vec![0.1, 1.0])), &["c: Float64"], &["c=0.10000000149011612", "c=1.0"]);
-    check(Arc::new(Float64Array::from(vec![f64::NAN, 1e300, f64::NEG_INFINITY])), &["c: Float64", "c__v_text: Utf8"], &["c__v_text=NaN", "c=1e300", "c__v_text=-Infinity"]);
+    check(
+        Arc::new(Float64Array::from(vec![f64::NAN, 1e300, f64::NEG_INFINITY])),
+        &["c: Float64", "c__v_text: Utf8"],
+        &["c__v_text=NaN", "c=1e300", "c__v_text=-Infinity"],
+    );
     check(Arc::new(BooleanArray::from(vec![true, false])), &["c: Boolean"], &["c=true", "c=false"]);
 }
 
@@ -51,13 +61,19 @@ fn decimals_are_exact() {
     check(Arc::new(money), &["c: Float64"], &["c=12.5", "c=-0.01"]);
     let long = Decimal128Array::from(vec![12_345_678_901_234_567_890_123]).with_precision_and_scale(30, 5).unwrap();
     check(Arc::new(long), &["c: Float64", "c__v_text: Utf8"], &["c__v_text=123456789012345678.90123"]);
-    let wide = Decimal256Array::from(vec![i256::from_string(&"9".repeat(60)).unwrap()]).with_precision_and_scale(60, 0).unwrap();
+    let wide = Decimal256Array::from(vec![i256::from_string(&"9".repeat(60)).unwrap()])
+        .with_precision_and_scale(60, 0)
+        .unwrap();
     check(Arc::new(wide), &["c: Decimal128(38, 0)", "c__v_text: Utf8"], &[&format!("c__v_text={}", "9".repeat(60))]);
 }
 
 #[test]
 fn texts_stay_texts() {
-    check(Arc::new(StringArray::from(vec!["2024-01-01T00:00:00Z", "a\"b\u{0}"])), &["c: Utf8"], &["c=2024-01-01T00:00:00Z", "c=a\"b\u{0}"]);
+    check(
+        Arc::new(StringArray::from(vec!["2024-01-01T00:00:00Z", "a\"b\u{0}"])),
+        &["c: Utf8"],
+        &["c=2024-01-01T00:00:00Z", "c=a\"b\u{0}"],
+    );
     check(Arc::new(StringViewArray::from(vec!["12"])), &["c: Utf8"], &["c=12"]);
     let dictionary: DictionaryArray<Int32Type> = vec!["2024-01-01", "x", "x"].into_iter().collect();
     check(Arc::new(dictionary), &["c: Utf8"], &["c=2024-01-01", "c=x", "c=x"]);
@@ -115,7 +131,8 @@ fn types_survive_in_lists_of_lists() {
     let bytes = Arc::new(BinaryArray::from(vec![&b"\x01"[..], b"\x02"]));
     let field = |t: &DataType| Arc::new(Field::new("item", t.clone(), true));
     let inner = ListArray::new(field(&DataType::Binary), arrow_buffer::OffsetBuffer::from_lengths([1, 1]), bytes, None);
-    let outer = ListArray::new(field(inner.data_type()), arrow_buffer::OffsetBuffer::from_lengths([2]), Arc::new(inner), None);
+    let outer =
+        ListArray::new(field(inner.data_type()), arrow_buffer::OffsetBuffer::from_lengths([2]), Arc::new(inner), None);
     let place = Place::new();
     let pipeline = place.pipeline();
     pipeline.load_arrow([batch(vec![("l", Arc::new(outer))])]).unwrap();
@@ -137,7 +154,12 @@ fn large_batches_go_in_chunks_and_readers_say_their_schema() {
     let place = Place::new();
     let pipeline = place.pipeline();
     let schema = Arc::new(Schema::new(vec![Field::new("at", DataType::Timestamp(TimeUnit::Millisecond, None), false)]));
-    let one = |n: i64| RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(TimestampMillisecondArray::from_iter_values(n..n + 50_000))]);
+    let one = |n: i64| {
+        RecordBatch::try_new(
+            Arc::clone(&schema),
+            vec![Arc::new(TimestampMillisecondArray::from_iter_values(n..n + 50_000))],
+        )
+    };
     let reader = RecordBatchIterator::new([one(0), one(50_000)], Arc::clone(&schema));
     assert_eq!(pipeline.load_arrow_reader(reader).unwrap().counts.read, 100_000);
     assert_eq!(rows(&pipeline, "t").len(), 100_000);
@@ -148,9 +170,15 @@ fn large_batches_go_in_chunks_and_readers_say_their_schema() {
 fn another_schema_is_refused_and_a_failing_reader_loads_nothing() {
     let place = Place::new();
     let pipeline = place.pipeline();
-    let (a, b) = (batch(vec![("a", Arc::new(Int32Array::from(vec![1])))]), batch(vec![("b", Arc::new(Int32Array::from(vec![1])))]));
+    let (a, b) = (
+        batch(vec![("a", Arc::new(Int32Array::from(vec![1])))]),
+        batch(vec![("b", Arc::new(Int32Array::from(vec![1])))]),
+    );
     assert!(pipeline.load_arrow([a.clone(), b]).unwrap_err().to_string().contains("another schema"));
-    let broken = vec![Ok(a.clone()), Err(longshore::arrow_schema::ArrowError::IoError("cut off".into(), std::io::Error::other("x")))];
+    let broken = vec![
+        Ok(a.clone()),
+        Err(longshore::arrow_schema::ArrowError::IoError("cut off".into(), std::io::Error::other("x"))),
+    ];
     assert!(pipeline.load_arrow_reader(RecordBatchIterator::new(broken, a.schema())).is_err());
     assert!(pipeline.tables().unwrap().is_empty());
 }

@@ -35,7 +35,13 @@ fn records_become_linked_tables() {
 fn many_blocks_keep_their_order() {
     let place = Place::new();
     let progress = Progress::default();
-    let pipeline = place.builder().custom_destination(Arc::new(place.memory.clone())).memory(0).progress(progress.clone()).build().unwrap();
+    let pipeline = place
+        .builder()
+        .custom_destination(Arc::new(place.memory.clone()))
+        .memory(0)
+        .progress(progress.clone())
+        .build()
+        .unwrap();
     let report = pipeline.load_records(orders(100_000)).unwrap();
     assert_eq!(report.counts.read, 100_000);
     assert_eq!((progress.records(), progress.rows()), (100_000, 300_000));
@@ -98,7 +104,8 @@ fn malformed_json_is_named_or_kept_aside() {
     let place = Place::new();
     let error = place.pipeline().load_reader("page 7", &b"{\"a\": 1}\n{\"a\": }\n"[..]).unwrap_err();
     assert!(error.to_string().contains("page 7") && error.to_string().contains("line 2"), "{error}");
-    let lenient = place.builder().custom_destination(Arc::new(place.memory.clone())).on_error(OnError::Reject).build().unwrap();
+    let lenient =
+        place.builder().custom_destination(Arc::new(place.memory.clone())).on_error(OnError::Reject).build().unwrap();
     let report = lenient.load_json("{\"a\": 1}\n{\"a\": }\n").unwrap();
     assert_eq!((report.counts.normalised, report.counts.rejected), (1, 1));
 }
@@ -118,7 +125,8 @@ fn files_are_found_by_pattern() {
 #[test]
 fn a_failed_destination_is_an_error_and_its_package_waits() {
     let place = Place::new();
-    let faulty = FaultyDestination::failing_with(ErrorKind::Destination, Arc::new(place.memory.clone()), &[Fault::Commit(0)]);
+    let faulty =
+        FaultyDestination::failing_with(ErrorKind::Destination, Arc::new(place.memory.clone()), &[Fault::Commit(0)]);
     let build = |key: &str| {
         let destination: Arc<dyn Destination> = Arc::new(faulty.clone());
         place.builder().custom_destination(destination).resume_key(key).build().unwrap()
@@ -169,8 +177,16 @@ fn several_destinations_get_the_same_load() {
     let place = Place::new();
     let second = Place::new();
     let faulty = FaultyDestination::new(Arc::new(second.memory.clone()), &[]);
-    let pipeline = place.builder().custom_destination(Arc::new(place.memory.clone())).custom_destination(Arc::new(faulty)).build().unwrap();
+    let pipeline = place
+        .builder()
+        .custom_destination(Arc::new(place.memory.clone()))
+        .custom_destination(Arc::new(faulty))
+        .build()
+        .unwrap();
     let report = pipeline.load_records(orders(2)).unwrap();
     assert!(report.destinations.len() == 2 && report.destinations.iter().all(|d| d.committed));
-    assert_eq!(rows(&pipeline, "t"), rows(&Place { folder: tempfile::tempdir().unwrap(), memory: second.memory }.pipeline(), "t"));
+    assert_eq!(
+        rows(&pipeline, "t"),
+        rows(&Place { folder: tempfile::tempdir().unwrap(), memory: second.memory }.pipeline(), "t")
+    );
 }

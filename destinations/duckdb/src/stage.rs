@@ -12,7 +12,7 @@ use longshore_core::package::{Manifest, Part};
 use longshore_core::schema::{Column, ColumnRole, DataType, Table};
 use longshore_sql::{add_column, create_schema, create_table, identifier};
 use async_trait::async_trait;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,7 +33,8 @@ pub(crate) struct Inner {
     pub(crate) threads: usize,
     /// The file did not exist before: it goes away again if the load does.
     is_new: bool,
-    staged: BTreeSet<u64>,
+    /// Receipts by part number: a part that comes again is here already.
+    staged: BTreeMap<u64, Staged>,
 }
 
 /// A table of the dataset as it is now.
@@ -80,7 +81,7 @@ impl DuckLoad {
             path: path.to_path_buf(),
             threads,
             is_new,
-            staged: BTreeSet::new(),
+            staged: BTreeMap::new(),
         };
         Ok(DuckLoad { inner: Mutex::new(inner) })
     }
@@ -116,8 +117,8 @@ impl Inner {
     }
 
     fn stage(&mut self, part: &Part) -> Result<Staged> {
-        if self.staged.contains(&part.number) {
-            return Err(Error::internal("a part was staged twice in one transaction").with("part", part.number));
+        if let Some(receipt) = self.staged.get(&part.number) {
+            return Ok(receipt.clone());
         }
         self.ensure_table(&part.table)?;
         let mut rows = 0;
@@ -126,8 +127,9 @@ impl Inner {
             rows += batch.num_rows() as u64;
             self.append(&part.table, &batch)?;
         }
-        self.staged.insert(part.number);
-        Ok(Staged { part: part.number, table: part.table.name.clone(), rows })
+        let receipt = Staged { part: part.number, table: part.table.name.clone(), rows };
+        self.staged.insert(part.number, receipt.clone());
+        Ok(receipt)
     }
 
     /// Makes the table, or the columns it lacks.

@@ -15,8 +15,8 @@ use longshore::arrow_array::{RecordBatch, StringArray};
 use longshore::arrow_schema::{DataType, Field, Schema as ArrowSchema};
 use longshore::capabilities::{Atomicity, Capabilities};
 use longshore::destination::{CommitOutcome, Committed, Load, Opening, Staged};
-use longshore::package::{LoadId, Manifest, Part, TableCount, Target};
 use longshore::memory::with_load_id;
+use longshore::package::{LoadId, Manifest, Part, TableCount, Target};
 use longshore::schema::SystemTable;
 use longshore::{Destination, Error, Result, async_trait};
 use std::collections::{BTreeMap, BTreeSet};
@@ -222,7 +222,10 @@ fn sync(folder: &Path) -> Result<()> {
 }
 
 fn cannot(what: &str, path: &Path, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::destination(format!("cannot {what} a file")).with("file", path.display()).hint("check the folder's rights and the free space").source(cause)
+    Error::destination(format!("cannot {what} a file"))
+        .with("file", path.display())
+        .hint("check the folder's rights and the free space")
+        .source(cause)
 }
 
 #[cfg(test)]
@@ -238,7 +241,13 @@ mod tests {
         let lines = JsonLines::new(folder.path().join("out"));
         let faults = [Fault::StageReplyLost(0), Fault::CommitReplyLost(0)];
         let faulty = FaultyDestination::new(Arc::new(lines), &faults);
-        let pipeline = Pipeline::builder().name("p").data_dir(folder.path()).custom_destination(Arc::new(faulty)).table("t").build().unwrap();
+        let pipeline = Pipeline::builder()
+            .name("p")
+            .data_dir(folder.path())
+            .custom_destination(Arc::new(faulty))
+            .table("t")
+            .build()
+            .unwrap();
         assert_eq!(pipeline.load_records([1, 2, 3]).unwrap().outcome, Outcome::Loaded);
         assert_eq!(pipeline.query("SELECT * FROM t").unwrap()[0].num_rows(), 3);
         assert_eq!(pipeline.load_records([4]).unwrap().outcome, Outcome::Loaded);

@@ -26,17 +26,25 @@ impl Encoders {
     pub(super) fn first_fault(&self) -> Option<Error> {
         let fault = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         fault.map(|(column, what)| {
-            Error::new(ErrorKind::Data, what).with("column", column).hint("nothing was loaded; cast the column to microseconds, a timestamp or text")
+            Error::new(ErrorKind::Data, what)
+                .with("column", column)
+                .hint("nothing was loaded; cast the column to microseconds, a timestamp or text")
         })
     }
 
     /// An encoder of whole numbers that `write` may refuse with a reason.
-    fn whole<'a, T>(&self, field: &FieldRef, array: &'a dyn Array, write: impl Fn(i64, &mut Vec<u8>) -> Result<(), &'static str> + 'a) -> Box<dyn Encoder + 'a>
+    fn whole<'a, T>(
+        &self,
+        field: &FieldRef,
+        array: &'a dyn Array,
+        write: impl Fn(i64, &mut Vec<u8>) -> Result<(), &'static str> + 'a,
+    ) -> Box<dyn Encoder + 'a>
     where
         T: ArrowPrimitiveType,
         T::Native: Into<i64>,
     {
-        let (values, faults, column): (&PrimitiveArray<T>, _, _) = (array.as_primitive(), self.clone(), field.name().clone());
+        let (values, faults, column): (&PrimitiveArray<T>, _, _) =
+            (array.as_primitive(), self.clone(), field.name().clone());
         by_index(move |i, out| {
             if let Err(what) = write(values.value(i).into(), out) {
                 out.extend_from_slice(b"null"); // the load fails: see `first_fault`
@@ -69,21 +77,39 @@ impl EncoderFactory for Encoders {
                 }
                 write_date(ms.div_euclid(DAY_MS), out)
             }),
-            Time32(TimeUnit::Second) => self.whole::<Time32SecondType>(field, array, |v, out| write_time(v, TimeUnit::Second, out)),
-            Time32(_) => self.whole::<Time32MillisecondType>(field, array, |v, out| write_time(v, TimeUnit::Millisecond, out)),
-            Time64(TimeUnit::Microsecond) => self.whole::<Time64MicrosecondType>(field, array, |v, out| write_time(v, TimeUnit::Microsecond, out)),
-            Time64(_) => self.whole::<Time64NanosecondType>(field, array, |v, out| write_time(v, TimeUnit::Nanosecond, out)),
-            Timestamp(TimeUnit::Second, _) => self.whole::<TimestampSecondType>(field, array, |v, out| write_timestamp(v, TimeUnit::Second, out)),
-            Timestamp(TimeUnit::Millisecond, _) => self.whole::<TimestampMillisecondType>(field, array, |v, out| write_timestamp(v, TimeUnit::Millisecond, out)),
-            Timestamp(TimeUnit::Microsecond, _) => self.whole::<TimestampMicrosecondType>(field, array, |v, out| write_timestamp(v, TimeUnit::Microsecond, out)),
-            Timestamp(TimeUnit::Nanosecond, _) => self.whole::<TimestampNanosecondType>(field, array, |v, out| write_timestamp(v, TimeUnit::Nanosecond, out)),
+            Time32(TimeUnit::Second) => {
+                self.whole::<Time32SecondType>(field, array, |v, out| write_time(v, TimeUnit::Second, out))
+            }
+            Time32(_) => {
+                self.whole::<Time32MillisecondType>(field, array, |v, out| write_time(v, TimeUnit::Millisecond, out))
+            }
+            Time64(TimeUnit::Microsecond) => {
+                self.whole::<Time64MicrosecondType>(field, array, |v, out| write_time(v, TimeUnit::Microsecond, out))
+            }
+            Time64(_) => {
+                self.whole::<Time64NanosecondType>(field, array, |v, out| write_time(v, TimeUnit::Nanosecond, out))
+            }
+            Timestamp(TimeUnit::Second, _) => {
+                self.whole::<TimestampSecondType>(field, array, |v, out| write_timestamp(v, TimeUnit::Second, out))
+            }
+            Timestamp(TimeUnit::Millisecond, _) => self.whole::<TimestampMillisecondType>(field, array, |v, out| {
+                write_timestamp(v, TimeUnit::Millisecond, out)
+            }),
+            Timestamp(TimeUnit::Microsecond, _) => self.whole::<TimestampMicrosecondType>(field, array, |v, out| {
+                write_timestamp(v, TimeUnit::Microsecond, out)
+            }),
+            Timestamp(TimeUnit::Nanosecond, _) => self
+                .whole::<TimestampNanosecondType>(field, array, |v, out| write_timestamp(v, TimeUnit::Nanosecond, out)),
             _ => return Ok(None),
         };
         Ok(Some(NullableEncoder::new(encoder, array.nulls().cloned())))
     }
 }
 
-fn floats<'a, T: ArrowPrimitiveType>(array: &'a dyn Array, widen: impl Fn(T::Native) -> f64 + 'a) -> Box<dyn Encoder + 'a> {
+fn floats<'a, T: ArrowPrimitiveType>(
+    array: &'a dyn Array,
+    widen: impl Fn(T::Native) -> f64 + 'a,
+) -> Box<dyn Encoder + 'a> {
     let values = array.as_primitive::<T>();
     by_index(move |i, out| {
         let value = widen(values.value(i));

@@ -36,29 +36,32 @@ impl Plan {
 
     fn add(&mut self, path: &mut Vec<String>, data_type: &ArrowType) -> Result<()> {
         use ArrowType::*;
-        let hint = match data_type {
-            Null => return Ok(()),
-            Boolean => DataType::Bool,
-            Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => DataType::Bigint,
-            Float16 | Float32 | Float64 => DataType::Double,
-            Decimal32(_, scale) | Decimal64(_, scale) | Decimal128(_, scale) | Decimal256(_, scale) => {
-                if *scale > 0 { DataType::Double } else { DataType::Decimal }
-            }
-            Utf8 | LargeUtf8 | Utf8View => DataType::Text,
-            Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => DataType::Binary,
-            Date32 | Date64 => DataType::Date,
-            Time32(_) | Time64(_) => DataType::Time,
-            Timestamp(..) => DataType::Timestamp,
-            Dictionary(_, values) => return self.add(path, values),
-            RunEndEncoded(_, values) => return self.add(path, values.data_type()),
-            Struct(fields) => return fields.iter().try_for_each(|f| self.below(path, f.name(), f.data_type())),
-            List(item) | LargeList(item) | FixedSizeList(item, _) | ListView(item) | LargeListView(item) => return self.element(path, item),
-            Map(entries, _) if has_text_keys(entries) => {
-                self.json.push(path.clone());
-                return Ok(());
-            }
-            other => return Err(cannot_map(path, other)),
-        };
+        let hint =
+            match data_type {
+                Null => return Ok(()),
+                Boolean => DataType::Bool,
+                Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => DataType::Bigint,
+                Float16 | Float32 | Float64 => DataType::Double,
+                Decimal32(_, scale) | Decimal64(_, scale) | Decimal128(_, scale) | Decimal256(_, scale) => {
+                    if *scale > 0 { DataType::Double } else { DataType::Decimal }
+                }
+                Utf8 | LargeUtf8 | Utf8View => DataType::Text,
+                Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => DataType::Binary,
+                Date32 | Date64 => DataType::Date,
+                Time32(_) | Time64(_) => DataType::Time,
+                Timestamp(..) => DataType::Timestamp,
+                Dictionary(_, values) => return self.add(path, values),
+                RunEndEncoded(_, values) => return self.add(path, values.data_type()),
+                Struct(fields) => return fields.iter().try_for_each(|f| self.below(path, f.name(), f.data_type())),
+                List(item) | LargeList(item) | FixedSizeList(item, _) | ListView(item) | LargeListView(item) => {
+                    return self.element(path, item);
+                }
+                Map(entries, _) if has_text_keys(entries) => {
+                    self.json.push(path.clone());
+                    return Ok(());
+                }
+                other => return Err(cannot_map(path, other)),
+            };
         self.hints.push((path.clone(), hint));
         Ok(())
     }
@@ -90,7 +93,12 @@ impl Plan {
     ///
     /// # Errors
     /// When the batch has another schema, or a value that would change.
-    pub(crate) fn write(&self, batch: &RecordBatch, blocks: &mut BlockWriter, hand_on: &dyn Fn(&mut BlockWriter) -> bool) -> Result<bool> {
+    pub(crate) fn write(
+        &self,
+        batch: &RecordBatch,
+        blocks: &mut BlockWriter,
+        hand_on: &dyn Fn(&mut BlockWriter) -> bool,
+    ) -> Result<bool> {
         self.check(batch)?;
         let rows = rows_at_once(batch, blocks.block_bytes());
         let mut next = 0;
@@ -112,7 +120,8 @@ impl Plan {
         if schema.fields().len() == self.schema.len() && schema.fields().iter().zip(&self.schema).all(same) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Data, "an Arrow batch has another schema than the first one").hint("nothing was loaded; load batches of different schemas one schema at a time"))
+        Err(Error::new(ErrorKind::Data, "an Arrow batch has another schema than the first one")
+            .hint("nothing was loaded; load batches of different schemas one schema at a time"))
     }
 }
 
@@ -123,7 +132,9 @@ fn write_rows(rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
         let mut writer: LineDelimitedWriter<_> = builder.build(out);
         writer.write(rows).and_then(|()| writer.finish())
     };
-    let failed = |e: ArrowError| Error::new(ErrorKind::Data, "Arrow rows cannot be written as JSON").hint("nothing was loaded").source(e);
+    let failed = |e: ArrowError| {
+        Error::new(ErrorKind::Data, "Arrow rows cannot be written as JSON").hint("nothing was loaded").source(e)
+    };
     written.map_err(failed)?;
     encoders.first_fault().map_or(Ok(()), Err)
 }
@@ -136,7 +147,9 @@ fn rows_at_once(batch: &RecordBatch, block_bytes: usize) -> usize {
 
 /// Paths are read with dots between keys; a key that has dots itself goes by its normalised name, which means the same.
 fn field_path(keys: &[String]) -> Result<FieldPath> {
-    let plain = |key: &String| if key.contains(['.', '[', '$']) || key.trim().is_empty() { naming::normalize_key(key) } else { key.clone() };
+    let plain = |key: &String| {
+        if key.contains(['.', '[', '$']) || key.trim().is_empty() { naming::normalize_key(key) } else { key.clone() }
+    };
     FieldPath::parse(&keys.iter().map(plain).collect::<Vec<_>>().join("."))
 }
 
@@ -155,7 +168,9 @@ fn is_list(data_type: &ArrowType) -> bool {
 
 fn has_text_keys(entries: &Field) -> bool {
     let ArrowType::Struct(fields) = entries.data_type() else { return false };
-    fields.first().is_some_and(|key| matches!(key.data_type(), ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View))
+    fields
+        .first()
+        .is_some_and(|key| matches!(key.data_type(), ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View))
 }
 
 fn cannot_map(path: &[String], data_type: &ArrowType) -> Error {

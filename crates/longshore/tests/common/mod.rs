@@ -40,12 +40,19 @@ fn batch_rows(batch: &RecordBatch) -> Vec<String> {
         let value = arrow_cast::display::array_value_to_string(batch.column(column), row).unwrap();
         (!name.starts_with('_') && !value.is_empty()).then(|| format!("{name}={value}"))
     };
-    (0..batch.num_rows()).map(|row| (0..batch.num_columns()).filter_map(|c| cell(row, c)).collect::<Vec<_>>().join(" ")).collect()
+    (0..batch.num_rows())
+        .map(|row| (0..batch.num_columns()).filter_map(|c| cell(row, c)).collect::<Vec<_>>().join(" "))
+        .collect()
 }
 
 /// The columns of a table with their types, the loader's own left out.
 pub fn columns(pipeline: &Pipeline, table: &str) -> Vec<String> {
     let batches = pipeline.query(&format!("SELECT * FROM {table}")).unwrap();
     let schema = batches.last().unwrap().schema();
-    schema.fields().iter().filter(|f| !f.name().starts_with('_')).map(|f| format!("{}: {}", f.name(), f.data_type())).collect()
+    schema
+        .fields()
+        .iter()
+        .filter(|f| !f.name().starts_with('_'))
+        .map(|f| format!("{}: {}", f.name(), f.data_type()))
+        .collect()
 }
