@@ -28,7 +28,7 @@ fn lab_with_waiting_package() -> (Lab, String) {
     let report = output.json();
     assert_eq!((&report["outcome"], &report["destinations"][0]["committed"]), (&json!("failed"), &json!(false)), "{report}");
     let id = report["load_id"].as_str().expect("the package was sealed").to_owned();
-    assert_eq!(lab.packages(), [id.clone()]);
+    assert_eq!(lab.packages(), std::slice::from_ref(&id));
     (lab, id)
 }
 
@@ -206,7 +206,7 @@ fn a_waiting_package_is_shown_and_retried() {
     let limit = file_size_limit(1024);
     let again = Output::of(lab.command_through(&limit.each_ref().map(String::as_str), &["pipeline", "longshore", "retry"]));
     assert_eq!(again.status, Some(1), "{again:#?}");
-    assert_eq!(lab.packages(), [id.clone()]);
+    assert_eq!(lab.packages(), std::slice::from_ref(&id));
 
     let text = stdout(&lab, &["pipeline", "longshore", "retry"]);
     assert!(text.ends_with(&format!("Load package {id} is LOADED and contains no failed jobs\n")), "{text}");

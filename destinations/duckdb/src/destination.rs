@@ -116,6 +116,14 @@ impl Destination for DuckDb {
     }
 
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
+        // A run that died after its commit left it in the log beside the file; opened for writing
+        // once, the file holds everything by itself.
+        let mut log = self.config.path.clone().into_os_string();
+        log.push(".wal");
+        let _replayed = match Path::new(&log).exists() {
+            true => Some(self.open(Access::Write).await?),
+            false => None,
+        };
         let found = self.read(|c| has_load(c, &target.dataset, load_id)).await?;
         Ok(found.unwrap_or(false))
     }
@@ -129,6 +137,8 @@ impl Destination for DuckDb {
     async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {
         let answer = self
             .read(|c| {
+                // The same answer on every machine.
+                c.execute_batch("SET TimeZone = 'UTC'")?;
                 if has_schema(c, dataset)? {
                     c.execute_batch(&format!("SET schema = {}", literal(&identifier(dataset))))?;
                 }

@@ -90,12 +90,14 @@ pub fn normalize(shape: &mut Shape, tape: &mut Tape, block: RecordBytes<'_>, on_
                 cursor.advance(end);
             }
             Err(error) => {
-                let bad = BadRecord { range: start..cursor.end_of_damage(start, limit), error };
+                let end = cursor.end_of_damage(start, limit);
+                let text = block.bytes[start..end].trim_ascii_end().len().max(1);
+                let bad = BadRecord { range: start..start + text, error };
                 if on_error == OnError::Fail {
                     return Err(bad);
                 }
                 read += 1;
-                cursor.advance(bad.range.end);
+                cursor.advance(end);
                 rejects.push(bad);
             }
         }
