@@ -40,6 +40,7 @@
 pub mod conformance;
 pub mod fault;
 pub mod fixture;
+pub mod fuzz;
 pub mod harness;
 pub mod rebuild;
 pub mod rows;
