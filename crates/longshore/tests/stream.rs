@@ -16,7 +16,7 @@ impl<I: Iterator + Unpin> Stream for Slowly<I> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<I::Item>> {
         self.1 += 1;
-        if self.1 % 100 == 0 {
+        if self.1.is_multiple_of(100) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
