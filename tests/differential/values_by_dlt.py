@@ -29,7 +29,7 @@ from dlt.common.time import (
     ensure_pendulum_date,
 )
 
-# The inputs of the reference's tables (shared/reference/dlt-behaviour.md, 1.2 and 1.3).
+# The inputs of the tables of pairs that the rules were first written down from.
 NAMES = """
 Id userID UserID userId HTTPResponse HTTPResponseCode2xx parseXMLFile A AB aB ABc ABcD aBCdE
 iPhone eBay2Go X1Y2Z3 OAuth2Token IPv6Address isOK MyTable__SubTable __leading trailing_

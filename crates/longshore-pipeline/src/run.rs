@@ -44,7 +44,7 @@ impl Run<'_> {
         if !swept.is_empty() {
             notes.push("an earlier run was interrupted before its package was complete; nothing of it had been loaded, and its files were removed".to_owned());
         }
-        let earlier = self.finish_earlier(&lock, &mut notes)?;
+        let mut earlier = self.finish_earlier(&lock, &mut notes)?;
         let digest = earlier.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
         // A pipe has to be read to know whether it brings the same again.
         if let (Some(done), None) = (&earlier, &digest)
@@ -55,19 +55,18 @@ impl Run<'_> {
         if digest.is_none() && let Some(done) = earlier {
             return Ok(with_notes(done, notes, began));
         }
+        let earlier_load = earlier.as_ref().and_then(|e| e.report.load_id.clone());
         let target = Target { pipeline: self.pipeline.name().to_owned(), dataset: self.options.dataset.clone() };
         let known = self.last_committed(&target)?;
         let load_id = store.next_load_id(now_micros()?, self.options.settings.system);
-        let extracted = self.extract_and_load(source, target, known, load_id, digest.as_deref())?;
+        let extracted = self.extract_and_load(source, target, known, load_id, &mut earlier)?;
         let Some((package, reports, mut timings)) = extracted else {
             let done = earlier.ok_or_else(|| Error::internal("an input was found again without its load"))?;
             notes.push(already_note(&done));
             return Ok(with_notes(done, notes, began));
         };
-        if let Some(earlier) = earlier {
-            let load_id = earlier.report.load_id.clone();
-            notes.push(format!("completed load {}, which an earlier run had left; this run's input was another, and was loaded too", load_id.map_or_else(String::new, |l| l.to_string())));
-            earlier.acknowledge()?;
+        if let Some(load_id) = earlier_load {
+            notes.push(format!("completed load {load_id}, which an earlier run had left; this run's input was another, and was loaded too"));
         }
         timings.total = began.elapsed().as_secs_f64();
         self.options.progress.enter(Stage::Done);
@@ -123,7 +122,7 @@ impl Run<'_> {
         target: Target,
         known: Option<Committed>,
         load_id: LoadId,
-        loaded_digest: Option<&str>,
+        earlier: &mut Option<FinishedRun>,
     ) -> Result<Option<Loaded>> {
         let began = Instant::now();
         let options = &self.options;
@@ -136,8 +135,14 @@ impl Run<'_> {
             let mut stagers = self.start_stagers(scope, &opening)?;
             let extract = Extract::new(source, shape, load_id.clone(), options.on_error, options.progress.clone());
             let extracted = extract_all(extract, options.threads.max(1), &mut writer, |part| hand_on(&mut stagers, part))?;
-            if loaded_digest.is_some() && extracted.digest.as_deref() == loaded_digest {
+            let loaded_digest = earlier.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
+            if loaded_digest.is_some() && extracted.digest == loaded_digest {
                 return Ok(None); // dropping the writer and the stagers leaves nothing
+            }
+            // Another input: the earlier load is over before this one's package exists, so that never
+            // two packages of one command wait.
+            if let Some(earlier) = earlier.take() {
+                earlier.acknowledge()?;
             }
             let (parts, tables) = writer.finish()?;
             let schema_after = extracted.shape.schema().clone();
