@@ -12,8 +12,9 @@ use std::sync::{Mutex, PoisonError};
 /// # Panics
 /// When the environment names none.
 pub fn python() -> OsString {
-    std::env::var_os("LONGSHORE_PYTHON")
-        .expect("LONGSHORE_PYTHON must name a Python with tests/differential/requirements.txt: run the tests with scripts/test")
+    std::env::var_os("LONGSHORE_PYTHON").expect(
+        "LONGSHORE_PYTHON must name a Python with tests/differential/requirements.txt: run the tests with scripts/test",
+    )
 }
 
 struct Client {
@@ -30,7 +31,9 @@ impl Client {
         let python = python();
         let mut command = Command::new(&python);
         command.args(["-c", include_str!("client.py")]).env("TZ", "UTC").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().unwrap_or_else(|e| panic!("cannot start {}: {e}; run the tests with scripts/test", python.display()));
+        let mut process = command
+            .spawn()
+            .unwrap_or_else(|e| panic!("cannot start {}: {e}; run the tests with scripts/test", python.display()));
         let requests = process.stdin.take().expect("stdin is piped");
         let answers = BufReader::new(process.stdout.take().expect("stdout is piped"));
         Client { _process: process, requests, answers }
@@ -39,7 +42,10 @@ impl Client {
     fn ask(&mut self, request: &Value) -> Value {
         let mut line = String::new();
         let asked = writeln!(self.requests, "{request}").and_then(|()| self.answers.read_line(&mut line));
-        assert!(asked.is_ok_and(|n| n > 0), "Python ended: does LONGSHORE_PYTHON have duckdb? Run the tests with scripts/test");
+        assert!(
+            asked.is_ok_and(|n| n > 0),
+            "Python ended: does LONGSHORE_PYTHON have duckdb? Run the tests with scripts/test"
+        );
         serde_json::from_str(&line).expect("the client answers with JSON")
     }
 }
@@ -80,7 +86,8 @@ pub struct Held(Child);
 /// # Panics
 /// When it cannot.
 pub fn hold(file: &Path) -> Held {
-    let script = "import duckdb, sys\nwith duckdb.connect(sys.argv[1]):\n    print('open', flush=True)\n    sys.stdin.read()";
+    let script =
+        "import duckdb, sys\nwith duckdb.connect(sys.argv[1]):\n    print('open', flush=True)\n    sys.stdin.read()";
     let mut command = Command::new(python());
     command.args(["-c", script]).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut process = command.spawn().expect("Python starts");

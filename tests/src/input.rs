@@ -8,11 +8,18 @@ use std::path::Path;
 /// One record: objects, a list of texts, and a list of objects with a list of numbers.
 /// Its `id` is `id`, and everything else follows from it.
 fn record(out: &mut String, id: u64) {
-    let _ = write!(out, r#"{{"id":{id},"name":"customer {id}","at":"2024-05-01T10:{:02}:{:02}Z","total":{}.25"#, id / 60 % 60, id % 60, id * 7 % 1000);
+    let _ = write!(
+        out,
+        r#"{{"id":{id},"name":"customer {id}","at":"2024-05-01T10:{:02}:{:02}Z","total":{}.25"#,
+        id / 60 % 60,
+        id % 60,
+        id * 7 % 1000
+    );
     let _ = write!(out, r#","who":{{"mail":"u{id}@example.org","tags":["a","tag {}"]}},"lines":["#, id % 97);
     for line in 0..id % 4 {
         let comma = if line > 0 { "," } else { "" };
-        let _ = write!(out, r#"{comma}{{"sku":"sku-{}","n":{line},"sizes":[{},{}]}}"#, id * 31 % 1009, id % 13, line + id);
+        let _ =
+            write!(out, r#"{comma}{{"sku":"sku-{}","n":{line},"sizes":[{},{}]}}"#, id * 31 % 1009, id % 13, line + id);
     }
     out.push_str("]}\n"); // writing to a String cannot fail
 }

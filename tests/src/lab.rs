@@ -36,7 +36,11 @@ pub fn binary() -> PathBuf {
         executable.ancestors().nth(2).expect("it stands in a target folder").join("longshore")
     };
     let path = std::env::var_os("LONGSHORE_BIN").map_or_else(beside, PathBuf::from);
-    assert!(path.is_file(), "there is no binary at {}: build it first, or run the tests with scripts/test", path.display());
+    assert!(
+        path.is_file(),
+        "there is no binary at {}: build it first, or run the tests with scripts/test",
+        path.display()
+    );
     std::path::absolute(path).expect("the current folder exists")
 }
 
@@ -62,7 +66,9 @@ impl Lab {
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         let folder = path.parent().expect("a file in the folder");
-        fs::create_dir_all(folder).and_then(|()| fs::write(&path, content)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, content))
+            .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         path
     }
 
@@ -146,7 +152,8 @@ impl Lab {
 
     /// Tables of the dataset with their row counts, but for the loader's own; sorted.
     pub fn tables(&self) -> Vec<(String, u64)> {
-        let names = self.rows("SELECT table_name FROM duckdb_tables() WHERE NOT starts_with(table_name, '_') ORDER BY 1");
+        let names =
+            self.rows("SELECT table_name FROM duckdb_tables() WHERE NOT starts_with(table_name, '_') ORDER BY 1");
         names.iter().filter_map(|row| row[0].as_str()).map(|name| (name.to_owned(), self.count(name))).collect()
     }
 
@@ -160,13 +167,16 @@ impl Lab {
 
     /// Column names of a table, in order.
     pub fn columns(&self, table: &str) -> Vec<String> {
-        let sql = format!("SELECT column_name FROM duckdb_columns() WHERE table_name = '{table}' ORDER BY column_index");
+        let sql =
+            format!("SELECT column_name FROM duckdb_columns() WHERE table_name = '{table}' ORDER BY column_index");
         self.rows(&sql).iter().filter_map(|row| row[0].as_str().map(str::to_owned)).collect()
     }
 
     /// Column names and types of a table, in order.
     pub fn column_types(&self, table: &str) -> Vec<String> {
-        let sql = format!("SELECT column_name || ' ' || data_type FROM duckdb_columns() WHERE table_name = '{table}' ORDER BY column_index");
+        let sql = format!(
+            "SELECT column_name || ' ' || data_type FROM duckdb_columns() WHERE table_name = '{table}' ORDER BY column_index"
+        );
         self.rows(&sql).iter().filter_map(|row| row[0].as_str().map(str::to_owned)).collect()
     }
 
@@ -176,7 +186,8 @@ impl Lab {
     /// When something is.
     pub fn assert_nothing_loaded(&self) {
         if self.database().exists() {
-            let tables = client::try_rows(&self.database(), None, "SELECT schema_name, table_name FROM duckdb_tables()");
+            let tables =
+                client::try_rows(&self.database(), None, "SELECT schema_name, table_name FROM duckdb_tables()");
             assert_eq!(tables, Ok(Vec::new()), "tables of a load that failed");
         }
         assert_eq!(self.packages(), Vec::<String>::new(), "packages of a load that failed");
@@ -203,7 +214,11 @@ impl Output {
     /// When it cannot be started.
     pub fn of(mut command: Command) -> Self {
         let output = command.output();
-        output.unwrap_or_else(|e| panic!("{} does not start: {e}; run the tests with scripts/test", command.get_program().display())).into()
+        output
+            .unwrap_or_else(|e| {
+                panic!("{} does not start: {e}; run the tests with scripts/test", command.get_program().display())
+            })
+            .into()
     }
 
     /// Returns the one JSON document on stdout.

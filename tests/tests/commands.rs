@@ -23,10 +23,16 @@ fn lab_with_waiting_package() -> (Lab, String) {
     let lab = Lab::new();
     lab.write("in.ndjson", nested_records(20_000));
     let limit = file_size_limit(1024);
-    let output = Output::of(lab.command_through(&limit.each_ref().map(String::as_str), &["load", "in.ndjson", "--table", "t", "--json"]));
+    let output = Output::of(
+        lab.command_through(&limit.each_ref().map(String::as_str), &["load", "in.ndjson", "--table", "t", "--json"]),
+    );
     assert_eq!(output.status, Some(1), "{output:#?}");
     let report = output.json();
-    assert_eq!((&report["outcome"], &report["destinations"][0]["committed"]), (&json!("failed"), &json!(false)), "{report}");
+    assert_eq!(
+        (&report["outcome"], &report["destinations"][0]["committed"]),
+        (&json!("failed"), &json!(false)),
+        "{report}"
+    );
     let id = report["load_id"].as_str().expect("the package was sealed").to_owned();
     assert_eq!(lab.packages(), std::slice::from_ref(&id));
     (lab, id)
@@ -47,10 +53,21 @@ fn the_closing_lines() {
     let lab = lab_with_orders();
     let text = stdout(&lab, &["load", "orders.json"]);
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].starts_with("Pipeline longshore load step completed in ") && lines[0].contains(" seconds: 3 records ("), "{text}");
-    assert!(lines[1].starts_with("1 load package(s) were loaded to destination duckdb://") && lines[1].ends_with("load.duckdb and into dataset longshore_dataset"), "{text}");
+    assert!(
+        lines[0].starts_with("Pipeline longshore load step completed in ")
+            && lines[0].contains(" seconds: 3 records ("),
+        "{text}"
+    );
+    assert!(
+        lines[1].starts_with("1 load package(s) were loaded to destination duckdb://")
+            && lines[1].ends_with("load.duckdb and into dataset longshore_dataset"),
+        "{text}"
+    );
     assert_eq!(lines[2..4], ["  orders                    3 rows", "  orders__lines             3 rows"]);
-    assert!(lines[4].starts_with("Load package ") && lines[4].ends_with(" is LOADED and contains no failed jobs"), "{text}");
+    assert!(
+        lines[4].starts_with("Load package ") && lines[4].ends_with(" is LOADED and contains no failed jobs"),
+        "{text}"
+    );
     assert_eq!(lines.len(), 5);
 }
 
@@ -87,7 +104,10 @@ fn query_as_parquet() {
     let output = lab.command(&["query", sql, "--format", "parquet"]).output().expect("the binary runs");
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     let file = lab.write("rows.parquet", &output.stdout);
-    let read = format!("SELECT id, name, price, strftime(\"at\"::TIMESTAMP, '%Y-%m-%d %H:%M') FROM read_parquet('{}')", file.display());
+    let read = format!(
+        "SELECT id, name, price, strftime(\"at\"::TIMESTAMP, '%Y-%m-%d %H:%M') FROM read_parquet('{}')",
+        file.display()
+    );
     let expected = [
         [json!(1), json!("a, \"b\""), json!(1.5), json!("2024-05-01 10:00")],
         [json!(2), Value::Null, json!(2.0), Value::Null],
@@ -96,13 +116,20 @@ fn query_as_parquet() {
     assert_eq!(lab.rows(&read), expected);
     let script = "import pyarrow.parquet, sys; t = pyarrow.parquet.read_table(sys.argv[1]); print(t.num_rows, [str(t.schema.field(i).type) for i in range(4)])";
     let read = Command::new(python()).args(["-c", script]).arg(&file).output().expect("Python runs");
-    assert!(String::from_utf8_lossy(&read.stdout).starts_with("3 ['int64', 'string', 'double', 'timestamp[us, tz="), "{read:?}");
+    assert!(
+        String::from_utf8_lossy(&read.stdout).starts_with("3 ['int64', 'string', 'double', 'timestamp[us, tz="),
+        "{read:?}"
+    );
 }
 
 #[test]
 fn query_errors() {
     let lab = lab_with_orders();
-    let cases = [("SELECT * FROM nope", "Table with name nope does not exist"), ("SELEC 1", "syntax error"), ("SELECT id FROM orders; SELEC 1", "syntax error")];
+    let cases = [
+        ("SELECT * FROM nope", "Table with name nope does not exist"),
+        ("SELEC 1", "syntax error"),
+        ("SELECT id FROM orders; SELEC 1", "syntax error"),
+    ];
     for (sql, said) in cases {
         let output = lab.run(&["query", sql]);
         assert_eq!((output.status, output.stdout.as_str()), (Some(1), ""), "{sql}");
@@ -110,14 +137,23 @@ fn query_errors() {
     }
     let output = lab.run(&["query", "SELECT 1", "-d", "duckdb:none.duckdb"]);
     assert_eq!(output.status, Some(1));
-    assert_eq!(output.stderr, "error: the database file does not exist (file none.duckdb)\n  hint: load something into it first\n");
+    assert_eq!(
+        output.stderr,
+        "error: the database file does not exist (file none.duckdb)\n  hint: load something into it first\n"
+    );
     assert!(!lab.path("none.duckdb").exists(), "looking makes no file");
 }
 
 #[test]
 fn looking_changes_nothing() {
     let lab = lab_with_orders();
-    for sql in ["DELETE FROM orders", "DELETE FROM orders; SELECT 1", "DROP TABLE orders__lines", "CREATE TABLE mine (i INT)", "UPDATE orders SET id = 9"] {
+    for sql in [
+        "DELETE FROM orders",
+        "DELETE FROM orders; SELECT 1",
+        "DROP TABLE orders__lines",
+        "CREATE TABLE mine (i INT)",
+        "UPDATE orders SET id = 9",
+    ] {
         let output = lab.run(&["query", sql]);
         assert_eq!(output.status, Some(1), "{sql}: {output:#?}");
     }
@@ -132,7 +168,16 @@ fn tables_as_text_and_json() {
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].starts_with("duckdb://") && lines[0].ends_with("load.duckdb dataset longshore_dataset"), "{text}");
     let counts: Vec<Vec<&str>> = lines[1..].iter().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(counts, [["_loads", "1", "rows"], ["_schemas", "1", "rows"], ["_state", "0", "rows"], ["orders", "3", "rows"], ["orders__lines", "3", "rows"]]);
+    assert_eq!(
+        counts,
+        [
+            ["_loads", "1", "rows"],
+            ["_schemas", "1", "rows"],
+            ["_state", "0", "rows"],
+            ["orders", "3", "rows"],
+            ["orders__lines", "3", "rows"]
+        ]
+    );
     let document = json_of(&lab, &["tables", "--json"]);
     assert_eq!(document["dataset"], "longshore_dataset");
     assert_eq!(document["tables"][3], json!({ "table": "orders", "rows": 3 }));
@@ -150,26 +195,52 @@ fn pipeline_info_packages_schema_and_trace() {
     }
 
     let text = stdout(&lab, &pipeline(&["info"]));
-    assert!(text.starts_with("Pipeline longshore in ") && text.contains("  dataset       longshore_dataset\n") && text.contains("  tables        2\n"), "{text}");
-    assert!(text.contains(&format!("  last load     {id}: 3 records\n")) && text.ends_with("  waiting       0 package(s)\n"), "{text}");
+    assert!(
+        text.starts_with("Pipeline longshore in ")
+            && text.contains("  dataset       longshore_dataset\n")
+            && text.contains("  tables        2\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("  last load     {id}: 3 records\n"))
+            && text.ends_with("  waiting       0 package(s)\n"),
+        "{text}"
+    );
     let info = json_of(&lab, &pipeline(&["info", "--json"]));
-    assert_eq!((&info["last_load"], &info["dataset"], &info["tables"], &info["waiting"]), (&json!(id), &json!("longshore_dataset"), &json!(2), &json!([])));
+    assert_eq!(
+        (&info["last_load"], &info["dataset"], &info["tables"], &info["waiting"]),
+        (&json!(id), &json!("longshore_dataset"), &json!(2), &json!([]))
+    );
 
     let text = stdout(&lab, &pipeline(&["packages"]));
-    assert!(text.starts_with(&format!("{id}  loaded   3 records, 0 rejected, ")) && text.contains("    orders__lines: 3 rows\n") && text.contains(": committed\n"), "{text}");
+    assert!(
+        text.starts_with(&format!("{id}  loaded   3 records, 0 rejected, "))
+            && text.contains("    orders__lines: 3 rows\n")
+            && text.contains(": committed\n"),
+        "{text}"
+    );
     let packages = json_of(&lab, &pipeline(&["packages", "--json"]));
-    assert_eq!((packages.as_array().map(Vec::len), &packages[0]["load_id"], &packages[0]["state"]), (Some(1), &json!(id), &json!("loaded")));
+    assert_eq!(
+        (packages.as_array().map(Vec::len), &packages[0]["load_id"], &packages[0]["state"]),
+        (Some(1), &json!(id), &json!("loaded"))
+    );
     assert_eq!(packages[0]["destinations"][0]["committed"], true);
 
     let text = stdout(&lab, &pipeline(&["schema"]));
-    assert!(text.starts_with("name: longshore\n") && text.contains("- name: orders__lines\n  parent: orders\n"), "{text}");
+    assert!(
+        text.starts_with("name: longshore\n") && text.contains("- name: orders__lines\n  parent: orders\n"),
+        "{text}"
+    );
     for args in [&["schema", "--format", "json"][..], &["schema", "--json"]] {
         let schema = json_of(&lab, &pipeline(args));
         assert_eq!(schema["tables"][0]["columns"][2], json!({ "name": "at", "data_type": "timestamp" }), "{args:?}");
     }
 
     let text = stdout(&lab, &pipeline(&["trace"]));
-    assert!(text.starts_with("pipeline: longshore\n") && text.contains("outcome: loaded\n") && text.contains("timings:\n"), "{text}");
+    assert!(
+        text.starts_with("pipeline: longshore\n") && text.contains("outcome: loaded\n") && text.contains("timings:\n"),
+        "{text}"
+    );
     let trace = json_of(&lab, &pipeline(&["trace", "--json"]));
     assert_eq!((&trace["load_id"], &trace["counts"]["read"]), (&json!(id), &json!(3)));
 }
@@ -184,10 +255,17 @@ fn pipelines_and_packages_that_are_not_there() {
     };
     for action in ["info", "packages", "schema", "trace", "retry", "drop-package"] {
         let said = error(&["pipeline", "none", action]);
-        assert!(said.starts_with("error: there is no pipeline 'none' (data-dir ") && said.ends_with("  hint: there are: longshore\n"), "{action}: {said}");
+        assert!(
+            said.starts_with("error: there is no pipeline 'none' (data-dir ")
+                && said.ends_with("  hint: there are: longshore\n"),
+            "{action}: {said}"
+        );
     }
     assert_eq!(error(&["pipeline", "longshore", "drop-package"]), "error: no package waits to be loaded\n");
-    assert_eq!(error(&["pipeline", "longshore", "drop-package", "1.2"]), "error: no package '1.2' waits to be loaded\n  hint: none waits\n");
+    assert_eq!(
+        error(&["pipeline", "longshore", "drop-package", "1.2"]),
+        "error: no package '1.2' waits to be loaded\n  hint: none waits\n"
+    );
     assert_eq!(stdout(&lab, &["pipeline", "longshore", "retry"]), "no package waits\n");
     assert_eq!(json_of(&lab, &["pipeline", "longshore", "retry", "--json"]), json!([]));
 }
@@ -196,15 +274,22 @@ fn pipelines_and_packages_that_are_not_there() {
 fn a_waiting_package_is_shown_and_retried() {
     let (lab, id) = lab_with_waiting_package();
     let text = stdout(&lab, &["pipeline", "longshore", "packages"]);
-    assert!(text.starts_with(&format!("{id}  WAITING  20,000 records, 0 rejected, ")) && text.contains(": failed: "), "{text}");
+    assert!(
+        text.starts_with(&format!("{id}  WAITING  20,000 records, 0 rejected, ")) && text.contains(": failed: "),
+        "{text}"
+    );
     assert_eq!(json_of(&lab, &["pipeline", "longshore", "info", "--json"])["waiting"], json!([id]));
     let packages = json_of(&lab, &["pipeline", "longshore", "packages", "--json"]);
-    assert_eq!((&packages[0]["state"], &packages[0]["destinations"][0]["committed"]), (&json!("waiting"), &json!(false)));
+    assert_eq!(
+        (&packages[0]["state"], &packages[0]["destinations"][0]["committed"]),
+        (&json!("waiting"), &json!(false))
+    );
     assert!(packages[0]["destinations"][0]["error"].is_string(), "{packages}");
 
     // The cause is still there: says so, and the package stays.
     let limit = file_size_limit(1024);
-    let again = Output::of(lab.command_through(&limit.each_ref().map(String::as_str), &["pipeline", "longshore", "retry"]));
+    let again =
+        Output::of(lab.command_through(&limit.each_ref().map(String::as_str), &["pipeline", "longshore", "retry"]));
     assert_eq!(again.status, Some(1), "{again:#?}");
     assert_eq!(lab.packages(), std::slice::from_ref(&id));
 
@@ -227,9 +312,15 @@ fn a_failed_load_says_so_on_stderr_and_what_to_do() {
     let lab = Lab::new();
     lab.write("in.ndjson", nested_records(20_000));
     let limit = file_size_limit(1024);
-    let output = Output::of(lab.command_through(&limit.each_ref().map(String::as_str), &["load", "in.ndjson", "--table", "t"]));
+    let output =
+        Output::of(lab.command_through(&limit.each_ref().map(String::as_str), &["load", "in.ndjson", "--table", "t"]));
     assert_eq!(output.status, Some(1));
-    assert!(output.stdout.contains(" is NOT LOADED at 1 of 1 destinations; run again, or: longshore pipeline longshore retry | drop-package "), "{output:#?}");
+    assert!(
+        output.stdout.contains(
+            " is NOT LOADED at 1 of 1 destinations; run again, or: longshore pipeline longshore retry | drop-package "
+        ),
+        "{output:#?}"
+    );
     assert!(output.stderr.contains("error: "), "who looks at stderr only must see it: {output:#?}");
 }
 
@@ -258,8 +349,17 @@ fn a_waiting_package_goes_before_a_new_load_and_never_blocks_silently() {
     let limit = file_size_limit(1024);
     let blocked = Output::of(lab.command_through(&limit.each_ref().map(String::as_str), &["load", "other.json"]));
     assert_eq!((blocked.status, blocked.stdout.as_str()), (Some(1), ""), "{blocked:#?}");
-    assert!(blocked.stderr.starts_with("error: an earlier package cannot be loaded, and goes first: "), "{}", blocked.stderr);
-    assert!(blocked.stderr.contains(&id) && blocked.stderr.contains(&format!("'longshore pipeline longshore drop-package {id}'")), "{}", blocked.stderr);
+    assert!(
+        blocked.stderr.starts_with("error: an earlier package cannot be loaded, and goes first: "),
+        "{}",
+        blocked.stderr
+    );
+    assert!(
+        blocked.stderr.contains(&id)
+            && blocked.stderr.contains(&format!("'longshore pipeline longshore drop-package {id}'")),
+        "{}",
+        blocked.stderr
+    );
     let report = lab.load(&["other.json"]);
     assert_eq!((lab.count("t"), lab.count("other"), lab.count("_loads")), (20_000, 1, 2), "{report}");
 }
@@ -275,7 +375,10 @@ fn a_damaged_package_is_not_loaded() {
     fs::write(&part, bytes).expect("our own folder");
     let output = lab.run(&["pipeline", "longshore", "retry"]);
     assert_eq!(output.status, Some(1), "{output:#?}");
-    assert!(format!("{}{}", output.stdout, output.stderr).contains("a file of the package is missing or damaged"), "{output:#?}");
+    assert!(
+        format!("{}{}", output.stdout, output.stderr).contains("a file of the package is missing or damaged"),
+        "{output:#?}"
+    );
     assert_eq!(lab.packages(), [id]);
     let tables = longshore_tests::try_rows(&lab.database(), None, "SELECT table_name FROM duckdb_tables()");
     assert!(!lab.database().exists() || tables == Ok(Vec::new()), "{tables:?}");
@@ -284,7 +387,9 @@ fn a_damaged_package_is_not_loaded() {
 #[test]
 fn completions_for_each_shell() {
     let lab = Lab::new();
-    for (shell, sign) in [("bash", "complete -F _longshore"), ("zsh", "#compdef longshore"), ("fish", "complete -c longshore")] {
+    for (shell, sign) in
+        [("bash", "complete -F _longshore"), ("zsh", "#compdef longshore"), ("fish", "complete -c longshore")]
+    {
         let script = stdout(&lab, &["completions", shell]);
         assert!(script.contains(sign) && script.contains("drop-package") && script.contains("max-nesting"), "{shell}");
     }
@@ -298,12 +403,23 @@ fn completions_for_each_shell() {
 #[test]
 fn a_reader_that_goes_away_is_no_crash() {
     let lab = lab_with_orders();
-    for args in [&["completions", "bash"][..], &["--help"], &["tables"], &["query", "FROM range(100000)", "--format", "csv"], &["pipeline", "longshore", "packages"], &["load", "orders.json"]] {
+    for args in [
+        &["completions", "bash"][..],
+        &["--help"],
+        &["tables"],
+        &["query", "FROM range(100000)", "--format", "csv"],
+        &["pipeline", "longshore", "packages"],
+        &["load", "orders.json"],
+    ] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let output = lab.command(args).stdout(Stdio::from(writer)).output().expect("the binary runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(!stderr.contains("panicked") && output.status.code() != Some(101), "{args:?}: {:?} {stderr}", output.status);
+        assert!(
+            !stderr.contains("panicked") && output.status.code() != Some(101),
+            "{args:?}: {:?} {stderr}",
+            output.status
+        );
     }
     assert_eq!(lab.count("_loads"), 2, "a closed pipe does not undo a load");
 }
@@ -319,11 +435,30 @@ fn help_and_version() {
         assert!(own.contains("Usage: longshore ") && own.contains(command), "{own}");
     }
     let load = stdout(&lab, &["load", "--help"]);
-    for flag in ["--table", "--dataset", "--pipeline", "--destination", "--max-nesting", "--select", "--json-columns", "--system-columns", "--threads", "--memory", "--progress", "--json", "--data-dir", "--on-error", "--hint"] {
+    for flag in [
+        "--table",
+        "--dataset",
+        "--pipeline",
+        "--destination",
+        "--max-nesting",
+        "--select",
+        "--json-columns",
+        "--system-columns",
+        "--threads",
+        "--memory",
+        "--progress",
+        "--json",
+        "--data-dir",
+        "--on-error",
+        "--hint",
+    ] {
         assert!(load.contains(flag), "{flag}");
     }
     for action in ["info", "packages", "schema", "trace", "retry", "drop-package"] {
-        assert!(stdout(&lab, &["pipeline", "shop", action, "--help"]).contains("Usage: longshore pipeline "), "{action}");
+        assert!(
+            stdout(&lab, &["pipeline", "shop", action, "--help"]).contains("Usage: longshore pipeline "),
+            "{action}"
+        );
     }
     let nothing = lab.run(&[]);
     assert_eq!((nothing.status, nothing.stdout.as_str()), (Some(2), ""));
@@ -335,7 +470,11 @@ fn help_and_version() {
 #[test]
 fn progress_lines_go_to_stderr_only() {
     let lab = Lab::new();
-    let mut child = lab.command(&["load", "-", "--table", "t", "--progress", "log", "--json"]).stdin(Stdio::piped()).spawn().expect("the binary starts");
+    let mut child = lab
+        .command(&["load", "-", "--table", "t", "--progress", "log", "--json"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
     let mut pipe = child.stdin.take().expect("stdin is piped");
     // A source that is slower than the loader: lines come every few seconds.
     for _ in 0..2 {
@@ -348,7 +487,13 @@ fn progress_lines_go_to_stderr_only() {
     assert_eq!(output.json()["counts"]["read"], 20_000);
     assert!(output.stderr.lines().count() >= 1, "{output:#?}");
     for line in output.stderr.lines() {
-        assert!(line.starts_with("normalising: ") && line.contains(" records, ") && line.contains(" rows, ") && line.ends_with("/s"), "{line}");
+        assert!(
+            line.starts_with("normalising: ")
+                && line.contains(" records, ")
+                && line.contains(" rows, ")
+                && line.ends_with("/s"),
+            "{line}"
+        );
     }
     // Off: nothing at all, and nothing for a run of no length.
     lab.write("in.json", "{}");
@@ -376,7 +521,12 @@ fn settings_come_from_the_environment_too() {
     lab.write("in.json", r#"[{"id":1}]"#);
     let mut command = Command::new(binary());
     command.current_dir(lab.path("")).args(["load", "in.json", "--table", "t"]);
-    command.env("LONGSHORE_PIPELINE", "shop").env("LONGSHORE_DATASET", "raw").env("XDG_DATA_HOME", lab.path("home")).env_remove("LONGSHORE_DATA_DIR").env_remove("LONGSHORE_DESTINATION");
+    command
+        .env("LONGSHORE_PIPELINE", "shop")
+        .env("LONGSHORE_DATASET", "raw")
+        .env("XDG_DATA_HOME", lab.path("home"))
+        .env_remove("LONGSHORE_DATA_DIR")
+        .env_remove("LONGSHORE_DESTINATION");
     let output = Output::of(command);
     assert_eq!(output.status, Some(0), "{output:#?}");
     // The default destination is a file named after the pipeline, here; the working folder the platform's.

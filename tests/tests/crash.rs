@@ -81,7 +81,8 @@ impl Pace {
     }
 
     fn moment(&self, number: usize, dice: &mut Dice) -> Moment {
-        let part = |cell: &AtomicU64, share: f64| Duration::from_micros((cell.load(Ordering::Relaxed) as f64 * share) as u64);
+        let part =
+            |cell: &AtomicU64, share: f64| Duration::from_micros((cell.load(Ordering::Relaxed) as f64 * share) as u64);
         match number % 8 {
             // Anywhere, a little beyond the end too.
             0..=2 => Moment::After(part(&self.run_micros, dice.throw() * 1.05)),
@@ -144,7 +145,9 @@ const RECORDS: &str = "SELECT
     (SELECT count(*) FROM _schemas), (SELECT string_agg(table_name, ' ' ORDER BY table_name) FROM duckdb_tables())";
 
 fn content(database: &Path) -> Vec<Value> {
-    let text = |row: Vec<Value>| row.into_iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned).into()).collect();
+    let text = |row: Vec<Value>| {
+        row.into_iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned).into()).collect()
+    };
     longshore_tests::rows(database, CONTENT).pop().map(text).unwrap_or_default()
 }
 
@@ -159,7 +162,9 @@ struct Start {
 impl Start {
     fn set_up(&self, input: &Path) -> Lab {
         let lab = Lab::new();
-        fs::hard_link(input, lab.path("in.ndjson")).or_else(|_| fs::copy(input, lab.path("in.ndjson")).map(|_| ())).expect("the input can be linked");
+        fs::hard_link(input, lab.path("in.ndjson"))
+            .or_else(|_| fs::copy(input, lab.path("in.ndjson")).map(|_| ()))
+            .expect("the input can be linked");
         if self.lab.database().exists() {
             fs::copy(self.lab.database(), lab.database()).expect("the database can be copied");
             copy_folder(&self.lab.data_dir(), &lab.data_dir());
@@ -171,34 +176,49 @@ impl Start {
         assert_eq!(content(&lab.database()), self.expected, "{story}");
         let n = self.loads;
         let tables = "_loads _schemas _state t t__lines t__lines__sizes t__who__tags";
-        assert_eq!(lab.rows(RECORDS), [[json!(n), json!(n), json!(n), json!(n * self.records), json!(1), json!(tables)]], "{story}");
+        assert_eq!(
+            lab.rows(RECORDS),
+            [[json!(n), json!(n), json!(n), json!(n * self.records), json!(1), json!(tables)]],
+            "{story}"
+        );
         // Nothing is left behind but the records of loaded packages that `packages` shows.
         let pipeline = lab.data_dir().join("pipelines/longshore");
-        let mut left: Vec<String> = files_below(&pipeline).iter().map(|p| p.strip_prefix(&pipeline).unwrap_or(p).display().to_string()).collect();
+        let mut left: Vec<String> = files_below(&pipeline)
+            .iter()
+            .map(|p| p.strip_prefix(&pipeline).unwrap_or(p).display().to_string())
+            .collect();
         left.sort();
         let packages = lab.run(&["pipeline", "longshore", "packages", "--json"]).json();
         let shown = packages.as_array().expect("a list");
         assert!(shown.iter().all(|p| p["state"] == "loaded") && shown.len() as u64 == n, "{story}: {packages}");
         let ids = shown.iter().filter_map(|p| p["load_id"].as_str());
-        let mut expected: Vec<String> = ids.flat_map(|id| ["manifest", "progress"].map(|f| format!("loaded/{id}/{f}.json"))).collect();
+        let mut expected: Vec<String> =
+            ids.flat_map(|id| ["manifest", "progress"].map(|f| format!("loaded/{id}/{f}.json"))).collect();
         expected.extend(["lock", "trace.json"].map(str::to_owned));
         expected.sort();
         assert_eq!(left, expected, "{story}");
-        let mut beside: Vec<_> = fs::read_dir(lab.path("")).expect("the folder").filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
+        let mut beside: Vec<_> = fs::read_dir(lab.path(""))
+            .expect("the folder")
+            .filter_map(|e| e.ok()?.file_name().into_string().ok())
+            .collect();
         beside.sort();
         assert_eq!(beside, ["data", "in.ndjson", "load.duckdb"], "{story}");
     }
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).map(|e| e.filter_map(Result::ok).map(|e| e.path()).collect::<Vec<_>>()).unwrap_or_default();
+    let entries = fs::read_dir(folder)
+        .map(|e| e.filter_map(Result::ok).map(|e| e.path()).collect::<Vec<_>>())
+        .unwrap_or_default();
     entries.into_iter().flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
 fn copy_folder(from: &Path, to: &Path) {
     for file in files_below(from) {
         let target = to.join(file.strip_prefix(from).expect("it is below"));
-        fs::create_dir_all(target.parent().expect("a file has a folder")).and_then(|()| fs::copy(&file, &target)).expect("it can be copied");
+        fs::create_dir_all(target.parent().expect("a file has a folder"))
+            .and_then(|()| fs::copy(&file, &target))
+            .expect("it can be copied");
     }
     fs::create_dir_all(to.join("pipelines/longshore/packages")).expect("it can be made");
 }
@@ -231,13 +251,20 @@ fn complete(lab: &Lab, found: Phase, story: &str) -> Phase {
         }
         Phase::BeforeSeal => {
             assert_eq!(report["outcome"], "loaded", "{story}");
-            assert!(notes.contains("an earlier run was interrupted before its package was complete"), "{story}: {notes}");
+            assert!(
+                notes.contains("an earlier run was interrupted before its package was complete"),
+                "{story}: {notes}"
+            );
             Phase::BeforeSeal
         }
         _ => {
             assert_eq!(report["outcome"], "completed", "{story}");
             let already = report["destinations"][0]["already"] == true;
-            let said = if already { "an earlier run of this command had committed its load" } else { "an earlier run of this command had been interrupted; its load is complete now" };
+            let said = if already {
+                "an earlier run of this command had committed its load"
+            } else {
+                "an earlier run of this command had been interrupted; its load is complete now"
+            };
             assert!(notes.contains(said) && notes.contains("run the command again for a new load"), "{story}: {notes}");
             if already { Phase::AfterCommit } else { Phase::BeforeCommit }
         }
@@ -277,9 +304,13 @@ fn undisturbed(lab: &Lab, pace: &Pace) {
 
 #[test]
 fn killed_anywhere_and_run_again_every_record_is_there_once() {
-    let kills: usize = std::env::var("LONGSHORE_KILLS").ok().map_or(200, |n| n.parse().expect("LONGSHORE_KILLS is a number"));
+    let kills: usize =
+        std::env::var("LONGSHORE_KILLS").ok().map_or(200, |n| n.parse().expect("LONGSHORE_KILLS is a number"));
     let records = calibrated();
-    let pace = Pace { run_micros: AtomicU64::new(RUN.as_micros() as u64), seal_to_end_micros: AtomicU64::new(RUN.as_micros() as u64 / 3) };
+    let pace = Pace {
+        run_micros: AtomicU64::new(RUN.as_micros() as u64),
+        seal_to_end_micros: AtomicU64::new(RUN.as_micros() as u64 / 3),
+    };
 
     let source = Lab::new();
     let input = source.path("in.ndjson");
@@ -297,7 +328,10 @@ fn killed_anywhere_and_run_again_every_record_is_there_once() {
     let (after_one, after_two) = (content(&one.database()), content(&two.database()));
     assert_eq!(after_one[0], records.to_string());
     assert_eq!(after_two[0], (2 * records).to_string());
-    let starts = [Start { lab: none, loads: 1, records, expected: after_one }, Start { lab: one, loads: 2, records, expected: after_two }];
+    let starts = [
+        Start { lab: none, loads: 1, records, expected: after_one },
+        Start { lab: one, loads: 2, records, expected: after_two },
+    ];
 
     let number = AtomicUsize::new(0);
     let hits: Mutex<BTreeMap<Phase, usize>> = Mutex::new(BTreeMap::new());
@@ -424,7 +458,10 @@ fn stdin_is_completed_too() {
     let output = run();
     assert_eq!((output.status, &output.json()["outcome"]), (Some(0), &json!("completed")), "{output:#?}");
     assert_eq!(lab.count("t"), lab.count("_loads") * 20_000);
-    assert_eq!(lab.rows("SELECT count(*) FROM (SELECT _load_id FROM t GROUP BY 1 HAVING count(DISTINCT id) <> 20000)"), [[json!(0)]]);
+    assert_eq!(
+        lab.rows("SELECT count(*) FROM (SELECT _load_id FROM t GROUP BY 1 HAVING count(DISTINCT id) <> 20000)"),
+        [[json!(0)]]
+    );
 }
 
 #[test]
@@ -449,8 +486,14 @@ fn another_command_completes_the_earlier_package_first() {
     assert_eq!(report["outcome"], "loaded");
     assert_eq!(report["tables"], json!([{ "table": "other", "rows": 2 }]));
     let notes = report["notes"].to_string();
-    assert!(notes.contains("completed load ") && notes.contains("which an earlier run had left, before beginning this one"), "{notes}");
-    assert_eq!((lab.count("t"), lab.count("t__lines"), lab.count("other"), lab.count("_loads")), (20_000, 30_000, 2, 2));
+    assert!(
+        notes.contains("completed load ") && notes.contains("which an earlier run had left, before beginning this one"),
+        "{notes}"
+    );
+    assert_eq!(
+        (lab.count("t"), lab.count("t__lines"), lab.count("other"), lab.count("_loads")),
+        (20_000, 30_000, 2, 2)
+    );
     assert_eq!(lab.packages(), Vec::<String>::new());
 }
 
@@ -460,7 +503,8 @@ fn another_pipeline_does_not_see_the_package() {
     lab.write("in.ndjson", nested_records(20_000));
     lab.write("other.json", r#"[{"id":1},{"id":2}]"#);
     killed_after_seal(&lab, &COMMAND, None);
-    let report = lab.load(&["other.json", "--table", "other", "--pipeline", "second", "--dataset", "longshore_dataset"]);
+    let report =
+        lab.load(&["other.json", "--table", "other", "--pipeline", "second", "--dataset", "longshore_dataset"]);
     assert_eq!((&report["outcome"], &report["notes"]), (&json!("loaded"), &json!([])));
     assert_eq!(lab.packages().len(), 1);
     assert_eq!(lab.load(&COMMAND[1..4])["outcome"], "completed");
@@ -483,7 +527,10 @@ fn readers_never_see_part_of_a_killed_load() {
             assert_eq!((lab.count("t"), lab.count("t__lines")), (loads * 20_000, loads * 30_000));
         } else if lab.database().exists() {
             let whole = try_rows(&lab.database(), None, "SELECT count(*) FROM duckdb_tables()");
-            assert!(whole.as_ref().is_err_and(|e| !e.contains("orrupt")) || whole == Ok(vec![vec![json!(0)]]), "{whole:?}");
+            assert!(
+                whole.as_ref().is_err_and(|e| !e.contains("orrupt")) || whole == Ok(vec![vec![json!(0)]]),
+                "{whole:?}"
+            );
         }
     }
 }

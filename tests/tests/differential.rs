@@ -20,5 +20,8 @@ fn dlt_and_longshore_load_the_same() {
     let passed = said.lines().filter(|line| line.starts_with("ok ")).count();
     let failed: Vec<&str> = said.lines().filter(|line| !line.starts_with("ok ")).collect();
     assert!(output.status.success(), "{passed} inputs are the same, but:\n{}\n{complaints}", failed.join("\n"));
-    assert!(passed >= LEAST_INPUTS, "only {passed} inputs were compared, {LEAST_INPUTS} are expected at least\n{said}\n{complaints}");
+    assert!(
+        passed >= LEAST_INPUTS,
+        "only {passed} inputs were compared, {LEAST_INPUTS} are expected at least\n{said}\n{complaints}"
+    );
 }

@@ -1,6 +1,8 @@
 //! What the user sees when something is wrong, and that nothing of such a load stays.
 
-use longshore_tests::{Lab, Output, SmallDisk, file_size_limit, hold, nested_records, try_rows, without_rights, write_nested};
+use longshore_tests::{
+    Lab, Output, SmallDisk, file_size_limit, hold, nested_records, try_rows, without_rights, write_nested,
+};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -73,8 +75,16 @@ fn other_damage_is_named_too() {
         lab.write("in.json", content);
         let output = lab.run(&["load", "in.json", "--table", "t"]);
         assert_eq!(output.status, FAILED, "{content:?}: {output:#?}");
-        assert!(output.stderr.starts_with("error: ") && output.stderr.contains(place), "{content:?}: {}", output.stderr);
-        assert!(output.stderr.contains("in.json") && output.stderr.contains("\n  hint: "), "{content:?}: {}", output.stderr);
+        assert!(
+            output.stderr.starts_with("error: ") && output.stderr.contains(place),
+            "{content:?}: {}",
+            output.stderr
+        );
+        assert!(
+            output.stderr.contains("in.json") && output.stderr.contains("\n  hint: "),
+            "{content:?}: {}",
+            output.stderr
+        );
         lab.assert_nothing_loaded();
     }
 }
@@ -85,7 +95,11 @@ fn utf16_is_told_from_utf8() {
     let text: Vec<u8> = "\u{feff}{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     lab.write("in.json", text);
     let output = lab.run(&["load", "in.json"]);
-    assert_error(&output, FAILED, "error: in.json is UTF-16 or UTF-32 text, JSON is read as UTF-8\n  hint: convert it with: iconv -f UTF-16 -t UTF-8\n");
+    assert_error(
+        &output,
+        FAILED,
+        "error: in.json is UTF-16 or UTF-32 text, JSON is read as UTF-8\n  hint: convert it with: iconv -f UTF-16 -t UTF-8\n",
+    );
     lab.assert_nothing_loaded();
 }
 
@@ -99,7 +113,9 @@ fn rejected_records_are_kept_whole() {
     assert!(output.stdout.contains("\n3 of 6 records were rejected: see the rejects table\n"), "{output:#?}");
     assert_eq!(lab.rows("SELECT a FROM t ORDER BY _row_id"), [1, 2, 4].map(|a| [json!(a)]));
     let rows = lab.rows("SELECT table_name, source, line, record, length(reason) > 10, _load_id = (SELECT load_id FROM _loads) FROM _rejects ORDER BY line");
-    let row = |line: u64, record: &str| ["t".into(), "in.ndjson".into(), line.into(), record.into(), true.into(), true.into()].to_vec() as Vec<Value>;
+    let row = |line: u64, record: &str| {
+        ["t".into(), "in.ndjson".into(), line.into(), record.into(), true.into(), true.into()].to_vec() as Vec<Value>
+    };
     assert_eq!(rows, [row(2, bad[0]), row(4, bad[1]), row(7, bad[2])]);
     assert_eq!(lab.rows("SELECT records, rejected FROM _loads"), [[json!(6), json!(3)]]);
 
@@ -114,7 +130,10 @@ fn bad_lines_in_a_row_are_rejected_one_by_one() {
     let lab = Lab::new();
     lab.write("in.ndjson", "{\"a\":1}\n{\"a\":nul}\nnonsense\n\n{\"a\":[1,2\n{\"a\":4}\n");
     let report = lab.load(&["in.ndjson", "--table", "t", "--on-error", "reject"]);
-    assert_eq!(lab.rows("SELECT line, record FROM _rejects ORDER BY line"), [(2, "{\"a\":nul}"), (3, "nonsense"), (5, "{\"a\":[1,2")].map(|(line, record)| [json!(line), json!(record)]));
+    assert_eq!(
+        lab.rows("SELECT line, record FROM _rejects ORDER BY line"),
+        [(2, "{\"a\":nul}"), (3, "nonsense"), (5, "{\"a\":[1,2")].map(|(line, record)| [json!(line), json!(record)])
+    );
     assert_eq!((&report["counts"]["read"], &report["counts"]["rejected"]), (&json!(5), &json!(3)));
 }
 
@@ -132,7 +151,11 @@ fn inputs_that_are_not_there() {
     let lab = Lab::new();
     lab.write("folder/readme.txt", "nothing to load");
     let load = |input: &str| lab.run(&["load", input, "--table", "t"]);
-    assert_error(&load("nope.json"), FAILED, "error: no such file or directory: nope.json\n  hint: check the path or quote a pattern\n");
+    assert_error(
+        &load("nope.json"),
+        FAILED,
+        "error: no such file or directory: nope.json\n  hint: check the path or quote a pattern\n",
+    );
     assert_error(
         &load("nope*.json"),
         FAILED,
@@ -174,11 +197,23 @@ fn wrong_arguments_are_told_before_anything_is_touched() {
     for args in [&["--threads", "x"][..], &["--max-nesting", "-1"], &["--system-columns", "other"], &["--frobnicate"]] {
         let output = with(args);
         assert_eq!((output.status, output.stdout.as_str()), (USAGE, ""), "{args:?}");
-        assert!(output.stderr.starts_with("error: ") && output.stderr.contains("try '--help'"), "{args:?}: {}", output.stderr);
+        assert!(
+            output.stderr.starts_with("error: ") && output.stderr.contains("try '--help'"),
+            "{args:?}: {}",
+            output.stderr
+        );
     }
-    assert_error(&lab.run_with(&["load", "-"], b"{}"), USAGE, "error: the table has no name\n  hint: name it with --table\n");
+    assert_error(
+        &lab.run_with(&["load", "-"], b"{}"),
+        USAGE,
+        "error: the table has no name\n  hint: name it with --table\n",
+    );
     let twice = lab.run_with(&["load", "-", "-", "--table", "t"], b"{}");
-    assert_error(&twice, USAGE, "error: stdin (-) is given 2 times\n  hint: it can be read only once, so name it once\n");
+    assert_error(
+        &twice,
+        USAGE,
+        "error: stdin (-) is given 2 times\n  hint: it can be read only once, so name it once\n",
+    );
     assert_eq!(lab.run(&["load"]).status, USAGE);
     lab.assert_nothing_loaded();
     assert!(!lab.database().exists());
@@ -223,10 +258,22 @@ fn a_database_that_another_process_holds() {
         let took = began.elapsed();
         assert_eq!((output.status, output.stdout.as_str()), (FAILED, ""), "{args:?}: {output:#?}");
         let first = output.stderr.lines().next().unwrap_or_default();
-        assert!(first.starts_with("error: the database file is in use by ") && first.contains(&format!("(PID {})", held.pid())), "{args:?}: {first}");
+        assert!(
+            first.starts_with("error: the database file is in use by ")
+                && first.contains(&format!("(PID {})", held.pid())),
+            "{args:?}: {first}"
+        );
         assert!(first.contains("load.duckdb") && first.contains("python"), "{args:?}: {first}");
-        assert!(output.stderr.contains("\n  hint: close the other program, or let it finish, and run the same command again\n"), "{output:#?}");
-        assert!(took > Duration::from_millis(1500) && took < Duration::from_secs(20), "{args:?}: a short retry, not {took:?}");
+        assert!(
+            output
+                .stderr
+                .contains("\n  hint: close the other program, or let it finish, and run the same command again\n"),
+            "{output:#?}"
+        );
+        assert!(
+            took > Duration::from_millis(1500) && took < Duration::from_secs(20),
+            "{args:?}: a short retry, not {took:?}"
+        );
     }
     assert_eq!(lab.packages(), Vec::<String>::new(), "nothing was read, so nothing waits");
     drop(held);
@@ -253,7 +300,9 @@ fn a_database_that_is_soon_free_is_waited_for() {
 fn two_runs_of_one_pipeline_take_turns() {
     let lab = Lab::new();
     write_nested(&lab.path("in.ndjson"), 5_000);
-    let runs: Vec<_> = (0..3).map(|_| lab.command(&["load", "in.ndjson", "--table", "t"]).spawn().expect("the binary starts")).collect();
+    let runs: Vec<_> = (0..3)
+        .map(|_| lab.command(&["load", "in.ndjson", "--table", "t"]).spawn().expect("the binary starts"))
+        .collect();
     for run in runs {
         let output = Output::from(run.wait_with_output().expect("it ends"));
         assert_eq!(output.status, Some(0), "{output:#?}");
@@ -270,7 +319,11 @@ fn a_file_that_is_no_database_is_left_alone() {
     let output = lab.run(&["load", "in.json", "--table", "t"]);
     assert_eq!((output.status, output.stdout.as_str()), (FAILED, ""));
     let path = lab.database();
-    assert!(output.stderr.starts_with(&format!("error: the file is not a DuckDB database (file {})\n", path.display())), "{}", output.stderr);
+    assert!(
+        output.stderr.starts_with(&format!("error: the file is not a DuckDB database (file {})\n", path.display())),
+        "{}",
+        output.stderr
+    );
     assert!(output.stderr.ends_with("  hint: name another file, or move this one away\n"), "{}", output.stderr);
     assert_eq!(fs::read_to_string(path).ok(), Some(content));
     assert_eq!(lab.packages(), Vec::<String>::new());
@@ -287,7 +340,9 @@ fn folders_that_cannot_be_written() {
     lab.write("locked/there.duckdb", "");
     fs::remove_file(lab.path("locked/there.duckdb")).expect("it was just made");
     set_mode(&lab.path("locked"), 0o555);
-    let run = |args: &[&str]| Output::of(lab.command_through(without_rights(), &[&["load", "in.json", "--table", "t"], args].concat()));
+    let run = |args: &[&str]| {
+        Output::of(lab.command_through(without_rights(), &[&["load", "in.json", "--table", "t"], args].concat()))
+    };
 
     let data_dir = run(&["--data-dir", "locked/data"]);
     assert_error(
@@ -300,7 +355,11 @@ fn folders_that_cannot_be_written() {
 
     let database = run(&["-d", "duckdb:locked/new.duckdb"]);
     assert_eq!((database.status, database.stdout.as_str()), (FAILED, ""), "{database:#?}");
-    assert!(database.stderr.starts_with("error: the database file cannot be written (file locked/new.duckdb)\n"), "{}", database.stderr);
+    assert!(
+        database.stderr.starts_with("error: the database file cannot be written (file locked/new.duckdb)\n"),
+        "{}",
+        database.stderr
+    );
     assert!(database.stderr.ends_with("  hint: check the rights of the file and its folder\n"), "{}", database.stderr);
     lab.assert_nothing_loaded();
 
@@ -316,12 +375,20 @@ fn places_that_do_not_exist() {
     let run = |args: &[&str]| lab.run(&[&["load", "in.json", "--table", "t"], args].concat());
     let inside_a_file = run(&["--data-dir", "in.json/data"]);
     assert_eq!(inside_a_file.status, FAILED);
-    assert!(inside_a_file.stderr.starts_with("error: cannot write to the working folder (file in.json/data/"), "{}", inside_a_file.stderr);
+    assert!(
+        inside_a_file.stderr.starts_with("error: cannot write to the working folder (file in.json/data/"),
+        "{}",
+        inside_a_file.stderr
+    );
     for url in ["duckdb:nowhere/x.duckdb", "duckdb:in.json/x.duckdb"] {
         let output = run(&["-d", url]);
         assert_eq!(output.status, FAILED);
         assert!(output.stderr.starts_with("error: the database file cannot be opened (file "), "{}", output.stderr);
-        assert!(output.stderr.ends_with("  hint: check that its folder exists and can be written\n"), "{}", output.stderr);
+        assert!(
+            output.stderr.ends_with("  hint: check that its folder exists and can be written\n"),
+            "{}",
+            output.stderr
+        );
     }
     lab.assert_nothing_loaded();
 }
@@ -366,11 +433,23 @@ fn a_full_disk_under_the_working_folder() {
     let args = ["load", "in.ndjson", "--table", "t", "--progress", "off", "--data-dir", "small/data"];
     let output = room.run(&lab, &args);
     assert_eq!((output.status, output.stdout.as_str()), (FAILED, ""), "{output:#?}");
-    let message = if room.disk.is_some() { "error: the disk of the working folder is full (file small/data/" } else { "error: cannot write to the working folder (file small/data/" };
+    let message = if room.disk.is_some() {
+        "error: the disk of the working folder is full (file small/data/"
+    } else {
+        "error: cannot write to the working folder (file small/data/"
+    };
     assert!(output.stderr.starts_with(message), "{}", output.stderr);
-    assert!(output.stderr.ends_with("or choose another folder with --data-dir; nothing was loaded\n"), "{}", output.stderr);
+    assert!(
+        output.stderr.ends_with("or choose another folder with --data-dir; nothing was loaded\n"),
+        "{}",
+        output.stderr
+    );
     assert!(!lab.database().exists(), "nothing is half loaded");
-    assert_eq!(fs::read_dir(lab.path("small/data/pipelines/longshore/packages")).map(Iterator::count).ok(), Some(0), "the room is given back");
+    assert_eq!(
+        fs::read_dir(lab.path("small/data/pipelines/longshore/packages")).map(Iterator::count).ok(),
+        Some(0),
+        "the room is given back"
+    );
     room.make();
     let output = lab.run(&args);
     assert_eq!(output.status, Some(0), "{output:#?}");
@@ -452,12 +531,17 @@ fn a_truncated_gzip_loads_nothing() {
     std::io::Write::write_all(&mut encoder, nested_records(40_000).as_bytes()).expect("gzip into memory");
     let whole = encoder.finish().expect("gzip into memory");
     lab.write("cut.json.gz", &whole[..whole.len() / 2]);
-    let start = format!("error: cut.json.gz is cut off: its gzip data ends early after {} compressed bytes (", whole.len() / 2);
+    let start =
+        format!("error: cut.json.gz is cut off: its gzip data ends early after {} compressed bytes (", whole.len() / 2);
     for args in [&[][..], &["--on-error", "reject"]] {
         let output = lab.run(&[&["load", "cut.json.gz", "--table", "t", "--progress", "off"], args].concat());
         assert_eq!((output.status, output.stdout.as_str()), (FAILED, ""), "{args:?}");
         assert!(output.stderr.starts_with(&start), "{}", output.stderr);
-        assert!(output.stderr.ends_with(" bytes of text)\n  hint: copy or download the file again\n"), "{}", output.stderr);
+        assert!(
+            output.stderr.ends_with(" bytes of text)\n  hint: copy or download the file again\n"),
+            "{}",
+            output.stderr
+        );
         lab.assert_nothing_loaded();
     }
     let mut damaged = whole.clone();
@@ -483,17 +567,32 @@ fn errors_as_json() {
         assert_eq!((output.status, output.stderr.as_str()), (status, ""), "{args:?}");
         let document = output.json();
         assert_eq!(document["outcome"], "error", "{args:?}");
-        assert!(document["error"].is_string() && document["where"].is_object() && document["caused_by"].is_array(), "{document}");
+        assert!(
+            document["error"].is_string() && document["where"].is_object() && document["caused_by"].is_array(),
+            "{document}"
+        );
         document
     };
     let malformed = error(&["load", "bad.ndjson", "--json"], FAILED);
     assert_eq!(malformed["error"], "malformed JSON: expected ',' or ']' after a value in an array");
     let place = |key: &str| malformed["where"][key].to_string().trim_matches('"').to_owned();
     assert_eq!(["file", "line", "column", "byte"].map(place), ["bad.ndjson", "3", "16", "31"]);
-    assert_eq!(malformed["hint"], "nothing was loaded; repair the record, or keep bad records aside with --on-error reject");
+    assert_eq!(
+        malformed["hint"],
+        "nothing was loaded; repair the record, or keep bad records aside with --on-error reject"
+    );
     assert_eq!(error(&["load", "nope.json", "--json"], FAILED)["error"], "no such file or directory: nope.json");
-    assert_eq!(error(&["load", "bad.ndjson", "-d", "oracle://x", "--json"], USAGE)["error"], "there is no destination 'oracle'");
-    assert_eq!(error(&["load", "bad.ndjson", "--memory", "lots", "--json"], USAGE)["error"], "'lots' is no amount of memory");
-    assert_eq!(error(&["load", "bad.ndjson", "-d", "duckdb:text.duckdb", "--json"], FAILED)["where"]["file"], "text.duckdb");
+    assert_eq!(
+        error(&["load", "bad.ndjson", "-d", "oracle://x", "--json"], USAGE)["error"],
+        "there is no destination 'oracle'"
+    );
+    assert_eq!(
+        error(&["load", "bad.ndjson", "--memory", "lots", "--json"], USAGE)["error"],
+        "'lots' is no amount of memory"
+    );
+    assert_eq!(
+        error(&["load", "bad.ndjson", "-d", "duckdb:text.duckdb", "--json"], FAILED)["where"]["file"],
+        "text.duckdb"
+    );
     assert_eq!(error(&["pipeline", "none", "info", "--json"], USAGE)["error"], "there is no pipeline 'none'");
 }

@@ -44,7 +44,11 @@ fn json_in_every_form() {
         let report = lab.load(&["in.json", "--table", "t"]);
         assert_eq!(report["counts"]["read"], 3, "{form}");
         assert_eq!(lab.rows("SELECT a FROM t ORDER BY _row_id"), [[json!(1)], [json!(2)], [json!(3)]], "{form}");
-        assert_eq!(lab.rows("SELECT t.a, b.value FROM t__b b JOIN t ON t._row_id = b._parent_id"), [[json!(1), json!(10)]], "{form}");
+        assert_eq!(
+            lab.rows("SELECT t.a, b.value FROM t__b b JOIN t ON t._row_id = b._parent_id"),
+            [[json!(1), json!(10)]],
+            "{form}"
+        );
     }
 }
 
@@ -135,7 +139,11 @@ fn compression_is_known_by_content() {
         let report = lab.load(&[name, "--table", "t"]);
         assert_eq!(report["counts"]["read"], 5_000, "{name}");
         assert_eq!(report["counts"]["bytes"], text.len(), "{name}: bytes are those of the text");
-        assert_eq!(lab.rows("SELECT count(DISTINCT id), sum(id) FROM t"), [[json!(5_000), json!(sum_to(5_000))]], "{name}");
+        assert_eq!(
+            lab.rows("SELECT count(DISTINCT id), sum(id) FROM t"),
+            [[json!(5_000), json!(sum_to(5_000))]],
+            "{name}"
+        );
     }
 }
 
@@ -162,7 +170,11 @@ fn twenty_levels_of_nesting() {
     let mut chain = "SELECT count(*) FROM t t0".to_owned();
     for level in 1..=20 {
         let table = (0..level).map(|l| format!("l{l}")).collect::<Vec<_>>().join("__");
-        let _ = write!(chain, " JOIN \"t__{table}\" t{level} ON t{level}._parent_id = t{}._row_id AND t{level}._root_id = t0._row_id", level - 1);
+        let _ = write!(
+            chain,
+            " JOIN \"t__{table}\" t{level} ON t{level}._parent_id = t{}._row_id AND t{level}._root_id = t0._row_id",
+            level - 1
+        );
     }
     assert_eq!(lab.rows(&chain), [[json!(1)]]);
 }
@@ -181,7 +193,10 @@ fn a_record_of_50_megabytes() {
     lab.write("big.json", format!("{{\"id\":0}}\n{record}\n{{\"id\":2}}\n"));
     let report = lab.load(&["big.json", "--table", "t"]);
     assert_eq!(report["counts"]["read"], 3);
-    assert_eq!(lab.rows("SELECT count(*), sum(n), max(_list_idx), min(length(text)) FROM t__items"), [[json!(items), json!(sum_to(items)), json!(items - 1), json!(480)]]);
+    assert_eq!(
+        lab.rows("SELECT count(*), sum(n), max(_list_idx), min(length(text)) FROM t__items"),
+        [[json!(items), json!(sum_to(items)), json!(items - 1), json!(480)]]
+    );
     // One text of that size, too.
     let long = "x".repeat(50_000_000);
     lab.write("long.json", format!("[{{\"id\":3,\"text\":\"{long}\"}}]"));
@@ -219,7 +234,10 @@ fn select_takes_records_out_of_a_wrapper() {
 #[test]
 fn json_columns_stay_json() {
     let lab = Lab::new();
-    lab.write("in.json", r#"[{"id":1,"raw":{"x":[1,{"y":2}]},"lines":[{"n":1,"attributes":{"colour":"red"}}],"Deep":{"Er":[1,2]}}]"#);
+    lab.write(
+        "in.json",
+        r#"[{"id":1,"raw":{"x":[1,{"y":2}]},"lines":[{"n":1,"attributes":{"colour":"red"}}],"Deep":{"Er":[1,2]}}]"#,
+    );
     lab.load(&["in.json", "--table", "t", "--json-columns", "raw,lines.attributes", "--json-columns", "Deep.Er"]);
     assert_eq!(lab.column_types("t")[..3], strings(&["id BIGINT", "raw JSON", "deep__er JSON"]));
     assert_eq!(lab.rows("SELECT raw, deep__er FROM t"), [[json!(r#"{"x":[1,{"y":2}]}"#), json!("[1,2]")]]);
@@ -250,13 +268,22 @@ fn max_nesting_keeps_deeper_levels_json() {
 fn hints_give_types_that_are_not_inferred() {
     let lab = Lab::new();
     lab.write("in.json", r#"[{"birthday":"2001-02-03","opens":"10:11:12","blob":"aGk=","big":"12345678901234567890","price":"1.5","code":7,"lines":[{"day":"2020-01-01"}]}]"#);
-    lab.load(&["in.json", "--table", "t", "--hint", "birthday=date,opens=time,blob=binary,big=decimal,price=double,code=text", "--hint", "lines.day=date"]);
+    lab.load(&[
+        "in.json",
+        "--table",
+        "t",
+        "--hint",
+        "birthday=date,opens=time,blob=binary,big=decimal,price=double,code=text",
+        "--hint",
+        "lines.day=date",
+    ]);
     assert_eq!(
         lab.column_types("t")[..6],
         strings(&["birthday DATE", "opens TIME", "blob BLOB", "big DECIMAL(38,0)", "price DOUBLE", "code VARCHAR"])
     );
     assert_eq!(lab.column_types("t__lines")[0], "day DATE");
-    let expected = [json!("2001-02-03"), json!("10:11:12"), json!("6869"), json!("12345678901234567890"), json!(1.5), json!("7")];
+    let expected =
+        [json!("2001-02-03"), json!("10:11:12"), json!("6869"), json!("12345678901234567890"), json!(1.5), json!("7")];
     assert_eq!(lab.rows("SELECT birthday, opens, blob, big, price, code FROM t"), [expected]);
 }
 
@@ -267,10 +294,16 @@ fn dlt_system_columns() {
     lab.load(&["in.json", "--table", "t", "--system-columns", "dlt"]);
     assert_eq!(lab.columns("t"), ["id", "_dlt_load_id", "_dlt_id"]);
     assert_eq!(lab.columns("t__lines"), ["n", "_dlt_parent_id", "_dlt_list_idx", "_dlt_id"]);
-    assert_eq!(lab.rows("SELECT table_name FROM duckdb_tables() ORDER BY 1"), ["_dlt_loads", "_dlt_pipeline_state", "_dlt_version", "t", "t__lines", "t__lines__parts"].map(|t| [json!(t)]));
+    assert_eq!(
+        lab.rows("SELECT table_name FROM duckdb_tables() ORDER BY 1"),
+        ["_dlt_loads", "_dlt_pipeline_state", "_dlt_version", "t", "t__lines", "t__lines__parts"].map(|t| [json!(t)])
+    );
     let links = "SELECT t.id, l.n, p.value, l._dlt_list_idx FROM t JOIN t__lines l ON l._dlt_parent_id = t._dlt_id JOIN t__lines__parts p ON p._dlt_parent_id = l._dlt_id";
     assert_eq!(lab.rows(links), [[1, 1, 5, 0].map(|n| json!(n))]);
-    assert_eq!(lab.rows("SELECT count(*) FROM _dlt_loads l JOIN t ON t._dlt_load_id = l.load_id WHERE status = 0"), [[json!(1)]]);
+    assert_eq!(
+        lab.rows("SELECT count(*) FROM _dlt_loads l JOIN t ON t._dlt_load_id = l.load_id WHERE status = 0"),
+        [[json!(1)]]
+    );
 }
 
 #[test]
@@ -278,7 +311,8 @@ fn names_are_normalised_and_can_be_given() {
     let lab = Lab::new();
     lab.write("Übersicht 2024 (new).json", r#"[{"Order ID":1,"naïve":2,"camelCase":3,"items":[1]}]"#);
     let report = lab.load(&["Übersicht 2024 (new).json"]);
-    let tables: Vec<&str> = report["tables"].as_array().expect("a list").iter().filter_map(|t| t["table"].as_str()).collect();
+    let tables: Vec<&str> =
+        report["tables"].as_array().expect("a list").iter().filter_map(|t| t["table"].as_str()).collect();
     assert_eq!(tables.len(), 2);
     assert_eq!(tables[1], format!("{}__items", tables[0]));
     assert_eq!(lab.rows(&format!("SELECT order_id, camel_case FROM \"{}\"", tables[0])), [[1, 3].map(|n| json!(n))]);
@@ -293,10 +327,19 @@ fn the_destination_can_be_written_in_every_way() {
     lab.write("in.json", r#"[{"id":1}]"#);
     lab.write("sub/placeholder", "");
     let absolute = format!("duckdb://{}", lab.path("sub/abs.duckdb").display());
-    let cases = [("duckdb:sub/rel.duckdb", "sub/rel.duckdb"), ("duckdb:///here.duckdb", "here.duckdb"), (absolute.as_str(), "sub/abs.duckdb"), ("duckdb", "named.duckdb")];
+    let cases = [
+        ("duckdb:sub/rel.duckdb", "sub/rel.duckdb"),
+        ("duckdb:///here.duckdb", "here.duckdb"),
+        (absolute.as_str(), "sub/abs.duckdb"),
+        ("duckdb", "named.duckdb"),
+    ];
     for (url, file) in cases {
         lab.load(&["in.json", "--table", "t", "--pipeline", "named", "--destination", url]);
-        assert_eq!(longshore_tests::rows_in(&lab.path(file), "named_dataset", "SELECT id FROM t"), [[json!(1)]], "{url}");
+        assert_eq!(
+            longshore_tests::rows_in(&lab.path(file), "named_dataset", "SELECT id FROM t"),
+            [[json!(1)]],
+            "{url}"
+        );
     }
 }
 
@@ -315,7 +358,8 @@ fn two_destinations_get_the_same_load() {
 /// row ids, and where native row ids begin.
 fn content(file: &Path, threads: &str, extra: &[&str]) -> Vec<Value> {
     let lab = Lab::new();
-    let args: Vec<&str> = [file.to_str().expect("UTF-8"), "--table", "t", "--threads", threads].iter().chain(extra).copied().collect();
+    let args: Vec<&str> =
+        [file.to_str().expect("UTF-8"), "--table", "t", "--threads", threads].iter().chain(extra).copied().collect();
     lab.load(&args);
     let columns = lab.rows("SELECT table_name, column_index, column_name, data_type FROM duckdb_columns() WHERE NOT starts_with(table_name, '_') ORDER BY 1, 2");
     let mut content: Vec<Value> = columns.into_iter().map(Value::from).collect();
@@ -328,7 +372,8 @@ fn content(file: &Path, threads: &str, extra: &[&str]) -> Vec<Value> {
         };
         let select: Vec<String> = names.iter().map(select).collect();
         // In the order in which they stand in the table: it is the input's.
-        content.extend(lab.rows(&format!("SELECT {} FROM \"{table}\"", select.join(", "))).into_iter().map(Value::from));
+        content
+            .extend(lab.rows(&format!("SELECT {} FROM \"{table}\"", select.join(", "))).into_iter().map(Value::from));
     }
     content
 }
@@ -341,7 +386,13 @@ fn the_number_of_threads_changes_nothing() {
     for id in 0..15_000_u32 {
         let rare = if id % 4_999 == 4_998 { format!(",\"rare{}\":[{id}]", id / 5_000) } else { String::new() };
         let value = if id % 7_001 == 7_000 { format!("\"text {id}\"") } else { id.to_string() };
-        let _ = writeln!(text, "{{\"id\":{id},\"v\":{value},\"lines\":[{{\"n\":{},\"k{}\":1}}],\"pad\":\"{:0>60}\"{rare}}}", id % 5, id / 3_000, id);
+        let _ = writeln!(
+            text,
+            "{{\"id\":{id},\"v\":{value},\"lines\":[{{\"n\":{},\"k{}\":1}}],\"pad\":\"{:0>60}\"{rare}}}",
+            id % 5,
+            id / 3_000,
+            id
+        );
     }
     let file = lab.write("in.ndjson", text);
     for extra in [&["--memory", "32M"][..], &["--memory", "32M", "--system-columns", "dlt"]] {
@@ -366,8 +417,18 @@ fn later_loads_add_to_the_tables() {
     assert_eq!(lab.columns("t"), ["id", "a", "_row_id", "_load_id", "id__v_text"]);
     assert_eq!(
         lab.rows("SELECT id, a, id__v_text FROM t ORDER BY _row_id"),
-        [[json!(1), json!("x"), Value::Null], [json!(2), Value::Null, Value::Null], [Value::Null, Value::Null, json!("three")]]
+        [
+            [json!(1), json!("x"), Value::Null],
+            [json!(2), Value::Null, Value::Null],
+            [Value::Null, Value::Null, json!("three")]
+        ]
     );
-    assert_eq!(lab.rows("SELECT t.id, c.value FROM t JOIN t__b__c c ON c._parent_id = t._row_id"), [[json!(2), json!(true)]]);
-    assert_eq!(lab.rows("SELECT records, rows FROM _loads ORDER BY load_id"), [[1, 1], [2, 3]].map(|row| row.map(|n| json!(n))));
+    assert_eq!(
+        lab.rows("SELECT t.id, c.value FROM t JOIN t__b__c c ON c._parent_id = t._row_id"),
+        [[json!(2), json!(true)]]
+    );
+    assert_eq!(
+        lab.rows("SELECT records, rows FROM _loads ORDER BY load_id"),
+        [[1, 1], [2, 3]].map(|row| row.map(|n| json!(n)))
+    );
 }

@@ -23,7 +23,8 @@ impl Place {
         }
         let destinations = urls.iter().map(|url| open(url, &args.pipeline, limits)).collect::<Result<Vec<_>>>()?;
         let dataset = args.dataset.clone().unwrap_or_else(|| format!("{}_dataset", args.pipeline));
-        let dataset = naming::normalize_identifier(&dataset).ok_or_else(|| Error::config("the dataset's name is empty"))?;
+        let dataset =
+            naming::normalize_identifier(&dataset).ok_or_else(|| Error::config("the dataset's name is empty"))?;
         Ok(Place { pipeline: args.pipeline.clone(), destinations, dataset })
     }
 }

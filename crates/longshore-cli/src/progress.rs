@@ -6,8 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use longshore_pipeline::{Progress, Stage};
 use longshore_source_files::Progress as InputProgress;
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -28,9 +28,9 @@ impl Display {
         };
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
-            if bar { draw_bar(&stopped, &run, &input) } else { log_lines(&stopped, &run) }
-        });
+        let thread = std::thread::Builder::new()
+            .name("progress".into())
+            .spawn(move || if bar { draw_bar(&stopped, &run, &input) } else { log_lines(&stopped, &run) });
         Display { stop, thread: thread.ok() }
     }
 }

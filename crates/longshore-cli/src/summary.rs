@@ -35,7 +35,12 @@ fn write(out: &mut impl Write, report: &Report, json: bool) -> io::Result<()> {
     }
     table(out, report)?;
     if report.counts.rejected > 0 {
-        writeln!(out, "{} of {} records were rejected: see the rejects table", number(report.counts.rejected), number(report.counts.read))?;
+        writeln!(
+            out,
+            "{} of {} records were rejected: see the rejects table",
+            number(report.counts.rejected),
+            number(report.counts.read)
+        )?;
     }
     let failed = report.destinations.iter().filter(|d| !d.committed).count();
     match (&report.load_id, failed) {
@@ -43,7 +48,8 @@ fn write(out: &mut impl Write, report: &Report, json: bool) -> io::Result<()> {
         (Some(id), n) => writeln!(
             out,
             "Load package {id} is NOT LOADED at {n} of {} destinations; run again, or: longshore pipeline {} retry | drop-package {id}",
-            report.destinations.len(), report.pipeline
+            report.destinations.len(),
+            report.pipeline
         ),
         (None, _) => Ok(()),
     }
@@ -76,7 +82,10 @@ fn destination(report: &Report, d: &DestinationReport) -> String {
         (None, true) => " (it was there already)".to_owned(),
         (None, false) => String::new(),
     };
-    format!("{packages} load package(s) were loaded to destination {} and into dataset {}{state}", d.destination, report.dataset)
+    format!(
+        "{packages} load package(s) were loaded to destination {} and into dataset {}{state}",
+        d.destination, report.dataset
+    )
 }
 
 fn table(out: &mut impl Write, report: &Report) -> io::Result<()> {

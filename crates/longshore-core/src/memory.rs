@@ -4,9 +4,9 @@ use crate::capabilities::{Atomicity, Capabilities};
 use crate::destination::{CommitOutcome, Committed, Destination, Load, Opening, Staged};
 use crate::error::{Error, Result};
 use crate::package::{LoadId, Manifest, Part, TableCount, Target};
+use crate::schema::SystemTable;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{Field, Schema as ArrowSchema};
-use crate::schema::SystemTable;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -83,9 +83,10 @@ impl Destination for MemoryDestination {
 
     async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {
         // Enough to look at a table; the real query language belongs to the real destinations.
-        let table = sql.trim().strip_prefix("SELECT * FROM ").ok_or_else(|| {
-            Error::config("the memory destination answers only 'SELECT * FROM table'")
-        })?;
+        let table = sql
+            .trim()
+            .strip_prefix("SELECT * FROM ")
+            .ok_or_else(|| Error::config("the memory destination answers only 'SELECT * FROM table'"))?;
         let datasets = self.lock();
         let rows = datasets.get(dataset).and_then(|d| d.rows.get(table.trim()));
         rows.cloned().ok_or_else(|| Error::destination("no such table").with("table", table))
@@ -167,7 +168,9 @@ pub fn with_load_id(batch: &RecordBatch, table: &crate::schema::Table, load_id: 
         let column = &table.columns[at];
         let at = at.min(columns.len());
         let array: ArrayRef = match load_id.parse::<i64>() {
-            Ok(number) if column.data_type == DataType::Bigint => Arc::new(Int64Array::from_value(number, batch.num_rows())),
+            Ok(number) if column.data_type == DataType::Bigint => {
+                Arc::new(Int64Array::from_value(number, batch.num_rows()))
+            }
             _ => Arc::new(StringArray::from_iter_values((0..batch.num_rows()).map(|_| load_id))),
         };
         fields.insert(at, Field::new(&column.name, array.data_type().clone(), false));

@@ -44,7 +44,8 @@ pub fn kind(url: &str) -> Result<&'static Kind> {
     let scheme = url.split(':').next().unwrap_or(url);
     KINDS.iter().find(|k| k.scheme == scheme).ok_or_else(|| {
         let known: Vec<&str> = KINDS.iter().map(|k| k.example).collect();
-        Error::config(format!("there is no destination '{scheme}'")).hint(format!("this build has: {}", known.join(", ")))
+        Error::config(format!("there is no destination '{scheme}'"))
+            .hint(format!("this build has: {}", known.join(", ")))
     })
 }
 
@@ -65,7 +66,8 @@ mod duckdb {
 
     pub(crate) fn canonical(url: &str) -> Result<String> {
         let config = Config::from_url(url)?;
-        let path = std::path::absolute(&config.path).map_err(|e| Error::config("the current folder is not to be found").source(e))?;
+        let path = std::path::absolute(&config.path)
+            .map_err(|e| Error::config("the current folder is not to be found").source(e))?;
         Ok(format!("duckdb://{}", path.display()))
     }
 

@@ -6,13 +6,15 @@
 //! after the turn, so that turns are short.
 
 use crate::progress::Progress;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use longshore_core::destination::rejects_table;
 use longshore_core::error::{Error, Result};
 use longshore_core::json::Tape;
-use longshore_core::normalize::{BadRecord, NormalizedBlock, Offsets, OnError, RecordBytes, Shape, TableBatch, arrow_schema, normalize};
+use longshore_core::normalize::{
+    BadRecord, NormalizedBlock, Offsets, OnError, RecordBytes, Shape, TableBatch, arrow_schema, normalize,
+};
 use longshore_core::package::{Counts, LoadId};
 use longshore_core::source::{JsonBlock, Source};
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -48,8 +50,20 @@ pub(crate) struct Extracted {
 }
 
 impl<'a> Extract<'a> {
-    pub(crate) fn new(source: &'a mut dyn Source, shape: Shape, load_id: LoadId, on_error: OnError, progress: Progress) -> Self {
-        let turn = Turn { next: 0, shape: Arc::new(shape), offsets: Offsets::default(), counts: Counts::default(), error: None };
+    pub(crate) fn new(
+        source: &'a mut dyn Source,
+        shape: Shape,
+        load_id: LoadId,
+        on_error: OnError,
+        progress: Progress,
+    ) -> Self {
+        let turn = Turn {
+            next: 0,
+            shape: Arc::new(shape),
+            offsets: Offsets::default(),
+            counts: Counts::default(),
+            error: None,
+        };
         Extract {
             source: Mutex::new((source, 0)),
             turn: Mutex::new(turn),
@@ -116,7 +130,13 @@ impl<'a> Extract<'a> {
     }
 
     /// Normalises one block and takes its turn. `None` when the work was stopped.
-    fn block(&self, tape: &mut Tape, own: &mut Option<Shape>, number: u64, block: &JsonBlock) -> Option<Vec<TableBatch>> {
+    fn block(
+        &self,
+        tape: &mut Tape,
+        own: &mut Option<Shape>,
+        number: u64,
+        block: &JsonBlock,
+    ) -> Option<Vec<TableBatch>> {
         // Nothing is known before the first block: to begin others with it would be work for nothing.
         let start = self.wait(|turn| turn.next > 0 || number == 0)?.shape.clone();
         let is_current = own.as_ref().is_some_and(|s| s.version() == start.version() && s.epoch() == start.epoch());
@@ -186,7 +206,9 @@ struct StopOnPanic<'a, 'b>(&'a Extract<'b>);
 impl Drop for StopOnPanic<'_, '_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.stop(Error::internal("a normalising thread panicked").hint("please report this, with the input if you can"));
+            self.0.stop(
+                Error::internal("a normalising thread panicked").hint("please report this, with the input if you can"),
+            );
         }
     }
 }
@@ -212,8 +234,11 @@ fn position(block: &JsonBlock, offset: usize) -> (u64, u64) {
 fn rejects_batch(shape: &Shape, block: &JsonBlock, bad: &[BadRecord]) -> TableBatch {
     let system = shape.schema().system_columns;
     let table = Arc::new(rejects_table(system));
-    let texts = |f: &dyn Fn(&BadRecord) -> String| Arc::new(StringArray::from_iter_values(bad.iter().map(f))) as ArrayRef;
-    let numbers = |f: &dyn Fn(&BadRecord) -> u64| Arc::new(Int64Array::from_iter_values(bad.iter().map(|b| f(b) as i64))) as ArrayRef;
+    let texts =
+        |f: &dyn Fn(&BadRecord) -> String| Arc::new(StringArray::from_iter_values(bad.iter().map(f))) as ArrayRef;
+    let numbers = |f: &dyn Fn(&BadRecord) -> u64| {
+        Arc::new(Int64Array::from_iter_values(bad.iter().map(|b| f(b) as i64))) as ArrayRef
+    };
     let columns = vec![
         texts(&|_| shape.root_name().to_owned()),
         texts(&|_| block.origin.to_string()),

@@ -14,7 +14,11 @@ const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Loads a sealed package from its files. Safe to call again after any outcome.
-pub(crate) async fn load_package(destination: &dyn Destination, package: &StoredPackage, progress: &Progress) -> Result<CommitOutcome> {
+pub(crate) async fn load_package(
+    destination: &dyn Destination,
+    package: &StoredPackage,
+    progress: &Progress,
+) -> Result<CommitOutcome> {
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
         match try_load(destination, package, progress).await {
@@ -29,7 +33,11 @@ pub(crate) async fn load_package(destination: &dyn Destination, package: &Stored
     Err(Error::internal("no try left"))
 }
 
-async fn try_load(destination: &dyn Destination, package: &StoredPackage, progress: &Progress) -> Result<CommitOutcome> {
+async fn try_load(
+    destination: &dyn Destination,
+    package: &StoredPackage,
+    progress: &Progress,
+) -> Result<CommitOutcome> {
     let manifest = &package.manifest;
     if destination.is_committed(&manifest.target, &manifest.load_id).await? {
         return Ok(CommitOutcome::AlreadyCommitted);

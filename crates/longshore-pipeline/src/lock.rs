@@ -32,7 +32,9 @@ impl PipelineLock {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(PipelineLock { _file: file }),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(50))
+                }
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::new(ErrorKind::Busy, "another run of this pipeline is under way")
                         .with("pipeline", pipeline)

@@ -29,7 +29,9 @@ impl PartFileWriter {
     pub(crate) fn create(path: PathBuf, table: &Table, schema: &Schema) -> Result<Self> {
         let failed = |e: Box<dyn std::error::Error + Send + Sync>| write_error(&path, e);
         let file = File::create_new(&path).map_err(|e| failed(e.into()))?;
-        let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME)).map_err(|e| failed(e.into()))?;
+        let options = IpcWriteOptions::default()
+            .try_with_compression(Some(CompressionType::LZ4_FRAME))
+            .map_err(|e| failed(e.into()))?;
         let sink = Hashing { file, hash: crc32fast::Hasher::new(), bytes: 0 };
         let writer = StreamWriter::try_new_with_options(sink, schema, options).map_err(|e| failed(e.into()))?;
         Ok(PartFileWriter { path, writer, table: table.name.clone(), columns: table.columns.len(), rows: 0 })
@@ -108,7 +110,8 @@ impl PartFileReader for StoredPart {
         self.check()?;
         let path = self.path.clone();
         let file = File::open(&path).map_err(|e| damaged(&path).source(e))?;
-        let reader = StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None).map_err(|e| damaged(&path).source(e))?;
+        let reader = StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None)
+            .map_err(|e| damaged(&path).source(e))?;
         Ok(Box::new(reader.map(move |batch| batch.map_err(|e| damaged(&path).source(e)))))
     }
 }

@@ -118,7 +118,10 @@ impl Pipeline {
         }
         match &self.connect {
             Some(connect) => connect(url),
-            None => Err(Error::config("a package waits for a destination that this run does not name").with("destination", url)),
+            None => {
+                Err(Error::config("a package waits for a destination that this run does not name")
+                    .with("destination", url))
+            }
         }
     }
 }
@@ -158,7 +161,8 @@ impl FinishedRun {
 fn check_name(name: &str) -> Result<()> {
     let good = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     if name.is_empty() || name.starts_with('.') || name.len() > 100 || !name.chars().all(good) {
-        return Err(Error::config(format!("'{name}' cannot name a pipeline")).hint("use letters, digits, '_', '-' and '.', at most 100"));
+        return Err(Error::config(format!("'{name}' cannot name a pipeline"))
+            .hint("use letters, digits, '_', '-' and '.', at most 100"));
     }
     Ok(())
 }

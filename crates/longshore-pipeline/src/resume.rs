@@ -28,7 +28,12 @@ pub(crate) fn retry(pipeline: &Pipeline, progress: &Progress) -> Result<Vec<Fini
 }
 
 /// Brings a package to every destination that lacks it.
-pub(crate) fn complete(pipeline: &Pipeline, mut package: StoredPackage, progress: &Progress, lock: &Arc<PipelineLock>) -> Result<FinishedRun> {
+pub(crate) fn complete(
+    pipeline: &Pipeline,
+    mut package: StoredPackage,
+    progress: &Progress,
+    lock: &Arc<PipelineLock>,
+) -> Result<FinishedRun> {
     let began = Instant::now();
     let runtime = runtime()?;
     let mut reports = Vec::new();
@@ -41,11 +46,23 @@ pub(crate) fn complete(pipeline: &Pipeline, mut package: StoredPackage, progress
         };
         reports.push(settle(&mut package, i, outcome, started));
     }
-    finish(pipeline, package, reports, Outcome::Completed, Timings { load: began.elapsed().as_secs_f64(), ..Timings::default() }, lock)
+    finish(
+        pipeline,
+        package,
+        reports,
+        Outcome::Completed,
+        Timings { load: began.elapsed().as_secs_f64(), ..Timings::default() },
+        lock,
+    )
 }
 
 /// Notes the outcome of one destination in the package's progress.
-pub(crate) fn settle(package: &mut StoredPackage, index: usize, outcome: Result<CommitOutcome>, started: Instant) -> DestinationReport {
+pub(crate) fn settle(
+    package: &mut StoredPackage,
+    index: usize,
+    outcome: Result<CommitOutcome>,
+    started: Instant,
+) -> DestinationReport {
     let entry = &mut package.progress.destinations[index];
     let mut report = DestinationReport {
         destination: entry.url.clone(),

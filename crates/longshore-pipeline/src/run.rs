@@ -52,7 +52,9 @@ impl Run<'_> {
         {
             notes.push(already_note(done));
         }
-        if digest.is_none() && let Some(done) = earlier {
+        if digest.is_none()
+            && let Some(done) = earlier
+        {
             return Ok(with_notes(done, notes, began));
         }
         let earlier_load = earlier.as_ref().and_then(|e| e.report.load_id.clone());
@@ -94,7 +96,10 @@ impl Run<'_> {
                 return Err(blocked(self.pipeline.name(), &load_id, &finished));
             }
             if failed {
-                notes.push(format!("package {load_id} still waits for another destination: see 'longshore pipeline {} packages'", self.pipeline.name()));
+                notes.push(format!(
+                    "package {load_id} still waits for another destination: see 'longshore pipeline {} packages'",
+                    self.pipeline.name()
+                ));
                 continue;
             }
             notes.push(format!("completed load {load_id}, which an earlier run had left, before beginning this one"));
@@ -128,14 +133,17 @@ impl Run<'_> {
         let options = &self.options;
         let schema = self.schema(known)?;
         let shape = Shape::new(schema.clone(), Arc::new(self.settings()));
-        let opening = Opening { target: target.clone(), load_id: load_id.clone(), system_columns: schema.system_columns };
+        let opening =
+            Opening { target: target.clone(), load_id: load_id.clone(), system_columns: schema.system_columns };
         let mut writer = PackageWriter::begin(self.pipeline.store(), &load_id)?;
         options.progress.enter(Stage::Normalise);
         thread::scope(|scope| {
             let mut stagers = self.start_stagers(scope, &opening)?;
             let extract = Extract::new(source, shape, load_id.clone(), options.on_error, options.progress.clone());
-            let extracted = extract_all(extract, options.threads.max(1), &mut writer, |part| hand_on(&mut stagers, part))?;
-            let loaded_digest = earlier.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
+            let extracted =
+                extract_all(extract, options.threads.max(1), &mut writer, |part| hand_on(&mut stagers, part))?;
+            let loaded_digest =
+                earlier.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
             if loaded_digest.is_some() && extracted.digest == loaded_digest {
                 return Ok(None); // dropping the writer and the stagers leaves nothing
             }
@@ -183,11 +191,16 @@ impl Run<'_> {
     fn settings(&self) -> longshore_core::normalize::Settings {
         let lengths = self.pipeline.destinations().iter().map(|d| d.destination.capabilities().max_identifier_length);
         let mut settings = self.options.settings.clone();
-        settings.max_identifier_length = lengths.chain([settings.max_identifier_length]).min().unwrap_or(settings.max_identifier_length);
+        settings.max_identifier_length =
+            lengths.chain([settings.max_identifier_length]).min().unwrap_or(settings.max_identifier_length);
         settings
     }
 
-    fn start_stagers<'scope>(&'scope self, scope: &'scope thread::Scope<'scope, '_>, opening: &Opening) -> Result<Vec<Stager<'scope>>> {
+    fn start_stagers<'scope>(
+        &'scope self,
+        scope: &'scope thread::Scope<'scope, '_>,
+        opening: &Opening,
+    ) -> Result<Vec<Stager<'scope>>> {
         let mut stagers = Vec::new();
         for d in self.pipeline.destinations() {
             if !d.destination.capabilities().stages_early {
@@ -196,8 +209,11 @@ impl Run<'_> {
             }
             let (send, receive) = sync_channel(WAITING_PARTS);
             let (ready, is_ready) = sync_channel(1);
-            let (destination, opening, progress) = (Arc::clone(&d.destination), opening.clone(), self.options.progress.clone());
-            let thread = thread::Builder::new().name("stage".into()).spawn_scoped(scope, move || stage_early(destination.as_ref(), &opening, &receive, &ready, &progress));
+            let (destination, opening, progress) =
+                (Arc::clone(&d.destination), opening.clone(), self.options.progress.clone());
+            let thread = thread::Builder::new()
+                .name("stage".into())
+                .spawn_scoped(scope, move || stage_early(destination.as_ref(), &opening, &receive, &ready, &progress));
             let thread = thread.map_err(|e| Error::internal("cannot start a thread").source(e))?;
             // A destination that cannot even begin is known before anything is read.
             is_ready.recv().unwrap_or_else(|_| Err(Error::internal("a staging thread ended")))?;
@@ -208,14 +224,27 @@ impl Run<'_> {
 
     fn seal(&self, writer: &mut PackageWriter, manifest: Manifest, digest: Option<String>) -> Result<StoredPackage> {
         let destinations = self.pipeline.destinations().iter();
-        let destinations = destinations.map(|d| DestinationProgress { url: d.url.clone(), committed: false, error: None, tables: Vec::new() });
-        let progress = LoadProgress { fingerprint: self.options.fingerprint.clone(), digest, destinations: destinations.collect() };
+        let destinations = destinations.map(|d| DestinationProgress {
+            url: d.url.clone(),
+            committed: false,
+            error: None,
+            tables: Vec::new(),
+        });
+        let progress = LoadProgress {
+            fingerprint: self.options.fingerprint.clone(),
+            digest,
+            destinations: destinations.collect(),
+        };
         let package = self.pipeline.store().seal(writer.folder(), &manifest, &progress)?;
         writer.sealed();
         Ok(package)
     }
 
-    fn load(&self, mut package: StoredPackage, stagers: Vec<Stager<'_>>) -> Result<(StoredPackage, Vec<DestinationReport>)> {
+    fn load(
+        &self,
+        mut package: StoredPackage,
+        stagers: Vec<Stager<'_>>,
+    ) -> Result<(StoredPackage, Vec<DestinationReport>)> {
         self.options.progress.enter(Stage::Commit);
         let manifest = Arc::new(package.manifest.clone());
         let mut reports = Vec::new();
@@ -232,7 +261,12 @@ impl Run<'_> {
 
     /// Loads from the package's files: destinations that do not stage early, and those where it
     /// failed for a reason that may pass.
-    fn load_late(&self, index: usize, package: &StoredPackage, early: Option<Result<CommitOutcome>>) -> Result<CommitOutcome> {
+    fn load_late(
+        &self,
+        index: usize,
+        package: &StoredPackage,
+        early: Option<Result<CommitOutcome>>,
+    ) -> Result<CommitOutcome> {
         if let Some(Err(e)) = early {
             debug!(error = %chain(&e), "early staging failed");
             if !e.is_retryable() {
@@ -298,7 +332,12 @@ fn stage_early(
 /// A package with what came of it at each destination.
 type Loaded = (StoredPackage, Vec<DestinationReport>, Timings);
 
-fn extract_all(extract: Extract<'_>, threads: usize, writer: &mut PackageWriter, hand_on: impl FnMut(Part)) -> Result<Extracted> {
+fn extract_all(
+    extract: Extract<'_>,
+    threads: usize,
+    writer: &mut PackageWriter,
+    hand_on: impl FnMut(Part),
+) -> Result<Extracted> {
     let (send, receive) = sync_channel(threads);
     let written = thread::scope(|scope| {
         for i in 0..threads {
@@ -326,7 +365,11 @@ fn with_notes(mut finished: FinishedRun, notes: Vec<String>, began: Instant) -> 
 
 fn already_note(finished: &FinishedRun) -> String {
     let already = finished.report.destinations.iter().all(|d| d.already);
-    let what = if already { "had committed its load but not said so; nothing was left to do" } else { "had been interrupted; its load is complete now" };
+    let what = if already {
+        "had committed its load but not said so; nothing was left to do"
+    } else {
+        "had been interrupted; its load is complete now"
+    };
     format!("an earlier run of this command {what}. Nothing new was read: run the command again for a new load")
 }
 
@@ -335,7 +378,9 @@ fn blocked(pipeline: &str, load_id: &LoadId, finished: &FinishedRun) -> Error {
     Error::destination(format!("an earlier package cannot be loaded, and goes first: {reason}"))
         .with("pipeline", pipeline)
         .with("load", load_id)
-        .hint(format!("remove the cause and run again, or give it up with 'longshore pipeline {pipeline} drop-package {load_id}'"))
+        .hint(format!(
+            "remove the cause and run again, or give it up with 'longshore pipeline {pipeline} drop-package {load_id}'"
+        ))
 }
 
 fn now_micros() -> Result<u64> {

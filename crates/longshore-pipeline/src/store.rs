@@ -10,8 +10,8 @@
 //! ```
 
 use crate::part_file::{StoredPart, write_error};
-use longshore_core::error::{Error, Result};
 use longshore_core::destination::rejects_table;
+use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, Manifest, Part, PartFile, PartRows, TableCount};
 use longshore_core::schema::{SystemColumns, Table};
 use serde::{Deserialize, Serialize};
@@ -121,7 +121,8 @@ impl Store {
     }
 
     fn list(&self, sub: &str, loaded: bool) -> Result<Vec<StoredPackage>> {
-        let mut ids: Vec<LoadId> = list_folder(&self.folder.join(sub)).iter().filter_map(|n| LoadId::parse(n)).collect();
+        let mut ids: Vec<LoadId> =
+            list_folder(&self.folder.join(sub)).iter().filter_map(|n| LoadId::parse(n)).collect();
         ids.sort();
         ids.iter().map(|id| read_package(&self.folder.join(sub).join(id.as_str()), loaded)).collect()
     }
@@ -140,7 +141,8 @@ impl Store {
                 swept.push(load_id.to_owned());
             }
         }
-        let mut loaded: Vec<LoadId> = list_folder(&self.folder.join("loaded")).iter().filter_map(|n| LoadId::parse(n)).collect();
+        let mut loaded: Vec<LoadId> =
+            list_folder(&self.folder.join("loaded")).iter().filter_map(|n| LoadId::parse(n)).collect();
         loaded.sort();
         for old in loaded.iter().rev().skip(KEEP_LOADED) {
             let _ = fs::remove_dir_all(self.folder.join("loaded").join(old.as_str())); // only history
@@ -151,7 +153,12 @@ impl Store {
     /// Returns a load id that is later than all this pipeline has had.
     pub fn next_load_id(&self, now_micros: u64, system: SystemColumns) -> LoadId {
         let names = ["packages", "loaded"].map(|sub| list_folder(&self.folder.join(sub)));
-        let last = names.iter().flatten().filter_map(|n| LoadId::parse(n.trim_end_matches(".partial"))).map(|l| l.micros()).max();
+        let last = names
+            .iter()
+            .flatten()
+            .filter_map(|n| LoadId::parse(n.trim_end_matches(".partial")))
+            .map(|l| l.micros())
+            .max();
         // A millisecond apart at least: native row ids begin at the load id's milliseconds.
         LoadId::from_micros(now_micros.max(last.map_or(0, |l| l + 1000)), system)
     }
@@ -194,7 +201,9 @@ impl Store {
         }
         // First out of sight in one step, then file by file.
         let partial = packages.join(format!("{load_id}.partial"));
-        fs::rename(&from, &partial).and_then(|()| fs::remove_dir_all(&partial)).map_err(|e| write_error(&from, e.into()))
+        fs::rename(&from, &partial)
+            .and_then(|()| fs::remove_dir_all(&partial))
+            .map_err(|e| write_error(&from, e.into()))
     }
 
     /// Keeps a run's report for `pipeline NAME trace`.
@@ -204,7 +213,9 @@ impl Store {
     pub fn write_trace(&self, trace: &serde_json::Value) -> Result<()> {
         let path = self.folder.join("trace.json");
         let temporary = self.folder.join("trace.json.new");
-        fs::write(&temporary, trace.to_string()).and_then(|()| fs::rename(&temporary, &path)).map_err(|e| write_error(&path, e.into()))
+        fs::write(&temporary, trace.to_string())
+            .and_then(|()| fs::rename(&temporary, &path))
+            .map_err(|e| write_error(&path, e.into()))
     }
 
     /// Returns the last run's report, if there was one.
@@ -267,8 +278,10 @@ fn read_package(folder: &Path, loaded: bool) -> Result<StoredPackage> {
         let path = folder.join(name);
         fs::read(&path).map_err(|e| unreadable(&path).source(e))
     };
-    let manifest = serde_json::from_slice(&read("manifest.json")?).map_err(|e| unreadable(&folder.join("manifest.json")).source(e))?;
-    let progress = serde_json::from_slice(&read("progress.json")?).map_err(|e| unreadable(&folder.join("progress.json")).source(e))?;
+    let manifest = serde_json::from_slice(&read("manifest.json")?)
+        .map_err(|e| unreadable(&folder.join("manifest.json")).source(e))?;
+    let progress = serde_json::from_slice(&read("progress.json")?)
+        .map_err(|e| unreadable(&folder.join("progress.json")).source(e))?;
     Ok(StoredPackage { folder: folder.to_path_buf(), manifest, progress, loaded })
 }
 

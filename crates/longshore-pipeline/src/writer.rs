@@ -31,11 +31,23 @@ pub(crate) struct PackageWriter {
 impl PackageWriter {
     pub(crate) fn begin(store: &Store, load_id: &LoadId) -> Result<Self> {
         let folder = store.begin(load_id)?;
-        Ok(PackageWriter { folder, open: HashMap::new(), files: 0, batches: 0, done: Vec::new(), rows: Vec::new(), sealed: false })
+        Ok(PackageWriter {
+            folder,
+            open: HashMap::new(),
+            files: 0,
+            batches: 0,
+            done: Vec::new(),
+            rows: Vec::new(),
+            sealed: false,
+        })
     }
 
     /// Writes all batches that come, in order, and hands each on as a part.
-    pub(crate) fn write_all(&mut self, batches: &Receiver<NumberedBatches>, mut hand_on: impl FnMut(Part)) -> Result<()> {
+    pub(crate) fn write_all(
+        &mut self,
+        batches: &Receiver<NumberedBatches>,
+        mut hand_on: impl FnMut(Part),
+    ) -> Result<()> {
         let mut early = BTreeMap::new();
         let mut next = 0;
         for (number, tables) in batches {

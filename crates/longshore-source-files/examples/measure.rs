@@ -15,9 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let path = arguments.next().ok_or("--select needs a path")?;
                 options.select = Some(Select::parse(&path)?);
             }
-            "--block" => {
-                options.block_bytes = arguments.next().ok_or("--block needs bytes")?.parse()?
-            }
+            "--block" => options.block_bytes = arguments.next().ok_or("--block needs bytes")?.parse()?,
             _ => names.push(argument),
         }
     }

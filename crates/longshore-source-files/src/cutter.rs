@@ -122,9 +122,7 @@ impl Cutter {
         let read_so_far = self.offset + self.filled as u64;
         let expected = self.size.map_or(0, |size| size.saturating_sub(read_so_far));
         let expected = usize::try_from(expected).unwrap_or(usize::MAX);
-        self.filled = self
-            .source
-            .fill(&mut self.buf, self.filled, self.want, expected)?;
+        self.filled = self.source.fill(&mut self.buf, self.filled, self.want, expected)?;
         self.eof = self.filled < self.want;
         Ok(())
     }
@@ -224,14 +222,8 @@ impl Cutter {
 
     /// Doubles the part of the buffer that begins at `start`, within the limit.
     fn grow(&mut self, start: usize) {
-        let limit = start
-            .saturating_add(self.max_record_bytes)
-            .saturating_add(1);
-        self.want = self
-            .filled
-            .saturating_mul(2)
-            .min(limit)
-            .max(self.filled + 1);
+        let limit = start.saturating_add(self.max_record_bytes).saturating_add(1);
+        self.want = self.filled.saturating_mul(2).min(limit).max(self.filled + 1);
     }
 
     /// Gives out the walker's records and the buffer up to `at`.
@@ -264,12 +256,7 @@ impl Cutter {
         let mut bytes = std::mem::replace(&mut self.buf, next);
         bytes.truncate(at);
         let lines = memchr_iter(b'\n', &bytes).count() as u64;
-        self.ready.push_back(Ok(Piece {
-            bytes,
-            layout,
-            offset: self.offset,
-            line: self.line,
-        }));
+        self.ready.push_back(Ok(Piece { bytes, layout, offset: self.offset, line: self.line }));
         self.moved(at, lines);
     }
 

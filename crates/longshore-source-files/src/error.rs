@@ -11,24 +11,16 @@ use std::path::PathBuf;
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub enum Error {
-    #[error(
-        "no input given: name a file, a directory, a pattern such as 'data/*.json', or - for stdin"
-    )]
+    #[error("no input given: name a file, a directory, a pattern such as 'data/*.json', or - for stdin")]
     NoInput,
     #[error("no such file or directory: {}; check the path or quote a pattern", path.display())]
     Missing { path: PathBuf },
-    #[error(
-        "pattern '{pattern}' matches no file; check it with ls, or quote it so that the shell leaves it alone"
-    )]
+    #[error("pattern '{pattern}' matches no file; check it with ls, or quote it so that the shell leaves it alone")]
     NothingMatches { pattern: String },
     #[error(
         "pattern '{pattern}' is not valid: {reason} at character {at}; put special characters in [ ] to match them as they are"
     )]
-    BadPattern {
-        pattern: String,
-        reason: String,
-        at: usize,
-    },
+    BadPattern { pattern: String, reason: String, at: usize },
     #[error(
         "directory {} holds no file that ends in .json, .jsonl or .ndjson (or one of these with .gz or .zst); name files of other endings with a pattern such as '{}/*'",
         path.display(), path.display()
@@ -38,64 +30,28 @@ pub enum Error {
     StdinTwice { times: usize },
     #[error("cannot open {name}: {cause}; check that the path exists and may be read")]
     Open { name: String, cause: io::Error },
-    #[error(
-        "cannot read {name} after {at} bytes: {cause}; check the disk or the program that writes to the pipe"
-    )]
-    Read {
-        name: String,
-        at: u64,
-        cause: io::Error,
-    },
+    #[error("cannot read {name} after {at} bytes: {cause}; check the disk or the program that writes to the pipe")]
+    Read { name: String, at: u64, cause: io::Error },
     #[error(
         "{name} is cut off: its {format} data ends early after {compressed} compressed bytes ({at} bytes of text); copy or download the file again"
     )]
-    Truncated {
-        name: String,
-        format: &'static str,
-        compressed: u64,
-        at: u64,
-    },
+    Truncated { name: String, format: &'static str, compressed: u64, at: u64 },
     #[error(
         "{name} holds damaged {format} data near compressed byte {compressed} ({at} bytes of text before it): {cause}; copy or download the file again"
     )]
-    Corrupt {
-        name: String,
-        format: &'static str,
-        compressed: u64,
-        at: u64,
-        cause: io::Error,
-    },
-    #[error(
-        "{name} is UTF-16 or UTF-32 text, JSON is read as UTF-8; convert it with: iconv -f UTF-16 -t UTF-8"
-    )]
+    Corrupt { name: String, format: &'static str, compressed: u64, at: u64, cause: io::Error },
+    #[error("{name} is UTF-16 or UTF-32 text, JSON is read as UTF-8; convert it with: iconv -f UTF-16 -t UTF-8")]
     NotUtf8 { name: String },
-    #[error(
-        "{name}: found {found} at byte {offset} (line {line}) where {expected} must stand; repair the input there"
-    )]
-    Stray {
-        name: String,
-        offset: u64,
-        line: u64,
-        found: String,
-        expected: &'static str,
-    },
+    #[error("{name}: found {found} at byte {offset} (line {line}) where {expected} must stand; repair the input there")]
+    Stray { name: String, offset: u64, line: u64, found: String, expected: &'static str },
     #[error(
         "{name}: the input ends inside the {what} that begins at byte {offset} (line {line}); it may be cut off, so fetch it again"
     )]
-    Unterminated {
-        name: String,
-        what: &'static str,
-        offset: u64,
-        line: u64,
-    },
+    Unterminated { name: String, what: &'static str, offset: u64, line: u64 },
     #[error(
         "{name}: the string that ends at byte {offset} (line {line}) has no closing quote on its line; repair the input there"
     )]
-    BrokenString {
-        name: String,
-        offset: u64,
-        line: u64,
-    },
+    BrokenString { name: String, offset: u64, line: u64 },
     #[error(
         "{name}: the record at byte {offset} (line {line}) is larger than the limit of {limit} bytes; {}raise --memory",
         match hint { Some(path) => format!("load its parts with --select '{path}' or "), None => String::new() }
@@ -111,12 +67,7 @@ pub enum Error {
     #[error(
         "{name}: more than {limit} levels of nesting at byte {offset} (line {line}) on the way of the selected path; give a path without '..'"
     )]
-    TooDeep {
-        name: String,
-        offset: u64,
-        line: u64,
-        limit: usize,
-    },
+    TooDeep { name: String, offset: u64, line: u64, limit: usize },
     #[error(
         "cannot use the path '{path}': {reason} at character {at}\n  {path}\n  {:>width$}\nsupported are $ .name ['name'] [\"name\"] [0] [*] .* ..name ..[*], as in $.data[*] or $['odd key'][*].items[*]",
         "^", width = *at

@@ -78,17 +78,8 @@ pub(crate) fn describe(buf: &[u8], at: usize) -> String {
     let Some(rest) = buf.get(at..).filter(|rest| !rest.is_empty()) else {
         return "the end".to_owned();
     };
-    let len = rest
-        .iter()
-        .take(12)
-        .take_while(|b| !is_space(**b))
-        .count()
-        .max(1);
-    let more = if rest.len() > len && !is_space(rest[len]) {
-        "..."
-    } else {
-        ""
-    };
+    let len = rest.iter().take(12).take_while(|b| !is_space(**b)).count().max(1);
+    let more = if rest.len() > len && !is_space(rest[len]) { "..." } else { "" };
     format!("'{}{more}'", rest[..len].escape_ascii())
 }
 
@@ -108,11 +99,7 @@ mod tests {
             ("[[1]", Some("$[*]")),
             (r#"{"a":{"b":{"c":"[]\"["},"d":[]}}"#, Some("$.a.d[*]")),
         ] {
-            assert_eq!(
-                large_array("$", text.as_bytes()).as_deref(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(large_array("$", text.as_bytes()).as_deref(), expected, "{text}");
         }
     }
 }

@@ -40,10 +40,7 @@ enum Kind {
 
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Input")
-            .field("name", &self.name)
-            .field("size", &self.size)
-            .finish()
+        f.debug_struct("Input").field("name", &self.name).field("size", &self.size).finish()
     }
 }
 
@@ -90,33 +87,18 @@ impl Input {
     /// The file at `path`, without looking for patterns in it.
     pub fn path(path: impl Into<PathBuf>) -> Input {
         let path = path.into();
-        let size = fs::metadata(&path)
-            .ok()
-            .filter(fs::Metadata::is_file)
-            .map(|m| m.len());
-        Input {
-            name: path.display().to_string(),
-            size,
-            kind: Kind::Path(path),
-        }
+        let size = fs::metadata(&path).ok().filter(fs::Metadata::is_file).map(|m| m.len());
+        Input { name: path.display().to_string(), size, kind: Kind::Path(path) }
     }
 
     /// Standard input, named `<stdin>`.
     pub fn stdin() -> Input {
-        Input {
-            name: "<stdin>".to_owned(),
-            size: None,
-            kind: Kind::Stdin,
-        }
+        Input { name: "<stdin>".to_owned(), size: None, kind: Kind::Stdin }
     }
 
     /// Any other source of bytes, compressed or not.
     pub fn reader(name: impl Into<String>, reader: impl Read + Send + 'static) -> Input {
-        Input {
-            name: name.into(),
-            size: None,
-            kind: Kind::Reader(Box::new(reader)),
-        }
+        Input { name: name.into(), size: None, kind: Kind::Reader(Box::new(reader)) }
     }
 
     /// The name for messages.
@@ -153,22 +135,14 @@ fn expand(name: &str) -> Result<Vec<PathBuf>> {
         }
         Ok(_) => Ok(vec![path.into()]),
         Err(_) if name.contains(['*', '?', '[']) => matches(name),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-            Err(Error::Missing { path: path.into() })
-        }
-        Err(cause) => Err(Error::Open {
-            name: name.to_owned(),
-            cause,
-        }),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(Error::Missing { path: path.into() }),
+        Err(cause) => Err(Error::Open { name: name.to_owned(), cause }),
     }
 }
 
 fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
-    let options = glob::MatchOptions {
-        require_literal_leading_dot: true,
-        require_literal_separator: true,
-        case_sensitive: true,
-    };
+    let options =
+        glob::MatchOptions { require_literal_leading_dot: true, require_literal_separator: true, case_sensitive: true };
     let paths = glob::glob_with(pattern, options).map_err(|error| Error::BadPattern {
         pattern: pattern.to_owned(),
         reason: error.msg.to_lowercase(),
@@ -176,10 +150,8 @@ fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
     })?;
     let mut files = Vec::new();
     for path in paths {
-        let path = path.map_err(|error| Error::Open {
-            name: error.path().display().to_string(),
-            cause: error.into(),
-        })?;
+        let path =
+            path.map_err(|error| Error::Open { name: error.path().display().to_string(), cause: error.into() })?;
         if path.is_dir() {
             files.extend(below(&path)?);
         } else {
@@ -187,9 +159,7 @@ fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
         }
     }
     if files.is_empty() {
-        return Err(Error::NothingMatches {
-            pattern: pattern.to_owned(),
-        });
+        return Err(Error::NothingMatches { pattern: pattern.to_owned() });
     }
     files.sort();
     Ok(files)
@@ -200,10 +170,7 @@ fn below(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut left = vec![directory.to_path_buf()];
     while let Some(directory) = left.pop() {
-        let open_error = |cause| Error::Open {
-            name: directory.display().to_string(),
-            cause,
-        };
+        let open_error = |cause| Error::Open { name: directory.display().to_string(), cause };
         for entry in fs::read_dir(&directory).map_err(open_error)? {
             let entry = entry.map_err(open_error)?;
             let name = entry.file_name().to_string_lossy().to_lowercase();
@@ -224,13 +191,8 @@ fn below(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn has_json_ending(name: &str) -> bool {
-    let name = name
-        .strip_suffix(".gz")
-        .or(name.strip_suffix(".zst"))
-        .unwrap_or(name);
-    [".json", ".jsonl", ".ndjson"]
-        .iter()
-        .any(|ending| name.ends_with(ending))
+    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
+    [".json", ".jsonl", ".ndjson"].iter().any(|ending| name.ends_with(ending))
 }
 
 #[cfg(test)]
@@ -238,8 +200,7 @@ mod tests {
     use super::*;
 
     fn folder(name: &str, files: &[&str]) -> PathBuf {
-        let root =
-            std::env::temp_dir().join(format!("longshore-input-{name}-{}", std::process::id()));
+        let root = std::env::temp_dir().join(format!("longshore-input-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).unwrap();
         for file in files {
@@ -258,26 +219,10 @@ mod tests {
 
     #[test]
     fn finds_files_in_order() {
-        let root = folder(
-            "order",
-            &[
-                "b.json",
-                "a/x.jsonl.gz",
-                "a/.hid.json",
-                "c.txt",
-                "a.ndjson.ZST",
-                "n[1].json",
-            ],
-        );
-        assert_eq!(
-            names(&root, "").unwrap(),
-            ["a/x.jsonl.gz", "a.ndjson.ZST", "b.json", "n[1].json"]
-        );
+        let root = folder("order", &["b.json", "a/x.jsonl.gz", "a/.hid.json", "c.txt", "a.ndjson.ZST", "n[1].json"]);
+        assert_eq!(names(&root, "").unwrap(), ["a/x.jsonl.gz", "a.ndjson.ZST", "b.json", "n[1].json"]);
         assert_eq!(names(&root, "*.json").unwrap(), ["b.json", "n[1].json"]);
-        assert_eq!(
-            names(&root, "**/*.json*").unwrap(),
-            ["a/x.jsonl.gz", "b.json", "n[1].json"]
-        );
+        assert_eq!(names(&root, "**/*.json*").unwrap(), ["a/x.jsonl.gz", "b.json", "n[1].json"]);
         assert_eq!(names(&root, "n[1].json").unwrap(), ["n[1].json"]);
         assert_eq!(names(&root, "c.txt").unwrap(), ["c.txt"]);
         assert_eq!(names(&root, "?").unwrap(), ["a/x.jsonl.gz"]);
@@ -286,24 +231,12 @@ mod tests {
     #[test]
     fn refuses_what_is_not_there() {
         let root = folder("none", &["sub/readme.txt"]);
-        assert!(matches!(
-            names(&root, ""),
-            Err(Error::EmptyDirectory { .. })
-        ));
+        assert!(matches!(names(&root, ""), Err(Error::EmptyDirectory { .. })));
         assert!(matches!(names(&root, "x.json"), Err(Error::Missing { .. })));
-        assert!(matches!(
-            names(&root, "*.json"),
-            Err(Error::NothingMatches { .. })
-        ));
-        assert!(matches!(
-            names(&root, "a***b"),
-            Err(Error::BadPattern { .. })
-        ));
+        assert!(matches!(names(&root, "*.json"), Err(Error::NothingMatches { .. })));
+        assert!(matches!(names(&root, "a***b"), Err(Error::BadPattern { .. })));
         assert!(matches!(Input::resolve(&[]), Err(Error::NoInput)));
         let twice = ["-".to_owned(), "-".to_owned()];
-        assert!(matches!(
-            Input::resolve(&twice),
-            Err(Error::StdinTwice { times: 2 })
-        ));
+        assert!(matches!(Input::resolve(&twice), Err(Error::StdinTwice { times: 2 })));
     }
 }

@@ -37,8 +37,8 @@
 mod cutter;
 mod error;
 mod hint;
-mod json_source;
 mod input;
+mod json_source;
 mod pool;
 mod progress;
 mod reader;

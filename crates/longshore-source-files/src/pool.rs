@@ -23,10 +23,7 @@ impl Pool {
     }
 
     pub(crate) fn new(block_bytes: usize) -> Pool {
-        Pool {
-            buffers: Arc::default(),
-            largest: block_bytes.saturating_mul(2),
-        }
+        Pool { buffers: Arc::default(), largest: block_bytes.saturating_mul(2) }
     }
 
     /// A buffer of any length and content. Its old bytes are left in place on purpose:

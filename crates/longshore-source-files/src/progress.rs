@@ -52,14 +52,8 @@ impl Progress {
     }
 
     pub(crate) fn new(inputs: usize, total: Option<u64>) -> Progress {
-        let counters = Counters {
-            total,
-            inputs,
-            ..Counters::default()
-        };
-        Progress {
-            counters: Arc::new(counters),
-        }
+        let counters = Counters { total, inputs, ..Counters::default() };
+        Progress { counters: Arc::new(counters) }
     }
 
     pub(crate) fn add_raw(&self, bytes: usize) {
@@ -67,15 +61,11 @@ impl Progress {
     }
 
     pub(crate) fn add_text(&self, bytes: usize) {
-        self.counters
-            .text
-            .fetch_add(bytes as u64, Ordering::Relaxed);
+        self.counters.text.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn add_selected(&self, records: usize) {
-        self.counters
-            .selected
-            .fetch_add(records as u64, Ordering::Relaxed);
+        self.counters.selected.fetch_add(records as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn finish_input(&self) {

@@ -58,11 +58,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options {
-            select: None,
-            block_bytes: 4 << 20,
-            max_record_bytes: 256 << 20,
-        }
+        Options { select: None, block_bytes: 4 << 20, max_record_bytes: 256 << 20 }
     }
 }
 
@@ -84,9 +80,7 @@ impl BlockReader {
     pub fn new(inputs: Vec<Input>, options: Options) -> BlockReader {
         let mut total = Some(0u64);
         for input in &inputs {
-            total = total
-                .zip(input.size)
-                .map(|(sum, size)| sum.saturating_add(size));
+            total = total.zip(input.size).map(|(sum, size)| sum.saturating_add(size));
         }
         BlockReader {
             pool: Pool::new(options.block_bytes),

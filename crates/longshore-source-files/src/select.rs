@@ -38,20 +38,11 @@ impl Select {
     /// [`Error::Path`] for anything else; it marks the position.
     pub fn parse(path: &str) -> Result<Select> {
         let chars: Vec<char> = path.chars().collect();
-        let mut parser = Parser {
-            path,
-            chars: &chars,
-            at: 0,
-        };
+        let mut parser = Parser { path, chars: &chars, at: 0 };
         if !parser.eat('$') {
             return Err(parser.fail("a path begins with $"));
         }
-        let mut select = Select {
-            text: path.to_owned(),
-            steps: Vec::new(),
-            any: 0,
-            deep: 0,
-        };
+        let mut select = Select { text: path.to_owned(), steps: Vec::new(), any: 0, deep: 0 };
         while parser.at < chars.len() {
             let (deep, step) = parser.step()?;
             let bit = 1 << select.steps.len();
@@ -98,12 +89,7 @@ impl Select {
 
     /// The path of every element, used for inputs without a path whose top level is an array.
     pub(crate) fn elements() -> Select {
-        Select {
-            text: "$[*]".to_owned(),
-            steps: vec![Step::Any],
-            any: 1,
-            deep: 0,
-        }
+        Select { text: "$[*]".to_owned(), steps: vec![Step::Any], any: 1, deep: 0 }
     }
 }
 
@@ -183,13 +169,9 @@ impl Parser<'_> {
                 return Ok(name.into_bytes());
             }
             let c = if c == '\\' {
-                let next = self
-                    .peek()
-                    .ok_or_else(|| self.fail("expected a character after \\"))?;
+                let next = self.peek().ok_or_else(|| self.fail("expected a character after \\"))?;
                 if !matches!(next, '\\' | '\'' | '"' | '/') {
-                    return Err(self.fail(
-                        "only \\\\, \\' and \\\" can be escaped; write the character itself,",
-                    ));
+                    return Err(self.fail("only \\\\, \\' and \\\" can be escaped; write the character itself,"));
                 }
                 self.at += 1;
                 next
@@ -205,9 +187,7 @@ impl Parser<'_> {
         let start = self.at;
         let mut value = 0u64;
         while let Some(digit) = self.peek().and_then(|c| c.to_digit(10)) {
-            let next = value
-                .checked_mul(10)
-                .and_then(|v| v.checked_add(digit.into()));
+            let next = value.checked_mul(10).and_then(|v| v.checked_add(digit.into()));
             let Some(next) = next else {
                 self.at = start;
                 return Err(self.fail("the index is too large"));
@@ -229,11 +209,7 @@ impl Parser<'_> {
     }
 
     fn fail(&self, reason: &'static str) -> Error {
-        Error::Path {
-            path: self.path.to_owned(),
-            at: self.at + 1,
-            reason,
-        }
+        Error::Path { path: self.path.to_owned(), at: self.at + 1, reason }
     }
 }
 
@@ -258,9 +234,7 @@ mod tests {
             ("$[99999999999999999999]", 3, "too large"),
         ] {
             let error = Select::parse(path).unwrap_err();
-            let Error::Path { at: found, .. } = error else {
-                panic!("{error}")
-            };
+            let Error::Path { at: found, .. } = error else { panic!("{error}") };
             assert_eq!(found, at, "{path}");
             assert!(error.to_string().contains(reason), "{path}: {error}");
         }
@@ -279,13 +253,7 @@ mod tests {
 
     #[test]
     fn takes_odd_names() {
-        for path in [
-            "$['odd key'][*]",
-            "$[\"odd key\"].*",
-            "$.größe",
-            "$['it\\'s']",
-            "$",
-        ] {
+        for path in ["$['odd key'][*]", "$[\"odd key\"].*", "$.größe", "$['it\\'s']", "$"] {
             assert_eq!(Select::parse(path).unwrap().as_str(), path);
         }
     }

@@ -137,9 +137,7 @@ pub(crate) fn same_key_line(buf: &[u8], start: usize) -> Option<usize> {
     if !opening.starts_with(b"{\"") || opening.contains(&b'\n') {
         return None;
     }
-    memchr_iter(b'\n', record)
-        .find(|feed| record[feed + 1..].starts_with(opening))
-        .map(|feed| start + feed + 1)
+    memchr_iter(b'\n', record).find(|feed| record[feed + 1..].starts_with(opening)).map(|feed| start + feed + 1)
 }
 
 #[cfg(test)]

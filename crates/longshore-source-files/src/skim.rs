@@ -43,17 +43,11 @@ impl Skim {
         }
         let mut padded = [b' '; 64];
         padded[..tail.len()].copy_from_slice(tail);
-        self.step::<LINES>(&padded, tail.len(), buf.len() - tail.len())
-            .unwrap_or(Skimmed::More)
+        self.step::<LINES>(&padded, tail.len(), buf.len() - tail.len()).unwrap_or(Skimmed::More)
     }
 
     #[inline(always)]
-    fn step<const LINES: bool>(
-        &mut self,
-        bytes: &[u8; 64],
-        len: usize,
-        at: usize,
-    ) -> Option<Skimmed> {
+    fn step<const LINES: bool>(&mut self, bytes: &[u8; 64], len: usize, at: usize) -> Option<Skimmed> {
         let marks = mark(bytes);
         let escaped = self.escapes(marks.backslash, len);
         let mut inside = running_parity(marks.quote & !escaped);
@@ -118,11 +112,7 @@ impl Skim {
                 left &= !escaped;
             }
         }
-        self.escaped = if len == 64 {
-            carry
-        } else {
-            escaped >> len & 1 == 1
-        };
+        self.escaped = if len == 64 { carry } else { escaped >> len & 1 == 1 };
         escaped
     }
 }

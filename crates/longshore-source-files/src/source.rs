@@ -45,24 +45,12 @@ const FIRST_READ: usize = 64 << 10;
 impl Source {
     /// Tells the format by the first bytes. Returns the number of text bytes left out as well:
     /// 3 with a byte order mark, else 0.
-    pub(crate) fn open(
-        name: String,
-        reader: Box<dyn Read + Send>,
-        progress: Progress,
-    ) -> Result<(Source, u64)> {
+    pub(crate) fn open(name: String, reader: Box<dyn Read + Send>, progress: Progress) -> Result<(Source, u64)> {
         let raw = Arc::new(AtomicU64::new(0));
-        let mut reader = Raw {
-            reader,
-            count: Arc::clone(&raw),
-            progress: progress.clone(),
-        };
+        let mut reader = Raw { reader, count: Arc::clone(&raw), progress: progress.clone() };
         let mut head = vec![0; HEAD];
         let read = read_full(&mut reader, &mut head);
-        let len = read.map_err(|cause| Error::Read {
-            name: name.clone(),
-            at: 0,
-            cause,
-        })?;
+        let len = read.map_err(|cause| Error::Read { name: name.clone(), at: 0, cause })?;
         head.truncate(len);
 
         let compressed = is_gzip(&head) || is_zstd(&head);
@@ -73,14 +61,7 @@ impl Source {
         } else {
             (Decoder::Plain(reader), head)
         };
-        let mut source = Source {
-            name,
-            decoder,
-            head,
-            raw,
-            text: 0,
-            progress,
-        };
+        let mut source = Source { name, decoder, head, raw, text: 0, progress };
         if compressed {
             let mut head = vec![0; HEAD];
             let read = source.decode(&mut head);
@@ -100,13 +81,7 @@ impl Source {
     /// Fills `buf[filled..want]`, growing `buf` as needed, until it is full or the input ends.
     /// Returns how far it is filled now; less than `want` means the end. `expected` is the
     /// number of bytes still to come, if known.
-    pub(crate) fn fill(
-        &mut self,
-        buf: &mut Vec<u8>,
-        mut filled: usize,
-        want: usize,
-        expected: usize,
-    ) -> Result<usize> {
+    pub(crate) fn fill(&mut self, buf: &mut Vec<u8>, mut filled: usize, want: usize, expected: usize) -> Result<usize> {
         while filled < want {
             if buf.len() <= filled {
                 let guess = filled.max(FIRST_READ).max(expected.saturating_add(1));
@@ -152,18 +127,9 @@ impl Source {
             self.head.drain(..3);
             return Ok(3);
         }
-        let wide = [
-            b"\xFF\xFE".as_slice(),
-            b"\xFE\xFF",
-            b"{\0",
-            b"[\0",
-            b"\0{",
-            b"\0[",
-        ];
+        let wide = [b"\xFF\xFE".as_slice(), b"\xFE\xFF", b"{\0", b"[\0", b"\0{", b"\0["];
         if wide.iter().any(|mark| self.head.starts_with(mark)) {
-            return Err(Error::NotUtf8 {
-                name: self.name.clone(),
-            });
+            return Err(Error::NotUtf8 { name: self.name.clone() });
         }
         Ok(0)
     }
@@ -183,20 +149,9 @@ impl Source {
             return Error::Read { name, at, cause };
         }
         if cause.kind() == ErrorKind::UnexpectedEof {
-            return Error::Truncated {
-                name,
-                format,
-                compressed,
-                at,
-            };
+            return Error::Truncated { name, format, compressed, at };
         }
-        Error::Corrupt {
-            name,
-            format,
-            compressed,
-            at,
-            cause,
-        }
+        Error::Corrupt { name, format, compressed, at, cause }
     }
 }
 
@@ -213,10 +168,7 @@ fn decoder(reader: Packed, zstd: bool, name: &str) -> Result<Decoder> {
     if !zstd {
         return Ok(Decoder::Gzip(Box::new(MultiGzDecoder::new(reader))));
     }
-    let decoder = zstd::Decoder::with_buffer(reader).map_err(|cause| Error::Open {
-        name: name.to_owned(),
-        cause,
-    })?;
+    let decoder = zstd::Decoder::with_buffer(reader).map_err(|cause| Error::Open { name: name.to_owned(), cause })?;
     Ok(Decoder::Zstd(Box::new(decoder)))
 }
 

@@ -16,11 +16,7 @@ use crate::walk::{Stop, TopLevel, Walker};
 /// As [`BlockReader::next_block`]; also for brackets that do not match in a sequence of values,
 /// where the reader itself leaves complaints to the parser.
 pub fn split_all(bytes: &[u8], block: usize, select: Option<&Select>) -> Result<Vec<Range<usize>>> {
-    let options = Options {
-        select: select.cloned(),
-        block_bytes: block,
-        ..Options::default()
-    };
+    let options = Options { select: select.cloned(), block_bytes: block, ..Options::default() };
     let input = Input::reader("<bytes>", Cursor::new(bytes.to_vec()));
     let mut reader = BlockReader::new(vec![input], options);
     let pool = reader.pool();

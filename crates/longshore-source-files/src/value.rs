@@ -69,11 +69,7 @@ fn run_text<const LINES: bool>(skip: &mut bool, buf: &[u8], mut at: usize) -> Sk
             at += 1;
         }
         let rest = &buf[at..];
-        let hit = if LINES {
-            memchr3(b'"', b'\\', b'\n', rest)
-        } else {
-            memchr2(b'"', b'\\', rest)
-        };
+        let hit = if LINES { memchr3(b'"', b'\\', b'\n', rest) } else { memchr2(b'"', b'\\', rest) };
         let Some(n) = hit else {
             return Skimmed::More;
         };

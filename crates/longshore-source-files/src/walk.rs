@@ -104,10 +104,7 @@ impl Walker {
     /// The first byte of the buffer that is still needed.
     pub(crate) fn keep(&self) -> usize {
         match self.state {
-            State::Body {
-                record: Some(start),
-                ..
-            } => start,
+            State::Body { record: Some(start), .. } => start,
             State::Damaged(_) => self.top.unwrap_or(self.pos),
             _ => self.pos,
         }
@@ -118,10 +115,7 @@ impl Walker {
         self.pos -= n.min(self.pos);
         self.top = self.top.and_then(|top| top.checked_sub(n));
         match &mut self.state {
-            State::Body {
-                record: Some(start),
-                ..
-            } => *start -= n.min(*start),
+            State::Body { record: Some(start), .. } => *start -= n.min(*start),
             State::Damaged(fault) => fault.at -= n.min(fault.at),
             _ => {}
         }
@@ -180,11 +174,8 @@ impl Walker {
         if let State::Body { value, record } = &mut self.state {
             let record = *record;
             let lines = self.top_level == TopLevel::Select;
-            let skimmed = if lines {
-                value.run::<true>(buf, self.pos, eof)
-            } else {
-                value.run::<false>(buf, self.pos, eof)
-            };
+            let skimmed =
+                if lines { value.run::<true>(buf, self.pos, eof) } else { value.run::<false>(buf, self.pos, eof) };
             return self.end_body(skimmed, record, buf, eof);
         }
         if let State::Damaged(fault) = self.state {
@@ -209,13 +200,7 @@ impl Walker {
         }
     }
 
-    fn end_body(
-        &mut self,
-        skimmed: Skimmed,
-        record: Option<usize>,
-        buf: &[u8],
-        eof: bool,
-    ) -> Option<Stop> {
+    fn end_body(&mut self, skimmed: Skimmed, record: Option<usize>, buf: &[u8], eof: bool) -> Option<Stop> {
         match skimmed {
             Skimmed::End(end) => {
                 self.pos = end;
@@ -256,10 +241,7 @@ impl Walker {
         }
         let selected = self.select.selects(steps);
         if selected || steps == 0 || !matches!(byte, b'{' | b'[') {
-            let begins = matches!(
-                byte,
-                b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'
-            );
+            let begins = matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n');
             if !selected && !begins {
                 return Some(self.fault(FaultKind::Stray("a value")));
             }
@@ -269,21 +251,14 @@ impl Walker {
         if self.frames.len() >= MOST_LEVELS {
             return Some(self.fault(FaultKind::TooDeep));
         }
-        self.frames.push(Frame {
-            array: byte == b'[',
-            steps,
-            index: 0,
-        });
+        self.frames.push(Frame { array: byte == b'[', steps, index: 0 });
         self.pos += 1;
         self.state = State::First;
         None
     }
 
     fn body(&self, byte: u8, selected: bool) -> State {
-        State::Body {
-            value: Value::begin(byte),
-            record: selected.then_some(self.pos),
-        }
+        State::Body { value: Value::begin(byte), record: selected.then_some(self.pos) }
     }
 
     fn first(&mut self, byte: u8) -> Option<Stop> {

@@ -33,10 +33,7 @@ fn file(name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 fn text(inputs: Vec<Input>, block_bytes: usize) -> Result<String> {
-    let options = Options {
-        block_bytes,
-        ..Options::default()
-    };
+    let options = Options { block_bytes, ..Options::default() };
     let mut reader = BlockReader::new(inputs, options);
     let pool = reader.pool();
     let mut all = Vec::new();
@@ -57,11 +54,7 @@ fn text(inputs: Vec<Input>, block_bytes: usize) -> Result<String> {
 fn the_content_tells_the_format() {
     let members = [gzip(b"{\"a\":1}\n{\"a\""), gzip(b""), gzip(b":2}\n")].concat();
     let frames = [zstd(b"{\"a\":1}\n{\"a\""), zstd(b":2}\n")].concat();
-    let skippable = [
-        b"\x50\x2A\x4D\x18\x03\0\0\0abc".as_slice(),
-        &zstd(TEXT.as_bytes()),
-    ]
-    .concat();
+    let skippable = [b"\x50\x2A\x4D\x18\x03\0\0\0abc".as_slice(), &zstd(TEXT.as_bytes())].concat();
     for (name, bytes) in [
         ("plain.json.gz", TEXT.as_bytes().to_vec()),
         ("gzip.json.zst", gzip(TEXT.as_bytes())),
@@ -82,22 +75,13 @@ fn the_content_tells_the_format() {
 #[test]
 fn nothing_cut_off_is_taken_as_whole() {
     let long: String = TEXT.repeat(5000);
-    for (format, bytes) in [
-        ("gzip", gzip(long.as_bytes())),
-        ("zstd", zstd(long.as_bytes())),
-    ] {
+    for (format, bytes) in [("gzip", gzip(long.as_bytes())), ("zstd", zstd(long.as_bytes()))] {
         for cut in [4, 5, 12, bytes.len() / 2, bytes.len() - 9, bytes.len() - 1] {
             let input = Input::path(file(&format!("cut-{format}"), &bytes[..cut]));
             let error = text(vec![input], 1000).unwrap_err();
             let message = error.to_string();
-            assert!(
-                matches!(error, Error::Truncated { .. }),
-                "{format} {cut}: {error:?}"
-            );
-            assert!(
-                message.contains(&format!("after {cut} compressed bytes")),
-                "{message}"
-            );
+            assert!(matches!(error, Error::Truncated { .. }), "{format} {cut}: {error:?}");
+            assert!(message.contains(&format!("after {cut} compressed bytes")), "{message}");
         }
         let mut damaged = bytes.clone();
         let middle = damaged.len() / 2;
@@ -131,9 +115,5 @@ fn says_what_cannot_be_read() {
         assert!(matches!(error, Error::NotUtf8 { .. }), "{error}");
     }
     let gone = text(vec![Input::path("/nowhere/at/all.json")], 1000).unwrap_err();
-    assert!(
-        gone.to_string()
-            .starts_with("cannot open /nowhere/at/all.json: "),
-        "{gone}"
-    );
+    assert!(gone.to_string().starts_with("cannot open /nowhere/at/all.json: "), "{gone}");
 }

@@ -13,29 +13,14 @@ enum Json {
     Object(Vec<(String, Json)>),
 }
 
-const RAW: [&str; 7] = [
-    "null",
-    "true",
-    "false",
-    "0",
-    "-12",
-    "1.5e-3",
-    "\"\\u00e9\\n\"",
-];
+const RAW: [&str; 7] = ["null", "true", "false", "0", "-12", "1.5e-3", "\"\\u00e9\\n\""];
 
 fn text() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[a-z \\[\\]{},:\"\\\\é]{0,12}",
-        "[\"\\\\]{0,140}",
-        "[x]{50,80}",
-    ]
+    prop_oneof!["[a-z \\[\\]{},:\"\\\\é]{0,12}", "[\"\\\\]{0,140}", "[x]{50,80}",]
 }
 
 fn json() -> impl Strategy<Value = Json> {
-    let leaf = prop_oneof![
-        prop::sample::select(&RAW[..]).prop_map(Json::Raw),
-        text().prop_map(Json::Text),
-    ];
+    let leaf = prop_oneof![prop::sample::select(&RAW[..]).prop_map(Json::Raw), text().prop_map(Json::Text),];
     leaf.prop_recursive(4, 24, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Json::Array),
@@ -58,13 +43,8 @@ fn print(json: &Json, feed: &str, space: &str) -> String {
             format!("[{feed}{}{feed}]", items.join(&format!("{space},{feed}")))
         }
         Json::Object(members) => {
-            let member = |(name, value): &(String, Json)| {
-                format!(
-                    "{}{space}:{space}{}",
-                    quote(name),
-                    print(value, feed, space)
-                )
-            };
+            let member =
+                |(name, value): &(String, Json)| format!("{}{space}:{space}{}", quote(name), print(value, feed, space));
             let members: Vec<_> = members.iter().map(member).collect();
             format!("{{{feed}{}{feed}}}", members.join(&format!(",{feed}")))
         }

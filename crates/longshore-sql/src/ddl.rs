@@ -33,33 +33,59 @@ pub fn system_table(system: SystemColumns, table: SystemTable) -> Table {
     let columns: &[(&str, DataType, bool)] = match (system, table) {
         (_, SystemTable::Rejects) => return longshore_core::destination::rejects_table(system),
         (SystemColumns::Native, SystemTable::Loads) => &[
-            ("load_id", Bigint, false), ("pipeline", Text, false), ("schema_hash", Text, false),
-            ("records", Bigint, false), ("rejected", Bigint, false), ("rows", Bigint, false),
-            ("status", Bigint, false), ("inserted_at", Timestamp, false),
+            ("load_id", Bigint, false),
+            ("pipeline", Text, false),
+            ("schema_hash", Text, false),
+            ("records", Bigint, false),
+            ("rejected", Bigint, false),
+            ("rows", Bigint, false),
+            ("status", Bigint, false),
+            ("inserted_at", Timestamp, false),
         ],
         (SystemColumns::Native, SystemTable::Schemas) => &[
-            ("schema_hash", Text, false), ("pipeline", Text, false), ("load_id", Bigint, false),
-            ("inserted_at", Timestamp, false), ("schema", Text, false),
+            ("schema_hash", Text, false),
+            ("pipeline", Text, false),
+            ("load_id", Bigint, false),
+            ("inserted_at", Timestamp, false),
+            ("schema", Text, false),
         ],
         (SystemColumns::Native, SystemTable::State) => &[
-            ("pipeline", Text, false), ("load_id", Bigint, false), ("inserted_at", Timestamp, false), ("state", Text, false),
+            ("pipeline", Text, false),
+            ("load_id", Bigint, false),
+            ("inserted_at", Timestamp, false),
+            ("state", Text, false),
         ],
         (SystemColumns::Dlt, SystemTable::Loads) => &[
-            ("load_id", Text, false), ("schema_name", Text, true), ("status", Bigint, false),
-            ("inserted_at", Timestamp, false), ("schema_version_hash", Text, true),
+            ("load_id", Text, false),
+            ("schema_name", Text, true),
+            ("status", Bigint, false),
+            ("inserted_at", Timestamp, false),
+            ("schema_version_hash", Text, true),
         ],
         (SystemColumns::Dlt, SystemTable::Schemas) => &[
-            ("version", Bigint, false), ("engine_version", Bigint, false), ("inserted_at", Timestamp, false),
-            ("schema_name", Text, false), ("version_hash", Text, false), ("schema", Text, false),
+            ("version", Bigint, false),
+            ("engine_version", Bigint, false),
+            ("inserted_at", Timestamp, false),
+            ("schema_name", Text, false),
+            ("version_hash", Text, false),
+            ("schema", Text, false),
         ],
         (SystemColumns::Dlt, SystemTable::State) => &[
-            ("version", Bigint, false), ("engine_version", Bigint, false), ("pipeline_name", Text, false),
-            ("state", Text, false), ("created_at", Timestamp, false), ("version_hash", Text, true),
-            ("_dlt_load_id", Text, false), ("_dlt_id", Text, false),
+            ("version", Bigint, false),
+            ("engine_version", Bigint, false),
+            ("pipeline_name", Text, false),
+            ("state", Text, false),
+            ("created_at", Timestamp, false),
+            ("version_hash", Text, true),
+            ("_dlt_load_id", Text, false),
+            ("_dlt_id", Text, false),
         ],
     };
     let mut made = Table::new(system.table_name(table), None);
-    made.columns = columns.iter().map(|&(name, data_type, nullable)| Column { nullable, ..Column::data(name, data_type) }).collect();
+    made.columns = columns
+        .iter()
+        .map(|&(name, data_type, nullable)| Column { nullable, ..Column::data(name, data_type) })
+        .collect();
     made
 }
 

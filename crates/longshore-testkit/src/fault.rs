@@ -252,7 +252,9 @@ mod tests {
     async fn a_destination_that_is_gone_stays_gone_until_healed() {
         let (_, destination) = faulty(&[Fault::Gone(0)]);
         let package = package();
-        assert!(!destination.is_committed(&package.manifest.target, &package.manifest.load_id).await.expect("not gone yet"));
+        assert!(
+            !destination.is_committed(&package.manifest.target, &package.manifest.load_id).await.expect("not gone yet")
+        );
         for _ in 0..2 {
             load(&destination, &package).await.expect_err("gone");
             destination.tables("data").await.expect_err("gone");

@@ -15,7 +15,9 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, 
 use arrow_schema::ArrowError;
 use longshore_core::destination::{CommitOutcome, Destination, Load, Opening, Staged, rejects_table};
 use longshore_core::json::Tape;
-use longshore_core::normalize::{OnError, Offsets, RecordBytes, Settings, Shape, TableBatch, arrow_schema, native_row_id, normalize};
+use longshore_core::normalize::{
+    Offsets, OnError, RecordBytes, Settings, Shape, TableBatch, arrow_schema, native_row_id, normalize,
+};
 use longshore_core::package::{Counts, LoadId, Manifest, Part, PartFile, PartFileReader, PartRows, TableCount, Target};
 use longshore_core::schema::{Column, ColumnRole, DataType, Schema, SchemaChange, SystemColumns, Table};
 use longshore_core::{Error, Result};
@@ -254,7 +256,11 @@ impl Package {
                 let batch = batch.expect("rows in memory are there");
                 for start in (0..batch.num_rows()).step_by(rows) {
                     let piece: Arc<[RecordBatch]> = vec![batch.slice(start, rows.min(batch.num_rows() - start))].into();
-                    parts.push(Part { number: parts.len() as u64, table: Arc::clone(&part.table), rows: PartRows::Memory(piece) });
+                    parts.push(Part {
+                        number: parts.len() as u64,
+                        table: Arc::clone(&part.table),
+                        rows: PartRows::Memory(piece),
+                    });
                 }
             }
         }

@@ -18,7 +18,10 @@ pub fn json(bytes: &[u8]) {
             panic!("an error although bad records are rejected");
         };
         let (read, rejected) = (block.read, block.rejects.len() as u64);
-        assert!(block.rejects.iter().all(|r| r.range.start < r.range.end && r.range.end <= bytes.len()), "a reject outside the input");
+        assert!(
+            block.rejects.iter().all(|r| r.range.start < r.range.end && r.range.end <= bytes.len()),
+            "a reject outside the input"
+        );
         let batches = block.assemble(&shape, &LoadId::from_micros(1, system), &Offsets::default());
         let roots: usize = batches.iter().filter(|b| b.table.parent.is_none()).map(|b| b.rows.num_rows()).sum();
         assert_eq!(roots as u64 + rejected, read, "records were lost or doubled");

@@ -27,11 +27,16 @@ use std::collections::{BTreeMap, HashMap};
 /// in one place, a wrong root. The message says which.
 #[must_use]
 pub fn rebuild(schema: &Schema, batches: &[TableBatch]) -> Vec<Value> {
-    let tables: HashMap<&str, TableRows> = schema.tables.iter().map(|t| (t.name.as_str(), TableRows::read(t, batches))).collect();
+    let tables: HashMap<&str, TableRows> =
+        schema.tables.iter().map(|t| (t.name.as_str(), TableRows::read(t, batches))).collect();
     let rebuilder = Rebuilder { schema, tables };
     rebuilder.check_links();
     let roots = schema.tables.iter().filter(|t| t.is_root());
-    roots.flat_map(|t| rebuilder.tables[t.name.as_str()].rows.values().map(|row| Value::Object(rebuilder.record(t, row, row.id)))).collect()
+    roots
+        .flat_map(|t| {
+            rebuilder.tables[t.name.as_str()].rows.values().map(|row| Value::Object(rebuilder.record(t, row, row.id)))
+        })
+        .collect()
 }
 
 /// Keys from the row down to a value.
@@ -56,7 +61,8 @@ impl TableRows {
     fn read(table: &Table, batches: &[TableBatch]) -> Self {
         let mut out = TableRows { rows: BTreeMap::new(), of_parent: HashMap::new() };
         for batch in batches.iter().filter(|b| b.table.name == table.name) {
-            let rows = Rows::from_batches(std::slice::from_ref(&batch.rows)).expect("batches of the normaliser can be read");
+            let rows =
+                Rows::from_batches(std::slice::from_ref(&batch.rows)).expect("batches of the normaliser can be read");
             for values in rows.rows {
                 let row = Row::read(table, &rows.columns, values);
                 if let Some(parent) = row.parent {
@@ -217,7 +223,8 @@ impl Source {
                 (!list.is_empty()).then_some(Source::List(list))
             }
             Source::Dict(dict) => {
-                let dict: Vec<(String, Source)> = dict.into_iter().filter_map(|(k, v)| Some((k, v.reduced()?))).collect();
+                let dict: Vec<(String, Source)> =
+                    dict.into_iter().filter_map(|(k, v)| Some((k, v.reduced()?))).collect();
                 (!dict.is_empty()).then_some(Source::Dict(dict))
             }
             scalar => Some(scalar),
@@ -228,7 +235,9 @@ impl Source {
 fn read(tape: &Tape, json: &str, index: usize) -> Source {
     let node = tape.nodes()[index];
     let (start, end) = (node.start as usize, node.start as usize + node.len as usize);
-    let text = |start: usize, end: usize| serde_json::from_str(&format!("\"{}\"", &json[start..end])).expect("the tape has checked it");
+    let text = |start: usize, end: usize| {
+        serde_json::from_str(&format!("\"{}\"", &json[start..end])).expect("the tape has checked it")
+    };
     let mut next = index + 1;
     match node.kind {
         Kind::Null => Source::Null,
@@ -275,9 +284,11 @@ fn differ(source: &Source, rebuilt: &Value, at: &str) -> Option<String> {
                 None => Some(format!("{at}.{key}: {value:?} is lost")),
             })
         }
-        (Source::List(list), Value::Array(rebuilt)) if list.len() == rebuilt.len() => {
-            list.iter().zip(rebuilt).enumerate().find_map(|(i, (value, rebuilt))| differ(value, rebuilt, &format!("{at}[{i}]")))
-        }
+        (Source::List(list), Value::Array(rebuilt)) if list.len() == rebuilt.len() => list
+            .iter()
+            .zip(rebuilt)
+            .enumerate()
+            .find_map(|(i, (value, rebuilt))| differ(value, rebuilt, &format!("{at}[{i}]"))),
         (source, rebuilt) if is_same_scalar(source, rebuilt) => None,
         (source, rebuilt) => Some(format!("{at}: {source:?} became {rebuilt}")),
     }
@@ -293,7 +304,8 @@ fn is_same_scalar(source: &Source, rebuilt: &Value) -> bool {
             None => number.as_f64().is_some_and(|value| is_double(literal, value)),
         },
         (Source::Number(literal), Value::String(text)) => {
-            let is_text_of_double = || text.parse().is_ok_and(|value| is_double(literal, value) && python_text::float_repr(value) == *text);
+            let is_text_of_double =
+                || text.parse().is_ok_and(|value| is_double(literal, value) && python_text::float_repr(value) == *text);
             literal == text || text.parse().is_ok_and(|whole| is_whole(literal, whole)) || is_text_of_double()
         }
         (Source::Text(a), Value::String(b)) => a == b || is_same_instant(a, b),
@@ -301,7 +313,9 @@ fn is_same_scalar(source: &Source, rebuilt: &Value) -> bool {
             Some(whole) => whole.to_string() == *text,
             None => number.as_f64().is_some_and(|value| python_text::float_repr(value) == *text),
         },
-        (Source::Text(text), Value::Bool(value)) => text.to_lowercase() == value.to_string() && ["true", "false", "True", "False"].contains(&text.as_str()),
+        (Source::Text(text), Value::Bool(value)) => {
+            text.to_lowercase() == value.to_string() && ["true", "false", "True", "False"].contains(&text.as_str())
+        }
         _ => false,
     }
 }
@@ -309,14 +323,17 @@ fn is_same_scalar(source: &Source, rebuilt: &Value) -> bool {
 fn is_same_instant(text: &str, stored: &str) -> bool {
     let instant = iso_timestamp::detect_iso_timestamp(text);
     let fraction = text.rsplit(['.', ',']).next().unwrap_or_default();
-    let is_cut = fraction.len() < text.len() && fraction.bytes().skip(6).take_while(u8::is_ascii_digit).any(|digit| digit != b'0');
+    let is_cut = fraction.len() < text.len()
+        && fraction.bytes().skip(6).take_while(u8::is_ascii_digit).any(|digit| digit != b'0');
     !is_cut && instant.is_some_and(|micros| rows::timestamp(micros) == stored)
 }
 
 fn is_whole(literal: &str, value: i128) -> bool {
     match literal.parse::<i128>() {
         Ok(whole) => whole == value,
-        Err(_) => value as f64 as i128 == value && is_double(literal, value as f64) && literal.contains(['.', 'e', 'E']),
+        Err(_) => {
+            value as f64 as i128 == value && is_double(literal, value as f64) && literal.contains(['.', 'e', 'E'])
+        }
     }
 }
 
@@ -346,7 +363,10 @@ mod tests {
             (r#"{"a":[null,{},[],1]}"#, json!({"a": [null, null, null, 1]})),
             (r#"{"a":2.0,"b":2,"c":1e22,"d":0.10000000000000001}"#, json!({"a": 2, "b": 2.0, "c": 1e22, "d": 0.1})),
             (r#"{"a":"2024-01-01T01:00:00+01:00"}"#, json!({"a": "2024-01-01T00:00:00.000000Z"})),
-            (r#"{"a":7,"b":true,"c":0.5,"d":18446744073709551616}"#, json!({"a": "7", "b": "True", "c": "0.5", "d": "18446744073709551616"})),
+            (
+                r#"{"a":7,"b":true,"c":0.5,"d":18446744073709551616}"#,
+                json!({"a": "7", "b": "True", "c": "0.5", "d": "18446744073709551616"}),
+            ),
             (r#"{"a":"7","b":"1.5"}"#, json!({"a": 7, "b": 1.5})),
         ] {
             assert_eq!(difference(record, &rebuilt), None);

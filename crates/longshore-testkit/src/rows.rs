@@ -49,9 +49,13 @@ impl Rows {
             }
         }
         for batch in batches {
-            let cells: Vec<Option<Vec<Value>>> =
-                out.columns.iter().map(|name| batch.column_by_name(name).map(values).transpose()).collect::<Result<_>>()?;
-            let cell = |column: &Option<Vec<Value>>, row: usize| column.as_ref().map_or(Value::Null, |c| c[row].clone());
+            let cells: Vec<Option<Vec<Value>>> = out
+                .columns
+                .iter()
+                .map(|name| batch.column_by_name(name).map(values).transpose())
+                .collect::<Result<_>>()?;
+            let cell =
+                |column: &Option<Vec<Value>>, row: usize| column.as_ref().map_or(Value::Null, |c| c[row].clone());
             out.rows.extend((0..batch.num_rows()).map(|row| cells.iter().map(|c| cell(c, row)).collect()));
         }
         Ok(out)
@@ -115,7 +119,9 @@ pub fn values(array: &ArrayRef) -> Result<Vec<Value>> {
     let each = |array: &dyn Array, value: &dyn Fn(usize) -> Value| -> Vec<Value> {
         (0..array.len()).map(|i| if array.is_null(i) { Value::Null } else { value(i) }).collect()
     };
-    let whole = |array: &ArrayRef, value: &dyn Fn(i64) -> Value| each(array, &|i| value(array.as_primitive::<Int64Type>().value(i)));
+    let whole = |array: &ArrayRef, value: &dyn Fn(i64) -> Value| {
+        each(array, &|i| value(array.as_primitive::<Int64Type>().value(i)))
+    };
     Ok(match array.data_type() {
         Null => vec![Value::Null; array.len()],
         Boolean => each(array, &|i| array.as_boolean().value(i).into()),
@@ -143,9 +149,10 @@ pub fn values(array: &ArrayRef) -> Result<Vec<Value>> {
         Timestamp(unit, _) => whole(&to(&Int64)?, &|v| timestamp(micros(v, *unit)).into()),
         Date32 => each(array, &|i| date(array.as_primitive::<Date32Type>().value(i)).into()),
         Date64 => whole(&to(&Int64)?, &|v| date(v.div_euclid(86_400_000) as i32).into()),
-        Time32(unit) => whole(&(cast(&to(&Int32)?, &Int64).map_err(|e| Error::internal("a time cannot be read back").source(e))?), &|v| {
-            time(micros(v, *unit)).into()
-        }),
+        Time32(unit) => whole(
+            &(cast(&to(&Int32)?, &Int64).map_err(|e| Error::internal("a time cannot be read back").source(e))?),
+            &|v| time(micros(v, *unit)).into(),
+        ),
         Time64(unit) => whole(&to(&Int64)?, &|v| time(micros(v, *unit)).into()),
         Dictionary(_, of) => values(&to(of)?)?,
         other => return Err(Error::internal("a column of this type cannot be read back").with("type", other)),
@@ -230,7 +237,8 @@ mod tests {
 
     #[test]
     fn arrow_values_have_one_form() {
-        let decimals = Decimal128Array::from(vec![Some(-120), None]).with_precision_and_scale(38, 2).expect("a valid scale");
+        let decimals =
+            Decimal128Array::from(vec![Some(-120), None]).with_precision_and_scale(38, 2).expect("a valid scale");
         for (array, expect) in [
             (shared(UInt64Array::from(vec![1, u64::MAX])), json!([1, "18446744073709551615"])),
             (shared(decimals), json!(["-1.2", null])),
@@ -244,7 +252,9 @@ mod tests {
 
     #[test]
     fn days_are_those_of_the_calendar() {
-        for (days, text) in [(0, "1970-01-01"), (-719_162, "0001-01-01"), (2_932_896, "9999-12-31"), (19_782, "2024-02-29")] {
+        for (days, text) in
+            [(0, "1970-01-01"), (-719_162, "0001-01-01"), (2_932_896, "9999-12-31"), (19_782, "2024-02-29")]
+        {
             assert_eq!(date(days), text);
         }
     }

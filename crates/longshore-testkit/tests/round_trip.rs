@@ -2,7 +2,9 @@
 //! in several at once, can be put back together.
 
 use longshore_core::json::Tape;
-use longshore_core::normalize::{NormalizedBlock, Offsets, OnError, RecordBytes, Settings, Shape, TableBatch, normalize};
+use longshore_core::normalize::{
+    NormalizedBlock, Offsets, OnError, RecordBytes, Settings, Shape, TableBatch, normalize,
+};
 use longshore_core::package::LoadId;
 use longshore_core::schema::{ColumnRole, Schema, SystemColumns};
 use longshore_testkit::rebuild::{Source, difference, rebuild};
@@ -90,7 +92,11 @@ fn check(records: &[String], cuts: usize, width: usize) -> Result<(), TestCaseEr
     prop_assert_eq!(rebuilt.len(), records.len());
     for (record, rebuilt) in records.iter().zip(&rebuilt) {
         if let Some(difference) = difference(record, rebuilt).filter(|d| !is_documented(d)) {
-            let columns: Vec<String> = schema.tables.iter().flat_map(|t| t.columns.iter().map(|c| format!("{}.{} {}", t.name, c.name, c.data_type))).collect();
+            let columns: Vec<String> = schema
+                .tables
+                .iter()
+                .flat_map(|t| t.columns.iter().map(|c| format!("{}.{} {}", t.name, c.name, c.data_type)))
+                .collect();
             return Err(TestCaseError::fail(format!("{difference}\n  record: {record}\n  columns: {columns:?}")));
         }
     }
@@ -100,9 +106,17 @@ fn check(records: &[String], cuts: usize, width: usize) -> Result<(), TestCaseEr
 type Pieces = fn(&[Vec<String>], usize) -> (Schema, Vec<TableBatch>);
 
 /// Asserts that several blocks at once, and several loads, bring what one block brought.
-fn check_in_pieces(records: &[String], cuts: usize, width: usize, schema: &Schema, batches: &[TableBatch]) -> Result<(), TestCaseError> {
-    let blocks: Vec<Vec<String>> = records.chunks(records.len().div_ceil(cuts).max(1)).map(<[String]>::to_vec).collect();
-    let ways: [(&str, Pieces); 2] = [("blocks at once", |b, width| tables(b, width)), ("later loads", |b, _| tables_of_loads(b))];
+fn check_in_pieces(
+    records: &[String],
+    cuts: usize,
+    width: usize,
+    schema: &Schema,
+    batches: &[TableBatch],
+) -> Result<(), TestCaseError> {
+    let blocks: Vec<Vec<String>> =
+        records.chunks(records.len().div_ceil(cuts).max(1)).map(<[String]>::to_vec).collect();
+    let ways: [(&str, Pieces); 2] =
+        [("blocks at once", |b, width| tables(b, width)), ("later loads", |b, _| tables_of_loads(b))];
     for (how, pieces) in ways {
         let (other_schema, other) = pieces(&blocks, width);
         prop_assert_eq!(&other_schema, schema, "{} bring another schema", how);
@@ -150,20 +164,76 @@ fn key() -> impl Strategy<Value = String> {
 
 fn text() -> impl Strategy<Value = String> {
     let special = prop::sample::select(vec![
-        "", "7", "007", "-7", "+7", " 7", "1.5", "1.50", "2.0", "1e5", "nan", "inf", "-0", "9223372036854775808", "True", "False", "true", "false",
-        "yes", "1", "0", "null", "[]", "{\"a\":1}", "2024-01-01", "20240101", "2024", "12:30:00", "2024-01-01T00:00:00Z", "2024-01-01 00:00:00",
-        "2024-01-01T01:00:00+01:00", "2024-01-01T00:00:00.5Z", "2024-01-01T00:00:00.123456-08:00", "0001-01-01T00:00:00Z",
-        "9999-12-31T23:59:59.999999Z", "2024-02-30T00:00:00Z", "20240101T000000Z",
-        "2024-01-01T00:00:00.1234567Z", "2024-01-01T00:00:00.123456000Z",
+        "",
+        "7",
+        "007",
+        "-7",
+        "+7",
+        " 7",
+        "1.5",
+        "1.50",
+        "2.0",
+        "1e5",
+        "nan",
+        "inf",
+        "-0",
+        "9223372036854775808",
+        "True",
+        "False",
+        "true",
+        "false",
+        "yes",
+        "1",
+        "0",
+        "null",
+        "[]",
+        "{\"a\":1}",
+        "2024-01-01",
+        "20240101",
+        "2024",
+        "12:30:00",
+        "2024-01-01T00:00:00Z",
+        "2024-01-01 00:00:00",
+        "2024-01-01T01:00:00+01:00",
+        "2024-01-01T00:00:00.5Z",
+        "2024-01-01T00:00:00.123456-08:00",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+        "2024-02-30T00:00:00Z",
+        "20240101T000000Z",
+        "2024-01-01T00:00:00.1234567Z",
+        "2024-01-01T00:00:00.123456000Z",
     ]);
     prop_oneof![2 => special.prop_map(str::to_owned), 1 => "[ -~]{0,8}", 1 => any::<String>()]
 }
 
 fn number() -> impl Strategy<Value = String> {
     let special = prop::sample::select(vec![
-        "0", "-0", "1", "-1", "2.0", "-0.0", "0.10", "1e400", "1e-400", "5e-324", "0.10000000000000001", "0.12345678901234567890", "1E5", "1e+5",
-        "9007199254740993", "9007199254740993.0", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
-        "9223372036854775808.0", "18446744073709551615", "1e18", "1e19", "1.7976931348623157e308",
+        "0",
+        "-0",
+        "1",
+        "-1",
+        "2.0",
+        "-0.0",
+        "0.10",
+        "1e400",
+        "1e-400",
+        "5e-324",
+        "0.10000000000000001",
+        "0.12345678901234567890",
+        "1E5",
+        "1e+5",
+        "9007199254740993",
+        "9007199254740993.0",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775808",
+        "-9223372036854775809",
+        "9223372036854775808.0",
+        "18446744073709551615",
+        "1e18",
+        "1e19",
+        "1.7976931348623157e308",
     ]);
     prop_oneof![
         2 => special.prop_map(str::to_owned),
@@ -196,8 +266,38 @@ fn dict(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
 /// stand in one dict more than once.
 fn any_key() -> impl Strategy<Value = String> {
     let special = prop::sample::select(vec![
-        "a", "A", "aB", "a_b", "a__b", "AB", "b", "a b", "", " ", "_", "__", "é", "ü", "日本", "value", "list", "_row_id", "_load_id", "_parent_id",
-        "_list_idx", "_root_id", "_row_id_source", "a__v_text", "a__v_bigint", "v_text", "a 2", "x", "_empty", "1", "_1", "a.b",
+        "a",
+        "A",
+        "aB",
+        "a_b",
+        "a__b",
+        "AB",
+        "b",
+        "a b",
+        "",
+        " ",
+        "_",
+        "__",
+        "é",
+        "ü",
+        "日本",
+        "value",
+        "list",
+        "_row_id",
+        "_load_id",
+        "_parent_id",
+        "_list_idx",
+        "_root_id",
+        "_row_id_source",
+        "a__v_text",
+        "a__v_bigint",
+        "v_text",
+        "a 2",
+        "x",
+        "_empty",
+        "1",
+        "_1",
+        "a.b",
     ]);
     prop_oneof![6 => special.prop_map(str::to_owned), 1 => any::<String>()]
 }
@@ -221,21 +321,21 @@ fn any_dict(value: impl Strategy<Value = String>) -> impl Strategy<Value = Strin
 }
 
 fn any_value() -> impl Strategy<Value = String> {
-    let small = prop_oneof![Just("1".to_owned()), Just("\"x\"".to_owned()), Just("true".to_owned()), Just("null".to_owned()), scalar()];
+    let small = prop_oneof![
+        Just("1".to_owned()),
+        Just("\"x\"".to_owned()),
+        Just("true".to_owned()),
+        Just("null".to_owned()),
+        scalar()
+    ];
     small.prop_recursive(4, 24, 4, |value| {
-        prop_oneof![
-            vec(value.clone(), 0..4).prop_map(|list| format!("[{}]", list.join(","))),
-            any_dict(value),
-        ]
+        prop_oneof![vec(value.clone(), 0..4).prop_map(|list| format!("[{}]", list.join(","))), any_dict(value),]
     })
 }
 
 fn value() -> impl Strategy<Value = String> {
     scalar().prop_recursive(4, 24, 4, |value| {
-        prop_oneof![
-            vec(value.clone(), 0..4).prop_map(|list| format!("[{}]", list.join(","))),
-            dict(value),
-        ]
+        prop_oneof![vec(value.clone(), 0..4).prop_map(|list| format!("[{}]", list.join(","))), dict(value),]
     })
 }
 

@@ -54,7 +54,10 @@ impl Flawed {
 
     /// A load id nobody used.
     fn other_id(&self) -> LoadId {
-        LoadId::from_micros(1 + self.commits.fetch_add(1, Ordering::SeqCst), longshore_core::schema::SystemColumns::Native)
+        LoadId::from_micros(
+            1 + self.commits.fetch_add(1, Ordering::SeqCst),
+            longshore_core::schema::SystemColumns::Native,
+        )
     }
 }
 
@@ -88,14 +91,17 @@ impl Load for FlawedLoad {
             Flaw::LosesTheLastRow => {
                 let batches: Vec<RecordBatch> = part.batches()?.collect::<Result<_>>()?;
                 let rows = batches.iter().map(|b| b.num_rows() as u64).sum();
-                let cut: Vec<RecordBatch> = batches.iter().map(|b| b.slice(0, b.num_rows().saturating_sub(1))).collect();
+                let cut: Vec<RecordBatch> =
+                    batches.iter().map(|b| b.slice(0, b.num_rows().saturating_sub(1))).collect();
                 let staged = self.inner.stage(&Part { rows: PartRows::Memory(cut.into()), ..part.clone() }).await?;
                 Ok(Staged { rows, ..staged })
             }
             Flaw::ShowsWhatIsStaged => {
                 let early = self.of.inner.begin(&self.opening).await?;
                 let staged = early.stage(part).await?;
-                let manifest = longshore_testkit::fixture::PackageBuilder::new("p", &self.opening.target.dataset, 0).build().manifest;
+                let manifest = longshore_testkit::fixture::PackageBuilder::new("p", &self.opening.target.dataset, 0)
+                    .build()
+                    .manifest;
                 early.commit(&Manifest { load_id: self.of.other_id(), ..manifest }, &[]).await?;
                 Ok(staged)
             }
@@ -158,7 +164,8 @@ fn each_flaw_fails_the_case_that_names_it() {
         (Flaw::MixesPipelines, "sharing::two_pipelines_have_schemas_and_states_of_their_own"),
     ] {
         let log = folder.path().join("log").display().to_string();
-        let arguments = Arguments { filter: Some(case.to_owned()), exact: true, logfile: Some(log), ..Arguments::default() };
+        let arguments =
+            Arguments { filter: Some(case.to_owned()), exact: true, logfile: Some(log), ..Arguments::default() };
         let outcome = libtest_mimic::run(&arguments, conformance::trials(Arc::new(Flaws(flaw))));
         if outcome.num_failed != 1 {
             passed.push((flaw, case));

@@ -65,8 +65,12 @@ fn statements(load: &Inner, manifest: &Manifest, system: SystemColumns, hash: &s
     match system {
         SystemColumns::Native => {
             statements.push(format!("INSERT INTO {schemas} SELECT {hash}, {pipeline}, {load_id}, {now}, {schema} WHERE NOT EXISTS (SELECT 1 FROM {schemas} WHERE schema_hash = {hash} AND pipeline = {pipeline})"));
-            statements.push(format!("INSERT INTO {loads} VALUES ({load_id}, {pipeline}, {hash}, {}, {}, {rows}, 0, {now})", counts.read, counts.rejected));
-            statements.extend(state.map(|s| format!("INSERT INTO {states} VALUES ({pipeline}, {load_id}, {now}, {s})")));
+            statements.push(format!(
+                "INSERT INTO {loads} VALUES ({load_id}, {pipeline}, {hash}, {}, {}, {rows}, 0, {now})",
+                counts.read, counts.rejected
+            ));
+            statements
+                .extend(state.map(|s| format!("INSERT INTO {states} VALUES ({pipeline}, {load_id}, {now}, {s})")));
         }
         SystemColumns::Dlt => {
             statements.push(format!("INSERT INTO {schemas} SELECT (SELECT coalesce(max(version), 0) + 1 FROM {schemas} WHERE schema_name = {pipeline}), 11, {now}, {pipeline}, {hash}, {schema} WHERE NOT EXISTS (SELECT 1 FROM {schemas} WHERE version_hash = {hash} AND schema_name = {pipeline})"));

@@ -47,7 +47,9 @@ impl DuckDb {
         loop {
             match Database::open(&self.config.path, access, &self.settings()) {
                 Ok(database) => return Ok(database),
-                Err(m) if is_locked(&m) && Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(m) if is_locked(&m) && Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(100)).await
+                }
                 Err(m) => return Err(from_message(&m, &self.config.path)),
             }
         }
@@ -154,7 +156,9 @@ impl Destination for DuckDb {
             .await
             .map_err(|e| e.with("dataset", dataset))?;
         answer.ok_or_else(|| {
-            Error::destination("the database file does not exist").with("file", self.path().display()).hint("load something into it first")
+            Error::destination("the database file does not exist")
+                .with("file", self.path().display())
+                .hint("load something into it first")
         })
     }
 
@@ -178,7 +182,8 @@ pub(crate) fn table_names(c: &duckdb::Connection, dataset: &str) -> duckdb::Resu
 
 fn tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<Vec<TableCount>> {
     let count = |table: String| {
-        let rows: i64 = c.query_row(&format!("SELECT count(*) FROM {}", qualified(dataset, &table)), [], |r| r.get(0))?;
+        let rows: i64 =
+            c.query_row(&format!("SELECT count(*) FROM {}", qualified(dataset, &table)), [], |r| r.get(0))?;
         Ok(TableCount { table, rows: rows as u64 })
     };
     table_names(c, dataset)?.into_iter().map(count).collect()
@@ -222,11 +227,15 @@ fn last_of_mode(c: &duckdb::Connection, target: &Target, mode: SystemColumns) ->
     let (loads, schemas, states) = (table(SystemTable::Loads), table(SystemTable::Schemas), table(SystemTable::State));
     let (load_sql, state_sql) = match mode {
         SystemColumns::Native => (
-            format!("SELECT l.load_id::VARCHAR, s.schema FROM {loads} l JOIN {schemas} s USING (schema_hash, pipeline) WHERE l.pipeline = ? ORDER BY l.load_id DESC LIMIT 1"),
+            format!(
+                "SELECT l.load_id::VARCHAR, s.schema FROM {loads} l JOIN {schemas} s USING (schema_hash, pipeline) WHERE l.pipeline = ? ORDER BY l.load_id DESC LIMIT 1"
+            ),
             format!("SELECT state FROM {states} WHERE pipeline = ? ORDER BY load_id DESC LIMIT 1"),
         ),
         SystemColumns::Dlt => (
-            format!("SELECT l.load_id, s.schema FROM {loads} l JOIN {schemas} s ON s.version_hash = l.schema_version_hash AND s.schema_name = l.schema_name WHERE l.schema_name = ? AND l.status = 0 ORDER BY l.load_id DESC LIMIT 1"),
+            format!(
+                "SELECT l.load_id, s.schema FROM {loads} l JOIN {schemas} s ON s.version_hash = l.schema_version_hash AND s.schema_name = l.schema_name WHERE l.schema_name = ? AND l.status = 0 ORDER BY l.load_id DESC LIMIT 1"
+            ),
             format!("SELECT state FROM {states} WHERE pipeline_name = ? ORDER BY _dlt_load_id DESC LIMIT 1"),
         ),
     };

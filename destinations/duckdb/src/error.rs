@@ -21,10 +21,12 @@ pub(crate) fn from_message(message: &str, path: &Path) -> Error {
             .hint("make room and run the same command again");
     }
     if message.contains("Permission denied") || message.contains("read-only") {
-        return error(ErrorKind::Destination, "the database file cannot be written").hint("check the rights of the file and its folder");
+        return error(ErrorKind::Destination, "the database file cannot be written")
+            .hint("check the rights of the file and its folder");
     }
     if message.contains("Cannot open file") {
-        return error(ErrorKind::Destination, "the database file cannot be opened").hint("check that its folder exists and can be written");
+        return error(ErrorKind::Destination, "the database file cannot be opened")
+            .hint("check that its folder exists and can be written");
     }
     error(ErrorKind::Destination, "DuckDB refused").hint("remove the cause and run the same command again")
 }

@@ -7,8 +7,8 @@
 #![allow(unsafe_code)]
 
 use duckdb::ffi;
-use std::ffi::{CStr, CString, c_char};
 use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, c_char};
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -60,7 +60,8 @@ impl Database {
     }
 
     fn open_file(path: &Path, settings: &[(&str, String)]) -> Result<Arc<Self>, Message> {
-        let path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| "a NUL in the file name".to_owned())?;
+        let path =
+            CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| "a NUL in the file name".to_owned())?;
         let mut config = ptr::null_mut();
         let mut raw = ptr::null_mut();
         let mut message: *mut c_char = ptr::null_mut();

@@ -6,12 +6,12 @@ use crate::destination::table_names;
 use crate::error::from_message;
 use crate::ffi::{Appender, Connection, Database};
 use crate::types::DuckDialect;
+use async_trait::async_trait;
 use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Manifest, Part};
 use longshore_core::schema::{Column, ColumnRole, DataType, Table};
 use longshore_sql::{add_column, create_schema, create_table, identifier};
-use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,7 +64,13 @@ struct Writer {
 const FLUSH_ROWS: usize = 16_384;
 
 impl DuckLoad {
-    pub(crate) fn begin(database: Arc<Database>, path: &Path, opening: &Opening, is_new: bool, threads: usize) -> Result<Self> {
+    pub(crate) fn begin(
+        database: Arc<Database>,
+        path: &Path,
+        opening: &Opening,
+        is_new: bool,
+        threads: usize,
+    ) -> Result<Self> {
         let failed = |m: String| from_message(&m, path);
         let reader = database.reader().map_err(failed)?;
         let tables = existing_tables(&reader, &opening.target.dataset).map_err(|e| failed(e.to_string()))?;
@@ -226,15 +232,18 @@ impl Drop for Inner {
 /// For each column of the table, where a part's batch has it.
 fn sources(columns: &[String], part: &Table) -> Vec<(Source, DataType)> {
     let in_batch: Vec<&Column> = part.columns.iter().filter(|c| c.role != Some(ColumnRole::LoadId)).collect();
-    columns.iter().map(|name| {
-        if let Some(i) = in_batch.iter().position(|c| c.name.eq_ignore_ascii_case(name)) {
-            return (Source::Column(i), in_batch[i].data_type);
-        }
-        match part.system(ColumnRole::LoadId).filter(|c| c.name == *name) {
-            Some(c) => (Source::LoadId, c.data_type),
-            None => (Source::Missing, DataType::Text),
-        }
-    }).collect()
+    columns
+        .iter()
+        .map(|name| {
+            if let Some(i) = in_batch.iter().position(|c| c.name.eq_ignore_ascii_case(name)) {
+                return (Source::Column(i), in_batch[i].data_type);
+            }
+            match part.system(ColumnRole::LoadId).filter(|c| c.name == *name) {
+                Some(c) => (Source::LoadId, c.data_type),
+                None => (Source::Missing, DataType::Text),
+            }
+        })
+        .collect()
 }
 
 fn existing_tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<BTreeMap<String, OpenTable>> {

@@ -37,7 +37,8 @@ impl Site for Database {
             return Ok(None);
         }
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let batches = destination.query(dataset, &format!("SELECT * FROM {}.{}", quoted(dataset), quoted(table))).await?;
+        let batches =
+            destination.query(dataset, &format!("SELECT * FROM {}.{}", quoted(dataset), quoted(table))).await?;
         Rows::from_batches(&batches).map(Some)
     }
 }

@@ -22,7 +22,8 @@ const LEAST_MEMORY: u64 = 32 << 20;
 
 pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
     let memory = memory(args.memory.as_deref())?;
-    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get)).max(1);
+    let threads =
+        args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get)).max(1);
     let limits = Limits { threads: Some(threads), memory: Some(memory * 3 / 8) };
     let place = Place::of(&args.place, limits)?;
     let settings = settings(args)?;
@@ -109,11 +110,25 @@ fn source(args: &LoadArgs, memory: u64) -> Result<JsonSource> {
 /// Stands for what the user asked for: the same words in the same folder, and the same files as far
 /// as size and time of change tell.
 fn fingerprint(args: &LoadArgs, place: &Place) -> Result<String> {
-    let folder = std::env::current_dir().map_err(|e| Error::config("the current folder is not to be found").source(e))?;
+    let folder =
+        std::env::current_dir().map_err(|e| Error::config("the current folder is not to be found").source(e))?;
     let urls: Vec<&str> = place.destinations.iter().map(|d| d.url.as_str()).collect();
     let said = format!(
         "{:?}",
-        (folder, files(args)?, &args.inputs, &args.table, &args.select, args.max_nesting, &args.json_columns, &args.hint, args.system_columns, args.on_error, &place.dataset, urls)
+        (
+            folder,
+            files(args)?,
+            &args.inputs,
+            &args.table,
+            &args.select,
+            args.max_nesting,
+            &args.json_columns,
+            &args.hint,
+            args.system_columns,
+            args.on_error,
+            &place.dataset,
+            urls
+        )
     );
     Ok(longshore_core::hash::content_hash(said.as_bytes()))
 }
@@ -134,7 +149,8 @@ fn memory(given: Option<&str>) -> Result<u64> {
         let limit = cgroup_limit().unwrap_or(u64::MAX);
         return Ok((limit / 2).clamp(LEAST_MEMORY, DEFAULT_MEMORY));
     };
-    let wrong = || Error::config(format!("'{text}' is no amount of memory")).hint("write bytes, or 256M, or 2G; at least 32M");
+    let wrong =
+        || Error::config(format!("'{text}' is no amount of memory")).hint("write bytes, or 256M, or 2G; at least 32M");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
         "" | "B" => 0,

@@ -30,5 +30,8 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
 /// A runtime for the few calls a command makes.
 fn runtime() -> Result<tokio::runtime::Runtime> {
     use longshore_core::error::Error;
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Error::internal("cannot start a runtime").source(e))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::internal("cannot start a runtime").source(e))
 }

@@ -38,15 +38,18 @@ fn info(store: &Store, args: &PipelineArgs) -> Result<()> {
     let (loaded, pending) = (store.loaded()?, store.pending()?);
     let newest = loaded.last().or(pending.last());
     if args.json {
-        say!("{}", json!({
-            "pipeline": args.name,
-            "working_folder": store.folder(),
-            "dataset": newest.map(|p| &p.manifest.target.dataset),
-            "destinations": newest.map(|p| p.progress.destinations.iter().map(|d| &d.url).collect::<Vec<_>>()),
-            "last_load": loaded.last().map(|p| &p.manifest.load_id),
-            "tables": newest.map(|p| p.manifest.schema.tables.len()),
-            "waiting": pending.iter().map(|p| &p.manifest.load_id).collect::<Vec<_>>(),
-        }));
+        say!(
+            "{}",
+            json!({
+                "pipeline": args.name,
+                "working_folder": store.folder(),
+                "dataset": newest.map(|p| &p.manifest.target.dataset),
+                "destinations": newest.map(|p| p.progress.destinations.iter().map(|d| &d.url).collect::<Vec<_>>()),
+                "last_load": loaded.last().map(|p| &p.manifest.load_id),
+                "tables": newest.map(|p| p.manifest.schema.tables.len()),
+                "waiting": pending.iter().map(|p| &p.manifest.load_id).collect::<Vec<_>>(),
+            })
+        );
         return Ok(());
     }
     say!("Pipeline {} in {}", args.name, store.folder().display());
@@ -80,7 +83,13 @@ fn packages(store: &Store, args: &PipelineArgs) -> Result<()> {
     for p in &all {
         let state = if p.loaded { "loaded " } else { "WAITING" };
         let m = &p.manifest;
-        say!("{}  {state}  {} records, {} rejected, {} in files", m.load_id, number(m.counts.read), number(m.counts.rejected), bytes(if p.loaded { 0 } else { p.bytes() }));
+        say!(
+            "{}  {state}  {} records, {} rejected, {} in files",
+            m.load_id,
+            number(m.counts.read),
+            number(m.counts.rejected),
+            bytes(if p.loaded { 0 } else { p.bytes() })
+        );
         for d in &p.progress.destinations {
             let state = match (d.committed, &d.error) {
                 (true, _) => "committed".to_owned(),
@@ -112,22 +121,27 @@ fn package_json(p: &StoredPackage) -> Value {
 fn schema(store: &Store, format: SchemaFormat) -> Result<()> {
     let all = all_packages(store)?;
     let newest = all.last().ok_or_else(|| Error::config("nothing has been loaded yet, so there is no schema"))?;
-    let failed = |e: Box<dyn std::error::Error + Send + Sync>| Error::internal("the schema cannot be printed").source(e);
+    let failed =
+        |e: Box<dyn std::error::Error + Send + Sync>| Error::internal("the schema cannot be printed").source(e);
     let text = match format {
         SchemaFormat::Yaml => serde_yaml_ng::to_string(&newest.manifest.schema).map_err(|e| failed(e.into()))?,
-        SchemaFormat::Json => serde_json::to_string_pretty(&newest.manifest.schema).map_err(|e| failed(e.into()))? + "\n",
+        SchemaFormat::Json => {
+            serde_json::to_string_pretty(&newest.manifest.schema).map_err(|e| failed(e.into()))? + "\n"
+        }
     };
     say!("{}", text.trim_end());
     Ok(())
 }
 
 fn trace(store: &Store, args: &PipelineArgs) -> Result<()> {
-    let trace = store.trace().ok_or_else(|| Error::config("this pipeline has not run to its end yet, so there is no trace"))?;
+    let trace =
+        store.trace().ok_or_else(|| Error::config("this pipeline has not run to its end yet, so there is no trace"))?;
     if args.json {
         say!("{trace}");
         return Ok(());
     }
-    let text = serde_yaml_ng::to_string(&trace).map_err(|e| Error::internal("the trace cannot be printed").source(e))?;
+    let text =
+        serde_yaml_ng::to_string(&trace).map_err(|e| Error::internal("the trace cannot be printed").source(e))?;
     say!("{}", text.trim_end());
     Ok(())
 }

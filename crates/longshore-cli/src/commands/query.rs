@@ -17,7 +17,8 @@ pub(crate) fn run(args: &QueryArgs) -> Result<ExitCode> {
 }
 
 fn print(batches: &[RecordBatch], format: Format) -> Result<()> {
-    let failed = |e: Box<dyn std::error::Error + Send + Sync>| Error::destination("the rows cannot be printed").source(e);
+    let failed =
+        |e: Box<dyn std::error::Error + Send + Sync>| Error::destination("the rows cannot be printed").source(e);
     let mut out = io::BufWriter::new(io::stdout());
     match format {
         Format::Table => {
@@ -41,10 +42,13 @@ fn print(batches: &[RecordBatch], format: Format) -> Result<()> {
 
 fn parquet(batches: &[RecordBatch], out: &mut (impl Write + Send)) -> Result<()> {
     if io::stdout().is_terminal() {
-        return Err(Error::config("a Parquet file is no text").hint("send it to a file: --format parquet > rows.parquet"));
+        return Err(
+            Error::config("a Parquet file is no text").hint("send it to a file: --format parquet > rows.parquet")
+        );
     }
     let Some(first) = batches.first() else { return Err(Error::internal("an answer without columns")) };
-    let failed = |e: parquet::errors::ParquetError| Error::destination("the rows cannot be written as Parquet").source(e);
+    let failed =
+        |e: parquet::errors::ParquetError| Error::destination("the rows cannot be written as Parquet").source(e);
     let mut writer = parquet::arrow::ArrowWriter::try_new(out, first.schema(), None).map_err(failed)?;
     batches.iter().try_for_each(|b| writer.write(b)).map_err(failed)?;
     writer.close().map(|_| ()).map_err(failed)

@@ -20,7 +20,10 @@ pub(crate) fn run(args: &TablesArgs) -> Result<ExitCode> {
             .hint("check --destination, --dataset and --pipeline, or load something"));
     }
     if args.json {
-        say!("{}", serde_json::json!({ "destination": destination.to_string(), "dataset": place.dataset, "tables": tables }));
+        say!(
+            "{}",
+            serde_json::json!({ "destination": destination.to_string(), "dataset": place.dataset, "tables": tables })
+        );
         return Ok(ExitCode::SUCCESS);
     }
     let width = tables.iter().map(|t| t.table.chars().count()).max().unwrap_or(0);

@@ -5,8 +5,8 @@
 //! going on after a bad record, is why this is not one of the well-known parsers.
 
 mod escape;
-mod text;
 mod tape;
+mod text;
 
 pub use escape::unescape;
 pub use tape::{Kind, Node, SyntaxError, Tape};

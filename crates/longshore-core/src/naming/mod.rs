@@ -43,11 +43,7 @@ pub fn normalize_path(raw: &str) -> String {
 #[must_use]
 pub fn normalize_path_within(raw: &str, max_len: usize) -> String {
     let mut path = String::with_capacity(raw.len() + 4);
-    for part in raw
-        .split(PATH_SEPARATOR)
-        .map(strip)
-        .filter(|part| !part.is_empty())
-    {
+    for part in raw.split(PATH_SEPARATOR).map(strip).filter(|part| !part.is_empty()) {
         if !path.is_empty() {
             path.push_str(PATH_SEPARATOR);
         }
@@ -90,20 +86,12 @@ pub fn normalize_table_name_within(raw: &str, max_len: usize) -> String {
 }
 
 fn or_empty_key(name: String) -> String {
-    if name.is_empty() {
-        EMPTY_KEY.to_owned()
-    } else {
-        name
-    }
+    if name.is_empty() { EMPTY_KEY.to_owned() } else { name }
 }
 
 fn to_snake_case(identifier: &str) -> String {
     let mut name = break_words(&reduce_alphabet(identifier));
-    if name
-        .chars()
-        .next()
-        .is_some_and(|first| digit_value(first).is_some())
-    {
+    if name.chars().next().is_some_and(|first| digit_value(first).is_some()) {
         name.insert(0, '_');
     }
     end_with_x_and_collapse(&name)
@@ -192,20 +180,13 @@ mod tests {
 
     fn identifiers() -> impl Iterator<Item = (&'static str, &'static str)> {
         let spaced = [("a b", "a_b"), ("a\tb", "a_b"), (" a b ", "a_b")];
-        IDENTIFIERS
-            .split_whitespace()
-            .filter_map(|pair| pair.rsplit_once('='))
-            .chain(spaced)
+        IDENTIFIERS.split_whitespace().filter_map(|pair| pair.rsplit_once('=')).chain(spaced)
     }
 
     #[test]
     fn identifiers_are_normalised_as_dlt_does() {
         for (raw, expected) in identifiers() {
-            assert_eq!(
-                normalize_identifier(raw).as_deref(),
-                Some(expected),
-                "{raw:?}"
-            );
+            assert_eq!(normalize_identifier(raw).as_deref(), Some(expected), "{raw:?}");
         }
         assert_eq!(normalize_identifier(""), None);
         assert_eq!(normalize_identifier(" \u{1f}\u{3000}"), None);
@@ -242,47 +223,25 @@ mod tests {
         assert_eq!(normalize_key("userId"), "user_id");
     }
 
-    const LONG: &str =
-        "a_very_long_column_name_that_exceeds_sixty_three_characters_by_some_margin_yes";
+    const LONG: &str = "a_very_long_column_name_that_exceeds_sixty_three_characters_by_some_margin_yes";
 
     #[test]
     fn long_identifiers_are_shortened_as_dlt_does() {
-        let camel =
-            "SomeVeryLongCamelCaseIdentifierWhichWillBeTurnedIntoSnakeCaseAndThenBeShortened";
+        let camel = "SomeVeryLongCamelCaseIdentifierWhichWillBeTurnedIntoSnakeCaseAndThenBeShortened";
         let path = "ParentTableNameWithManyWords__ChildTableNameWithManyWords__GrandChildName";
         let sixty_four = "x".repeat(64);
         let with_tag = format!("{}e0hf6w{}", "x".repeat(29), "x".repeat(28));
         let pairs = [
-            (
-                LONG,
-                63,
-                "a_very_long_column_name_that_k9ur9gharacters_by_some_margin_yes",
-            ),
+            (LONG, 63, "a_very_long_column_name_that_k9ur9gharacters_by_some_margin_yes"),
             (LONG, 30, "a_very_long_k9ur9ge_margin_yes"),
             (LONG, 20, "a_very_k9ur9ggin_yes"),
             (&sixty_four, 63, &with_tag),
-            (
-                camel,
-                63,
-                "some_very_long_camel_case_idesveofwe_case_and_then_be_shortened",
-            ),
-            (
-                path,
-                63,
-                "parent_table_name_with_many_wk9au9amany_words__grand_child_name",
-            ),
-            (
-                "a_very_long_column_name_for_test",
-                30,
-                "a_very_long_c5fjagame_for_test",
-            ),
+            (camel, 63, "some_very_long_camel_case_idesveofwe_case_and_then_be_shortened"),
+            (path, 63, "parent_table_name_with_many_wk9au9amany_words__grand_child_name"),
+            ("a_very_long_column_name_for_test", 30, "a_very_long_c5fjagame_for_test"),
         ];
         for (raw, max_len, expected) in pairs {
-            assert_eq!(
-                normalize_path_within(raw, max_len),
-                expected,
-                "{raw:?} {max_len}"
-            );
+            assert_eq!(normalize_path_within(raw, max_len), expected, "{raw:?} {max_len}");
         }
     }
 

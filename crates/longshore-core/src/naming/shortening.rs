@@ -44,10 +44,7 @@ pub fn tag(source: &str) -> String {
     hash.update(source.as_bytes());
     hash.finalize_xof().read(&mut digest);
     let encoded = STANDARD_NO_PAD.encode(digest);
-    encoded
-        .replace('/', "a")
-        .replace('+', "b")
-        .to_ascii_lowercase()
+    encoded.replace('/', "a").replace('+', "b").to_ascii_lowercase()
 }
 
 /// Normalised `fragments` joined with `__` and shortened to `max_len` (`shorten_fragments`).
@@ -83,33 +80,19 @@ const TAG_LEN: usize = 6;
 mod tests {
     use super::*;
 
-    const LONG: &str =
-        "a_very_long_column_name_that_exceeds_sixty_three_characters_by_some_margin_yes";
+    const LONG: &str = "a_very_long_column_name_that_exceeds_sixty_three_characters_by_some_margin_yes";
 
     #[test]
     fn long_paths_are_shortened_once() {
         let nested = ["parent_object", "child_object_value_long"];
-        assert_eq!(
-            shorten_fragments(&nested, 30),
-            "parent_objecdcvxyat_value_long"
-        );
+        assert_eq!(shorten_fragments(&nested, 30), "parent_objecdcvxyat_value_long");
         // The expectation of the reference: a variant of the already shortened column.
         let variant = variant_name("a_very_long_c5fjagame_for_test", "text", 30);
         assert!(variant.starts_with("a_very_long_") && variant.ends_with("__v_text"));
         let table = ["my_table_name", "list_with_long_name"];
-        assert_eq!(
-            shorten_fragments(&table, 30),
-            "my_table_name25ktwth_long_name"
-        );
-        let child = [
-            "my_table_name",
-            "list_with_long_name",
-            "nested_list_long_name",
-        ];
-        assert_eq!(
-            shorten_fragments(&child, 30),
-            "my_table_namt2cbrqst_long_name"
-        );
+        assert_eq!(shorten_fragments(&table, 30), "my_table_name25ktwth_long_name");
+        let child = ["my_table_name", "list_with_long_name", "nested_list_long_name"];
+        assert_eq!(shorten_fragments(&child, 30), "my_table_namt2cbrqst_long_name");
         assert_eq!(variant_name("col", "text", 0), "col__v_text");
         assert_eq!(shorten_fragments(&["", " "], 30), "");
     }

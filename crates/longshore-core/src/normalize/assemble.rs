@@ -99,20 +99,28 @@ impl Ids<'_> {
     fn column(&self, table: TableId, rows: &TableRows, role: ColumnRole) -> ArrayRef {
         let count = rows.rows as usize;
         match (self.shape.settings.system, role) {
-            (_, ColumnRole::ListIndex) => Arc::new(Int64Array::from_iter_values(rows.positions.iter().map(|&p| i64::from(p)))),
+            (_, ColumnRole::ListIndex) => {
+                Arc::new(Int64Array::from_iter_values(rows.positions.iter().map(|&p| i64::from(p))))
+            }
             (SystemColumns::Native, role) => {
                 let of = self.table_of(table, role);
                 let first = native_row_id(self.load_id, &self.shape.schema.name, self.offsets.get(of));
                 Arc::new(match role {
-                    ColumnRole::ParentId => Int64Array::from_iter_values(rows.parents.iter().map(|&p| first + i64::from(p))),
-                    ColumnRole::RootId => Int64Array::from_iter_values(rows.roots.iter().map(|&r| first + i64::from(r))),
+                    ColumnRole::ParentId => {
+                        Int64Array::from_iter_values(rows.parents.iter().map(|&p| first + i64::from(p)))
+                    }
+                    ColumnRole::RootId => {
+                        Int64Array::from_iter_values(rows.roots.iter().map(|&r| first + i64::from(r)))
+                    }
                     _ => Int64Array::from_iter_values((0..count as i64).map(|i| first + i)),
                 })
             }
             (SystemColumns::Dlt, ColumnRole::RowId) => Arc::new(self.texts[table as usize].clone()),
             (SystemColumns::Dlt, ColumnRole::ParentId) => {
                 let parents = rows.parents.iter().zip(&rows.parent_tables);
-                Arc::new(StringArray::from_iter_values(parents.map(|(&row, &table)| self.texts[table as usize].value(row as usize))))
+                Arc::new(StringArray::from_iter_values(
+                    parents.map(|(&row, &table)| self.texts[table as usize].value(row as usize)),
+                ))
             }
             (SystemColumns::Dlt, _) => {
                 let ids = &self.texts[self.shape.root_of(table) as usize];

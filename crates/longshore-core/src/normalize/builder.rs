@@ -1,7 +1,9 @@
 //! Growing one column of one block: typed values with gaps that become nulls.
 
 use crate::schema::{DECIMAL_PRECISION, DataType};
-use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType};
+use arrow_array::types::{
+    Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
+};
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use std::sync::Arc;
@@ -23,7 +25,10 @@ pub(super) enum Values {
     Double(Vec<f64>),
     Bool(BooleanBufferBuilder),
     /// text, json, binary: bytes and where each value ends
-    Bytes { bytes: Vec<u8>, ends: Vec<i32> },
+    Bytes {
+        bytes: Vec<u8>,
+        ends: Vec<i32>,
+    },
     Decimal(Vec<i128>),
     Date(Vec<i32>),
 }
@@ -34,9 +39,7 @@ impl ColumnBuilder {
             DataType::Bigint | DataType::Timestamp | DataType::Time => Values::Int(Vec::new()),
             DataType::Double => Values::Double(Vec::new()),
             DataType::Bool => Values::Bool(BooleanBufferBuilder::new(0)),
-            DataType::Text | DataType::Json | DataType::Binary => {
-                Values::Bytes { bytes: Vec::new(), ends: vec![0] }
-            }
+            DataType::Text | DataType::Json | DataType::Binary => Values::Bytes { bytes: Vec::new(), ends: vec![0] },
             DataType::Decimal => Values::Decimal(Vec::new()),
             DataType::Date => Values::Date(Vec::new()),
         };

@@ -225,10 +225,23 @@ mod tests {
 
     #[test]
     fn a_double_holds_what_it_prints_back() {
-        for held in ["0.1", "1.50", "0.10000000000000001", "1e22", "-0.0", "0.0000", "1632131578.3382933", "123456789012345680000.0", "5e-324", "0.1000000000000000055511151231257827021181583404541015625", "1E5"] {
+        for held in [
+            "0.1",
+            "1.50",
+            "0.10000000000000001",
+            "1e22",
+            "-0.0",
+            "0.0000",
+            "1632131578.3382933",
+            "123456789012345680000.0",
+            "5e-324",
+            "0.1000000000000000055511151231257827021181583404541015625",
+            "1E5",
+        ] {
             assert!(held_by_double(held).is_some(), "{held}");
         }
-        for lost in ["0.1234567890123456789012", "1e400", "1e-400", "12345678901234567890.12", "0.12345678901234567890"] {
+        for lost in ["0.1234567890123456789012", "1e400", "1e-400", "12345678901234567890.12", "0.12345678901234567890"]
+        {
             assert!(held_by_double(lost).is_none(), "{lost}");
         }
     }
@@ -236,9 +249,14 @@ mod tests {
     #[test]
     fn native_coerces_only_what_can_be_told_back() {
         for (target, text, fits) in [
-            (DataType::Bigint, "7", true), (DataType::Bigint, "007", false), (DataType::Bigint, " 7", false),
-            (DataType::Double, "1.5", true), (DataType::Double, "1.50", false), (DataType::Double, "nan", false),
-            (DataType::Bool, "true", true), (DataType::Bool, "yes", false),
+            (DataType::Bigint, "7", true),
+            (DataType::Bigint, "007", false),
+            (DataType::Bigint, " 7", false),
+            (DataType::Double, "1.5", true),
+            (DataType::Double, "1.50", false),
+            (DataType::Double, "nan", false),
+            (DataType::Bool, "true", true),
+            (DataType::Bool, "yes", false),
         ] {
             assert_eq!(coerce(target, Value::Text(text), Native).is_some(), fits, "{target} {text}");
             assert!(coerce(target, Value::Text(text), Dlt).is_some(), "{target} {text}");
@@ -248,7 +266,10 @@ mod tests {
     #[test]
     fn numbers_never_change_their_value() {
         assert_eq!(coerce(DataType::Double, Value::Integer("9007199254740993"), Dlt), None);
-        assert_eq!(coerce(DataType::Double, Value::Integer("9007199254740992"), Dlt), Some(Typed::Double(9007199254740992.0)));
+        assert_eq!(
+            coerce(DataType::Double, Value::Integer("9007199254740992"), Dlt),
+            Some(Typed::Double(9007199254740992.0))
+        );
         assert_eq!(coerce(DataType::Bigint, Value::Float("2.0"), Native), Some(Typed::Int(2)));
         assert_eq!(coerce(DataType::Bigint, Value::Float("2.5"), Native), None);
         assert_eq!(coerce(DataType::Bigint, Value::Bool(true), Dlt), None);

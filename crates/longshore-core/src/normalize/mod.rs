@@ -74,7 +74,12 @@ pub struct BadRecord {
 ///
 /// # Errors
 /// With [`OnError::Fail`] the first bad record.
-pub fn normalize(shape: &mut Shape, tape: &mut Tape, block: RecordBytes<'_>, on_error: OnError) -> Result<NormalizedBlock, BadRecord> {
+pub fn normalize(
+    shape: &mut Shape,
+    tape: &mut Tape,
+    block: RecordBytes<'_>,
+    on_error: OnError,
+) -> Result<NormalizedBlock, BadRecord> {
     let base = (shape.version, shape.epoch);
     let mut read = 0;
     let mut rejects = Vec::new();
@@ -177,7 +182,8 @@ impl Cursor<'_> {
         }
         let bytes = self.block.bytes;
         let is_part = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'}' | b']' | b',');
-        let newline = (start..limit).filter(|&at| bytes[at] == b'\n').find(|at| bytes.get(at + 1).is_some_and(|b| !is_part(b)));
+        let newline =
+            (start..limit).filter(|&at| bytes[at] == b'\n').find(|at| bytes.get(at + 1).is_some_and(|b| !is_part(b)));
         newline.unwrap_or_else(|| start + bytes[start..limit].trim_ascii_end().len().max(1))
     }
 }

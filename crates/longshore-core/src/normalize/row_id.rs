@@ -62,9 +62,7 @@ fn write_id(out: &mut String, names: &[&str; 2], separator: &str, index: u64) {
 fn push_base64(out: &mut String, digest: [u8; ID_BYTES]) {
     let mut encoded = [0_u8; ROW_ID_LEN];
     // Cannot fail: 10 bytes are 14 characters, and base64 is ASCII.
-    let written = STANDARD_NO_PAD
-        .encode_slice(digest, &mut encoded)
-        .unwrap_or(0);
+    let written = STANDARD_NO_PAD.encode_slice(digest, &mut encoded).unwrap_or(0);
     out.push_str(std::str::from_utf8(&encoded[..written]).unwrap_or_default());
 }
 

@@ -154,7 +154,15 @@ impl Shape {
     }
 
     fn push_node(&mut self, table: TableId, raw: Vec<String>, path: Vec<String>, level: i64, row_level: i64) -> NodeId {
-        self.nodes.push(Node { table, edges: Vec::new(), index: HashMap::new(), raw_path: raw, path, level, row_level });
+        self.nodes.push(Node {
+            table,
+            edges: Vec::new(),
+            index: HashMap::new(),
+            raw_path: raw,
+            path,
+            level,
+            row_level,
+        });
         (self.nodes.len() - 1) as NodeId
     }
 
@@ -205,7 +213,11 @@ impl Shape {
                     fragment = format!("{fragment}_{}", naming::tag(&key));
                 }
                 self.version += 1;
-                self.schema.tables[table].aliases.push(Alias { path: raw, name: fragment.clone(), kind: AliasKind::Key });
+                self.schema.tables[table].aliases.push(Alias {
+                    path: raw,
+                    name: fragment.clone(),
+                    kind: AliasKind::Key,
+                });
             }
         }
         self.nodes[node as usize].edges[edge as usize].fragment = Some(fragment.clone());
@@ -293,7 +305,13 @@ impl Shape {
     }
 
     /// Returns the column of that name, made if it is new.
-    pub(super) fn column_named(&mut self, table: TableId, name: String, variant: bool, infer: impl FnOnce() -> DataType) -> ColumnId {
+    pub(super) fn column_named(
+        &mut self,
+        table: TableId,
+        name: String,
+        variant: bool,
+        infer: impl FnOnce() -> DataType,
+    ) -> ColumnId {
         if let Some(&id) = self.tables[table as usize].columns.get(&name) {
             return id;
         }

@@ -18,7 +18,8 @@ fn tables(input: &str, settings: Settings) -> String {
     let mut shape = Shape::new(Schema::new("p", settings.system), Arc::new(settings));
     let block = RecordBytes { bytes: input.as_bytes(), records: None, pages: true };
     let block = normalize(&mut shape, &mut Tape::default(), block, OnError::Fail).expect("valid input");
-    let batches = block.assemble(&shape, &LoadId::from_micros(1_577_836_800_000_000, SystemColumns::Native), &Offsets::default());
+    let batches =
+        block.assemble(&shape, &LoadId::from_micros(1_577_836_800_000_000, SystemColumns::Native), &Offsets::default());
     let mut out = String::new();
     for batch in batches {
         out.push_str(&format!("{}:", batch.table.name));
@@ -121,23 +122,35 @@ fn lists_in_lists_make_a_table_between() {
 fn nesting_limit_keeps_json() {
     let limited = |n| Settings { max_nesting: n, ..settings(SystemColumns::Native) };
     let input = r#"{"a":{"b":{"c":1}},"l":[{"m":[1]}]}"#;
-    check_with(limited(0), input, r#"t: a:json l:json
-        "{\"b\":{\"c\":1}}" "[{\"m\":[1]}]" #0"#);
-    check_with(limited(1), input, r#"t: a__b:json
+    check_with(
+        limited(0),
+        input,
+        r#"t: a:json l:json
+        "{\"b\":{\"c\":1}}" "[{\"m\":[1]}]" #0"#,
+    );
+    check_with(
+        limited(1),
+        input,
+        r#"t: a__b:json
         "{\"c\":1}" #0
         t__l: m:json
-        "[1]" #0 ^0 @0"#);
+        "[1]" #0 ^0 @0"#,
+    );
 }
 
 #[test]
 fn json_columns_are_kept_at_their_path() {
     let path = |p| FieldPath::parse(p).unwrap();
     let settings = Settings { json_columns: vec![path("$.l[*].attr"), path("raw")], ..settings(SystemColumns::Native) };
-    check_with(settings, r#"{"l":[{"attr":{"x":1},"b":{"attr":2}}],"raw":"text"}"#, r#"
+    check_with(
+        settings,
+        r#"{"l":[{"attr":{"x":1},"b":{"attr":2}}],"raw":"text"}"#,
+        r#"
         t: raw:text
           "text" #0
         t__l: attr:json b__attr:bigint
-          "{\"x\":1}" 2 #0 ^0 @0"#);
+          "{\"x\":1}" 2 #0 ^0 @0"#,
+    );
 }
 
 #[test]
@@ -190,34 +203,46 @@ fn keys_that_collide_both_survive() {
     let tag = |k: &str| crate::naming::tag(k);
     check(
         r#"{"userId":1,"user_id":2} {"user_id":3} {"userId":4}"#,
-        &format!("t: user_id:bigint user_id_{}:bigint
+        &format!(
+            "t: user_id:bigint user_id_{}:bigint
              1 2 #0
              - 3 #1
-             4 - #2", tag("user_id")),
+             4 - #2",
+            tag("user_id")
+        ),
     );
     check(
         r#"{"Items":[1],"items":[2]} {"items":[3]}"#,
-        &format!("t:
+        &format!(
+            "t:
              #0
              #1
            t__items: value:bigint
              1 #0 ^0 @0
            t__items_{}: value:bigint
              2 #0 ^0 @0
-             3 #1 ^1 @0", tag("items")),
+             3 #1 ^1 @0",
+            tag("items")
+        ),
     );
     check(
         r#"{"a__b":1,"a":{"b":2}}"#,
-        &format!("t: a__b:bigint a__b_{}:bigint
-             1 2 #0", tag("a.b")),
+        &format!(
+            "t: a__b:bigint a__b_{}:bigint
+             1 2 #0",
+            tag("a.b")
+        ),
     );
 }
 
 #[test]
 fn a_repeated_key_keeps_all_values() {
-    check(r#"{"a":1,"a":2,"a":3} {"a":4}"#, "t: a:bigint a_2:bigint a_3:bigint
+    check(
+        r#"{"a":1,"a":2,"a":3} {"a":4}"#,
+        "t: a:bigint a_2:bigint a_3:bigint
              1 2 3 #0
-             4 - - #1");
+             4 - - #1",
+    );
 }
 
 #[test]
@@ -225,11 +250,16 @@ fn keys_without_letters_have_distinct_names() {
     let tag = |k: &str| crate::naming::tag(k);
     check(
         r#"{"é":1} {"ü":2} {"é":3,"日本":4} {"":5,"__":6}"#,
-        &format!("t: x:bigint x_{}:bigint x_{}:bigint _empty:bigint _empty_{}:bigint
+        &format!(
+            "t: x:bigint x_{}:bigint x_{}:bigint _empty:bigint _empty_{}:bigint
              1 - - - - #0
              - 2 - - - #1
              3 - 4 - - #2
-             - - - 5 6 #3", tag("ü"), tag("日本"), tag("__")),
+             - - - 5 6 #3",
+            tag("ü"),
+            tag("日本"),
+            tag("__")
+        ),
     );
 }
 
@@ -246,8 +276,11 @@ fn a_field_named_like_a_system_column_keeps_its_value() {
 
 #[test]
 fn lone_surrogates_and_nul_are_kept() {
-    check(r#"{"a":"x\ud83dy","b":"\u0000"}"#, r#"t: a:text b:text
-             "x\\ud83dy" "\0" #0"#);
+    check(
+        r#"{"a":"x\ud83dy","b":"\u0000"}"#,
+        r#"t: a:text b:text
+             "x\\ud83dy" "\0" #0"#,
+    );
 }
 
 #[test]
@@ -255,7 +288,8 @@ fn the_same_list_path_of_two_parents_is_two_tables() {
     let tag = crate::naming::tag("b");
     check(
         r#"{"a":{"b":[1]}} {"a":[{"b":[2]}]}"#,
-        &format!("t:
+        &format!(
+            "t:
              #0
              #1
            t__a__b: value:bigint
@@ -263,20 +297,24 @@ fn the_same_list_path_of_two_parents_is_two_tables() {
            t__a:
              #0 ^1 @0
            t__a__b_{tag}: value:bigint
-             2 #0 ^0 @0"),
+             2 #0 ^0 @0"
+        ),
     );
 }
 
 #[test]
 fn records_that_are_no_dicts() {
-    check("1 \"x\" [2,[3,4]] null", r#"t: value:bigint value__v_text:text
+    check(
+        "1 \"x\" [2,[3,4]] null",
+        r#"t: value:bigint value__v_text:text
              1 - #0
              - "x" #1
              2 - #2
              - - #3
            t__value: value:bigint
              3 #0 ^3 @0
-             4 #1 ^3 @1"#);
+             4 #1 ^3 @1"#,
+    );
 }
 
 #[test]

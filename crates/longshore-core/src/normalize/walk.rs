@@ -345,7 +345,8 @@ impl<'a> Walker<'a> {
     fn is_row_id(&self, node: NodeId, edge: u32) -> bool {
         let system = self.shape.settings.system;
         system == SystemColumns::Dlt
-            && *self.shape.nodes[node as usize].edges[edge as usize].key == *system.column(ColumnRole::RowId).name.as_bytes()
+            && *self.shape.nodes[node as usize].edges[edge as usize].key
+                == *system.column(ColumnRole::RowId).name.as_bytes()
             && self.shape.is_top(node)
     }
 

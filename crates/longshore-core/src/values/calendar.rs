@@ -56,11 +56,7 @@ pub(super) fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let month_from_march = (5 * of_year + 2) / 153;
     // The casts are exact: a day is 1..=31, a month 1..=12.
     let day = (of_year - (153 * month_from_march + 2) / 5 + 1) as u32;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month as u32, day)
 }

@@ -59,10 +59,7 @@ fn parse_ascii(text: &[u8]) -> Option<Moment> {
 fn build(days: i32, time: Option<TimeFields>) -> Option<Moment> {
     match time {
         None => Some(Moment::Date(days)),
-        Some(fields) => Some(Moment::DateTime {
-            days,
-            clock: fields.clock()?,
-        }),
+        Some(fields) => Some(Moment::DateTime { days, clock: fields.clock()? }),
     }
 }
 
@@ -74,11 +71,7 @@ fn match_month_and_day(text: &[u8]) -> Option<(u32, u32, &[u8])> {
 
 /// The end of the text or a time; the outer `None` is neither.
 fn match_rest(text: &[u8]) -> Option<Option<TimeFields>> {
-    if text.is_empty() {
-        Some(None)
-    } else {
-        match_time(text).map(Some)
-    }
+    if text.is_empty() { Some(None) } else { match_time(text).map(Some) }
 }
 
 /// A time of the right form, its fields not yet checked.
@@ -93,10 +86,7 @@ impl TimeFields {
     /// `None` for a field out of range, and without a minute (pendulum fails there by accident).
     fn clock(&self) -> Option<Clock> {
         let micros = calendar::time(self.hour, self.minute?, self.second, self.micros)?;
-        Some(Clock {
-            micros,
-            offset_minutes: 0,
-        })
+        Some(Clock { micros, offset_minutes: 0 })
     }
 }
 
@@ -112,12 +102,7 @@ fn match_time(text: &[u8]) -> Option<TimeFields> {
         None => (0, rest),
     };
     let micros = match_fraction(rest)?;
-    Some(TimeFields {
-        hour,
-        minute,
-        second,
-        micros,
-    })
+    Some(TimeFields { hour, minute, second, micros })
 }
 
 /// Nothing, or one of `.|,` and 1 to 9 digits up to the end; in microseconds.
@@ -142,18 +127,12 @@ fn skip_any<'a>(text: &'a [u8], any: &[u8]) -> &'a [u8] {
 
 /// The number at the start of `text`, of `least` to `most` digits, and what follows it.
 fn number(text: &[u8], least: usize, most: usize) -> Option<(u32, &[u8])> {
-    let length = text
-        .iter()
-        .take(most)
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
+    let length = text.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
     if length < least {
         return None;
     }
     let (digits, rest) = text.split_at_checked(length)?;
-    let value = digits
-        .iter()
-        .fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
+    let value = digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
     Some((value, rest))
 }
 
@@ -167,12 +146,7 @@ mod tests {
 
     #[test]
     fn what_the_expression_matches_is_read() {
-        for text in [
-            "2024/01/01 10:00",
-            "2024:01/0110:00",
-            "20240101 1:2",
-            "2024 10:00:00|5",
-        ] {
+        for text in ["2024/01/01 10:00", "2024:01/0110:00", "20240101 1:2", "2024 10:00:00|5"] {
             assert!(date_time(text), "{text}");
         }
         assert!(date_time("２０２４/01/01 10:00"));

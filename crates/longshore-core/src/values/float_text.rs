@@ -23,13 +23,9 @@ pub fn float_repr(number: f64) -> String {
     }
     // As many digits after the point as the shortest digits have, at least one.
     let after_point = digits.split_once('.').map_or(0, |(_, after)| after.len());
-    let after_point = after_point.try_into().map_or(0, |after: i32| {
-        after.saturating_sub(exponent.parse().unwrap_or(0))
-    });
-    format!(
-        "{number:.*}",
-        usize::try_from(after_point).unwrap_or(0).max(1)
-    )
+    let after_point =
+        after_point.try_into().map_or(0, |after: i32| after.saturating_sub(exponent.parse().unwrap_or(0)));
+    format!("{number:.*}", usize::try_from(after_point).unwrap_or(0).max(1))
 }
 
 /// The shortest digits that read back as `number`, in Rust's scientific form.
@@ -39,16 +35,9 @@ pub fn float_repr(number: f64) -> String {
 /// unless that rounding is too far away, as it can be below a power of two.
 fn shortest(number: f64) -> String {
     let shortest = format!("{number:e}");
-    let digits = shortest
-        .bytes()
-        .take_while(|&byte| byte != b'e')
-        .filter(u8::is_ascii_digit);
+    let digits = shortest.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit);
     let rounded = format!("{number:.*e}", digits.count().saturating_sub(1));
-    if rounded.parse() == Ok(number) {
-        rounded
-    } else {
-        shortest
-    }
+    if rounded.parse() == Ok(number) { rounded } else { shortest }
 }
 
 #[cfg(test)]

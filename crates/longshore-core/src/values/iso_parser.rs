@@ -133,10 +133,7 @@ fn after_hour(cursor: &mut Cursor, hour: u32, extended_date: bool) -> Option<Clo
     }
     let offset_minutes = offset(cursor)?;
     let micros = calendar::time(hour, minute, second, micros)?;
-    Some(Clock {
-        micros,
-        offset_minutes,
-    })
+    Some(Clock { micros, offset_minutes })
 }
 
 /// `.` or `,` and any number of digits, in microseconds: digits after the sixth are dropped.
@@ -167,11 +164,7 @@ fn offset(cursor: &mut Cursor) -> Option<i32> {
     }
     let hours = cursor.digits(2)?;
     cursor.skip(b':');
-    let minutes = if cursor.at_end() {
-        0
-    } else {
-        cursor.digits(2)?
-    };
+    let minutes = if cursor.at_end() { 0 } else { cursor.digits(2)? };
     // The cast is exact: at most 99 hours and 99 minutes.
     Some(sign * (hours * 60 + minutes) as i32)
 }
@@ -246,13 +239,7 @@ mod tests {
 
     #[test]
     fn a_date_that_does_not_exist_is_refused() {
-        for text in [
-            "2024-02-30",
-            "2024-366x",
-            "2023-366",
-            "2024-W54",
-            "0000-01-01T00:00",
-        ] {
+        for text in ["2024-02-30", "2024-366x", "2023-366", "2024-W54", "0000-01-01T00:00"] {
             assert_eq!(parse_iso(text.as_bytes()), None, "{text}");
         }
     }

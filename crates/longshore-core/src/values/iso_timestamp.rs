@@ -157,10 +157,7 @@ mod tests {
             assert_eq!(detect_iso_timestamp(text), Some(NEW_YEAR + after), "{text}");
         }
         assert_eq!(detect_iso_timestamp("0001-01-01T00:00:00"), Some(FIRST));
-        assert_eq!(
-            detect_iso_timestamp("9999-12-31T23:59:59.9999999"),
-            Some(LAST)
-        );
+        assert_eq!(detect_iso_timestamp("9999-12-31T23:59:59.9999999"), Some(LAST));
     }
 
     #[test]
@@ -212,14 +209,7 @@ mod tests {
 
     #[test]
     fn a_timestamp_column_takes_dates_and_numbers() {
-        for text in [
-            "2024-01-01",
-            "20240101",
-            "2024001",
-            "2024",
-            "1704067200",
-            " 1_704_067_200.0 ",
-        ] {
+        for text in ["2024-01-01", "20240101", "2024001", "2024", "1704067200", " 1_704_067_200.0 "] {
             assert_eq!(parse_timestamp(text), Some(NEW_YEAR), "{text}");
         }
         assert_eq!(parse_timestamp("-0.0000005"), Some(0));

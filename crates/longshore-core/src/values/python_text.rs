@@ -38,16 +38,8 @@ pub fn parse_int(text: &str) -> Option<PyInt> {
     if digits.is_empty() {
         return Some(PyInt::Small(0));
     }
-    let canonical = if negative {
-        format!("-{digits}")
-    } else {
-        digits.to_owned()
-    };
-    Some(
-        canonical
-            .parse()
-            .map_or(PyInt::Big(canonical), PyInt::Small),
-    )
+    let canonical = if negative { format!("-{digits}") } else { digits.to_owned() };
+    Some(canonical.parse().map_or(PyInt::Big(canonical), PyInt::Small))
 }
 
 /// The number dlt reads from a text for a double column; `None` where it raises.
@@ -109,10 +101,7 @@ pub fn str2bool(text: &str) -> Option<bool> {
     if ["yes", "true", "t", "y", "1"].iter().any(is) {
         return Some(true);
     }
-    ["no", "false", "f", "n", "0"]
-        .iter()
-        .any(is)
-        .then_some(false)
+    ["no", "false", "f", "n", "0"].iter().any(is).then_some(false)
 }
 
 /// `text` without the white space `int()` and `float()` allow around a number: Python's, but not
@@ -133,9 +122,7 @@ fn hexadecimal(text: &str) -> Option<(bool, String)> {
     let (negative, digits) = split_sign(strip_around_number(text));
     // Both zero and a foreign zero may begin the prefix: Python makes the digits ASCII first.
     let mut prefix = digits.chars();
-    let prefixed = prefix
-        .next()
-        .is_some_and(|zero| digit_value(zero) == Some(0))
+    let prefixed = prefix.next().is_some_and(|zero| digit_value(zero) == Some(0))
         && prefix.next().is_some_and(|x| x.eq_ignore_ascii_case(&'x'));
     let digits = if prefixed {
         let digits = prefix.as_str();
@@ -144,10 +131,7 @@ fn hexadecimal(text: &str) -> Option<(bool, String)> {
         digits
     };
     let digits = joined_digits(digits, 16)?;
-    Some((
-        negative,
-        hexadecimal_to_decimal(digits.trim_start_matches('0'))?,
-    ))
+    Some((negative, hexadecimal_to_decimal(digits.trim_start_matches('0'))?))
 }
 
 fn split_sign(text: &str) -> (bool, &str) {
@@ -192,11 +176,7 @@ fn hexadecimal_to_decimal(digits: &str) -> Option<String> {
             limbs.push(carry);
         }
     }
-    let text: String = limbs
-        .iter()
-        .rev()
-        .map(|limb| format!("{limb:09}"))
-        .collect();
+    let text: String = limbs.iter().rev().map(|limb| format!("{limb:09}")).collect();
     let text = text.trim_start_matches('0');
     (text.len() <= MAX_INT_DIGITS).then(|| text.to_owned())
 }
@@ -230,14 +210,8 @@ mod tests {
             assert_eq!(parse_int(text), Some(PyInt::Small(number)), "{text:?}");
         }
         assert_eq!(parse_int("9223372036854775808"), big("9223372036854775808"));
-        assert_eq!(
-            parse_int("-00_9223372036854775809"),
-            big("-9223372036854775809")
-        );
-        assert_eq!(
-            parse_int("0xffffffffffffffffffff"),
-            big("1208925819614629174706175")
-        );
+        assert_eq!(parse_int("-00_9223372036854775809"), big("-9223372036854775809"));
+        assert_eq!(parse_int("0xffffffffffffffffffff"), big("1208925819614629174706175"));
     }
 
     #[test]
@@ -282,18 +256,13 @@ mod tests {
             ("1e400", f64::INFINITY),
             ("-Infinity", f64::NEG_INFINITY),
             ("0x10", 16.0),
-            (
-                "0xffffffffffffffffffff",
-                1_208_925_819_614_629_174_706_175.0,
-            ),
+            ("0xffffffffffffffffffff", 1_208_925_819_614_629_174_706_175.0),
         ];
         for (text, number) in numbers {
             assert_eq!(parse_float(text), Some(number), "{text:?}");
         }
         assert!(parse_float("+NaN").is_some_and(f64::is_nan));
-        for text in [
-            "", ".", "e5", "1_", "1_.0", "1._0", "1e_5", "inf_", "0x1.8", "1,0", "1 0",
-        ] {
+        for text in ["", ".", "e5", "1_", "1_.0", "1._0", "1e_5", "inf_", "0x1.8", "1,0", "1 0"] {
             assert_eq!(parse_float(text), None, "{text:?}");
         }
         assert_eq!(parse_float(&format!("0x{}", "f".repeat(300))), None);
@@ -301,13 +270,7 @@ mod tests {
 
     #[test]
     fn truth_has_ten_words() {
-        for (yes, no) in [
-            ("yes", "no"),
-            ("TRUE", "False"),
-            ("t", "F"),
-            ("Y", "n"),
-            ("1", "0"),
-        ] {
+        for (yes, no) in [("yes", "no"), ("TRUE", "False"), ("t", "F"), ("Y", "n"), ("1", "0")] {
             assert_eq!((str2bool(yes), str2bool(no)), (Some(true), Some(false)));
         }
         for text in ["", " yes", "on", "2", "1.0", "ye\u{17f}"] {

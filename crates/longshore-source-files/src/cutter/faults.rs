@@ -30,20 +30,11 @@ impl Cutter {
         let name = self.name.clone();
         let (offset, line) = self.place(fault.at);
         match fault.kind {
-            FaultKind::Stray(expected) => Error::Stray {
-                name,
-                offset,
-                line,
-                found: describe(&self.buf[..self.filled], fault.at),
-                expected,
-            },
+            FaultKind::Stray(expected) => {
+                Error::Stray { name, offset, line, found: describe(&self.buf[..self.filled], fault.at), expected }
+            }
             FaultKind::BrokenString => Error::BrokenString { name, offset, line },
-            FaultKind::TooDeep => Error::TooDeep {
-                name,
-                offset,
-                line,
-                limit: MOST_LEVELS,
-            },
+            FaultKind::TooDeep => Error::TooDeep { name, offset, line, limit: MOST_LEVELS },
             FaultKind::Ended => self.unterminated(),
         }
     }
@@ -66,11 +57,6 @@ impl Cutter {
             (None, Some(walker)) => walker.top_kind(),
             (None, None) => "value",
         };
-        Error::Unterminated {
-            name: self.name.clone(),
-            what,
-            offset,
-            line,
-        }
+        Error::Unterminated { name: self.name.clone(), what, offset, line }
     }
 }

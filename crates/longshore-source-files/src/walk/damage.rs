@@ -43,11 +43,7 @@ impl Walker {
 fn line_end(buf: &[u8], start: usize, lines: bool) -> Option<usize> {
     let mut feeds = memchr_iter(b'\n', &buf[start..]).map(|feed| start + feed);
     let ends = |feed: &usize| begins_line(buf, feed + 1) && is_boundary(buf, *feed);
-    if lines {
-        feeds.find(ends)
-    } else {
-        feeds.next().filter(ends)
-    }
+    if lines { feeds.find(ends) } else { feeds.next().filter(ends) }
 }
 
 fn begins_line(buf: &[u8], at: usize) -> bool {

@@ -3,9 +3,7 @@
 
 use std::io::{self, Read};
 
-use longshore_source_files::{
-    Block, BlockReader, Error, Input, Layout, Options, Select, split_all,
-};
+use longshore_source_files::{Block, BlockReader, Error, Input, Layout, Options, Select, split_all};
 
 pub const BLOCK_SIZES: [usize; 6] = [1, 2, 3, 7, 64, 4 << 20];
 
@@ -36,11 +34,7 @@ pub fn check(input: &str, path: Option<&str>, expected: &[&str]) {
 
 pub fn blocks(input: &[u8], block: usize, path: Option<&str>) -> (Vec<Block>, Option<Error>) {
     let select = path.map(|p| Select::parse(p).unwrap());
-    let options = Options {
-        select,
-        block_bytes: block,
-        ..Options::default()
-    };
+    let options = Options { select, block_bytes: block, ..Options::default() };
     blocks_with(input, options)
 }
 
@@ -67,17 +61,12 @@ pub fn blocks_with(input: &[u8], options: Options) -> (Vec<Block>, Option<Error>
         if let Layout::Records(ranges) = &block.layout {
             let mut end = 0;
             for range in ranges {
-                assert!(
-                    end <= range.start && range.start < range.end && range.end <= block.bytes.len()
-                );
+                assert!(end <= range.start && range.start < range.end && range.end <= block.bytes.len());
                 end = range.end;
             }
         }
         let lines = input[..at].iter().filter(|b| **b == b'\n').count();
-        assert_eq!(
-            (block.line, block.sequence),
-            (lines as u64 + 1, index as u64)
-        );
+        assert_eq!((block.line, block.sequence), (lines as u64 + 1, index as u64));
     }
     (blocks, error)
 }

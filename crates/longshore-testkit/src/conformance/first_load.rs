@@ -28,9 +28,11 @@ async fn creates_tables_and_rows(at: Place) -> Result<()> {
 }
 
 async fn child_rows_name_their_parent_root_and_position(at: Place) -> Result<()> {
-    let records = r#"{"id":1,"lines":[{"sku":"a","tags":["x","y"]},{"sku":"b"}]} {"id":2,"lines":[{"sku":"c","tags":["z"]}]}"#;
+    let records =
+        r#"{"id":1,"lines":[{"sku":"a","tags":["x","y"]},{"sku":"b"}]} {"id":2,"lines":[{"sku":"c","tags":["z"]}]}"#;
     at.load(&at.package(1).json("orders", records).build()).await?;
-    let (orders, lines, tags) = (at.read("orders").await?, at.read("orders__lines").await?, at.read("orders__lines__tags").await?);
+    let (orders, lines, tags) =
+        (at.read("orders").await?, at.read("orders__lines").await?, at.read("orders__lines__tags").await?);
     let find = |rows: &crate::rows::Rows, id: &Value, column: &str| {
         let found = rows.column("_row_id").iter().position(|v| v == id);
         rows.column(column)[found.unwrap_or_else(|| panic!("no row {id} to take '{column}' of"))].clone()
@@ -81,10 +83,7 @@ async fn every_row_has_the_load_id_where_its_table_has_one(at: Place) -> Result<
 async fn columns_stand_in_the_order_of_the_schema(at: Place) -> Result<()> {
     let package = at.package(1).json("t", r#"{"zeta":1,"alpha":{"y":2,"x":3},"mid":4} {"late":5}"#).build();
     at.load(&package).await?;
-    assert_eq!(
-        at.read("t").await?.columns,
-        ["zeta", "mid", "alpha__y", "alpha__x", "_row_id", "_load_id", "late"]
-    );
+    assert_eq!(at.read("t").await?.columns, ["zeta", "mid", "alpha__y", "alpha__x", "_row_id", "_load_id", "late"]);
     Ok(())
 }
 
@@ -109,7 +108,10 @@ async fn a_package_without_tables_is_recorded(at: Place) -> Result<()> {
     let destination = at.open().await?;
     assert!(destination.is_committed(&at.target(), &package.manifest.load_id).await?);
     let last = destination.last_committed(&at.target()).await?.expect("a load was committed");
-    assert_eq!((last.load_id, last.schema, last.state), (package.manifest.load_id, package.manifest.schema, package.manifest.state));
+    assert_eq!(
+        (last.load_id, last.schema, last.state),
+        (package.manifest.load_id, package.manifest.schema, package.manifest.state)
+    );
     Ok(())
 }
 
@@ -126,7 +128,8 @@ async fn the_commit_counts_what_was_staged(at: Place) -> Result<()> {
 
 async fn rejected_records_are_kept_whole(at: Place) -> Result<()> {
     let package = at.package(1).json("items", r#"{"id":1}"#);
-    let package = package.reject("a.jsonl", 7, "expected a value", "{\"id\":\n'x'}").reject("b.jsonl", 1, "damaged", "").build();
+    let package =
+        package.reject("a.jsonl", 7, "expected a value", "{\"id\":\n'x'}").reject("b.jsonl", 1, "damaged", "").build();
     let outcome = counts(at.load(&package).await?);
     assert_eq!(outcome, expected_counts(&package));
     at.check(

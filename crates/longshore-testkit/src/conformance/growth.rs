@@ -18,7 +18,12 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 async fn columns_are_added_while_staging(at: Place) -> Result<()> {
-    let package = at.package(1).json("t", r#"{"a":1}"#).json("t", r#"{"a":2,"b":"x"}"#).json("t", r#"{"c":true} {"a":4}"#).build();
+    let package = at
+        .package(1)
+        .json("t", r#"{"a":1}"#)
+        .json("t", r#"{"a":2,"b":"x"}"#)
+        .json("t", r#"{"c":true} {"a":4}"#)
+        .build();
     assert_eq!(package.parts.len(), 3);
     assert_eq!(counts(at.load(&package).await?), [("t".to_owned(), 4)]);
     at.check("t", &["a", "b", "c"], r#"[1,null,null] [2,"x",null] [null,null,true] [4,null,null]"#).await?;
@@ -27,7 +32,8 @@ async fn columns_are_added_while_staging(at: Place) -> Result<()> {
 }
 
 async fn tables_are_added_while_staging(at: Place) -> Result<()> {
-    let package = at.package(1).json("t", r#"{"a":1}"#).json("t", r#"{"a":2,"l":[{"m":[7]}]}"#).json("u", r#"{"b":3}"#).build();
+    let package =
+        at.package(1).json("t", r#"{"a":1}"#).json("t", r#"{"a":2,"l":[{"m":[7]}]}"#).json("u", r#"{"b":3}"#).build();
     at.load(&package).await?;
     at.check("t", &["a"], "[1] [2]").await?;
     at.check("t__l__m", &["value"], "[7]").await?;
@@ -36,7 +42,8 @@ async fn tables_are_added_while_staging(at: Place) -> Result<()> {
 
 /// Blocks are normalised at once: one that needed nothing new knows the table as it was.
 async fn a_part_may_have_fewer_columns_than_an_earlier_one(at: Place) -> Result<()> {
-    let mut package = at.package(1).json("t", r#"{"a":1}"#).json("t", r#"{"a":2,"b":"x","c":true}"#).json("t", r#"{"a":3}"#).build();
+    let mut package =
+        at.package(1).json("t", r#"{"a":1}"#).json("t", r#"{"a":2,"b":"x","c":true}"#).json("t", r#"{"a":3}"#).build();
     let narrow = at.package(1).json("t", r#"{"a":1}"#).json("t", r#"{"a":2}"#).json("t", r#"{"a":3}"#).build();
     package.parts[2] = narrow.parts[2].clone();
     package.manifest.parts[2] = narrow.manifest.parts[2].clone();
@@ -93,5 +100,10 @@ async fn columns_without_values_are_added_too(at: Place) -> Result<()> {
 async fn a_value_that_does_not_fit_brings_its_variant_column(at: Place) -> Result<()> {
     let package = at.package(1).json("t", r#"{"v":1}"#).json("t", r#"{"v":"x"} {"v":18446744073709551616}"#).build();
     at.load(&package).await?;
-    at.check("t", &["v", "v__v_text", "v__v_decimal"], r#"[1,null,null] [null,"x",null] [null,null,"18446744073709551616"]"#).await
+    at.check(
+        "t",
+        &["v", "v__v_text", "v__v_decimal"],
+        r#"[1,null,null] [null,"x",null] [null,null,"18446744073709551616"]"#,
+    )
+    .await
 }

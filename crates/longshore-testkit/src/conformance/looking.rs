@@ -20,12 +20,14 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 async fn tables_are_listed_by_name_with_their_rows(at: Place) -> Result<()> {
-    let first = at.package(1).json("b", r#"{"l":[1,2,3]} {"l":[4]}"#).json("a", r#"{"x":1}"#).empty_table("c", &[]).build();
+    let first =
+        at.package(1).json("b", r#"{"l":[1,2,3]} {"l":[4]}"#).json("a", r#"{"x":1}"#).empty_table("c", &[]).build();
     at.load(&first).await?;
     at.load(&at.package(2).after(&first).json("a", r#"{"x":2}"#).build()).await?;
     let tables = at.open().await?.tables(at.site.dataset()).await?;
     assert!(tables.is_sorted_by(|a, b| a.table < b.table), "tables come by name, each once: {tables:?}");
-    let own: Vec<(&str, u64)> = tables.iter().map(|t| (t.table.as_str(), t.rows)).filter(|(t, _)| !t.starts_with('_')).collect();
+    let own: Vec<(&str, u64)> =
+        tables.iter().map(|t| (t.table.as_str(), t.rows)).filter(|(t, _)| !t.starts_with('_')).collect();
     assert_eq!(own, [("a", 2), ("b", 2), ("b__l", 4), ("c", 0)]);
     Ok(())
 }
@@ -63,7 +65,9 @@ async fn a_query_for_an_unknown_table_is_an_error(at: Place) -> Result<()> {
 async fn a_query_changes_nothing(at: Place) -> Result<()> {
     at.load(&at.orders(1)).await?;
     let destination = at.open().await?;
-    for sql in ["DROP TABLE orders__lines", "DELETE FROM orders", "CREATE TABLE more (id int)", "SELECT 1; DELETE FROM orders"] {
+    for sql in
+        ["DROP TABLE orders__lines", "DELETE FROM orders", "CREATE TABLE more (id int)", "SELECT 1; DELETE FROM orders"]
+    {
         let _ = destination.query(at.site.dataset(), sql).await; // an error, or an answer without effect
         assert!(destination.tables(at.site.dataset()).await?.iter().all(|t| t.table != "more"));
     }

@@ -68,7 +68,10 @@ async fn a_state_outlives_loads_that_have_none(at: Place) -> Result<()> {
         at.load(package).await?;
     }
     let last = at.open().await?.last_committed(&at.target()).await?.expect("loads were committed");
-    assert_eq!((last.load_id, last.schema, last.state), (third.manifest.load_id, third.manifest.schema, Some(json!({"cursor": 1}))));
+    assert_eq!(
+        (last.load_id, last.schema, last.state),
+        (third.manifest.load_id, third.manifest.schema, Some(json!({"cursor": 1})))
+    );
     Ok(())
 }
 
@@ -80,7 +83,11 @@ async fn a_load_before_any_state_has_none(at: Place) -> Result<()> {
 }
 
 async fn states_of_every_shape_come_back(at: Place) -> Result<()> {
-    let states = [json!({}), json!({"a": {"b": [1, 2.5, "é 😀 \" '", null, true]}}), json!({"big": i64::MAX, "text": "x".repeat(100_000)})];
+    let states = [
+        json!({}),
+        json!({"a": {"b": [1, 2.5, "é 😀 \" '", null, true]}}),
+        json!({"big": i64::MAX, "text": "x".repeat(100_000)}),
+    ];
     for (state, number) in states.into_iter().zip(1..) {
         at.load(&at.package(number).state(state.clone()).build()).await?;
         let last = at.open().await?.last_committed(&at.target()).await?.expect("a load was committed");

@@ -56,7 +56,9 @@ pub fn main(harness: Arc<dyn Harness>) -> ExitCode {
 /// Returns the suite as tests. A destination that cannot be opened has one test, which fails.
 pub fn trials(harness: Arc<dyn Harness>) -> Vec<Trial> {
     match runtime().block_on(capabilities(&*harness)) {
-        Ok(capabilities) => cases_for(&capabilities).into_iter().map(|case| trial(case, Arc::clone(&harness))).collect(),
+        Ok(capabilities) => {
+            cases_for(&capabilities).into_iter().map(|case| trial(case, Arc::clone(&harness))).collect()
+        }
         Err(error) => {
             let message = explain(&error);
             vec![Trial::test("the_destination_opens", move || Err(Failed::from(message)))]

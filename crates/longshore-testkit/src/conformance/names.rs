@@ -31,7 +31,8 @@ pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
 
 /// A package with those tables, each with those columns, one row each: the columns' positions.
 fn package(at: &Place, tables: &[&str], columns: &[&str]) -> Package {
-    let row = || columns.iter().zip(0..).map(|(c, n)| (*c, DataType::Bigint, shared(Int64Array::from(vec![n])))).collect();
+    let row =
+        || columns.iter().zip(0..).map(|(c, n)| (*c, DataType::Bigint, shared(Int64Array::from(vec![n])))).collect();
     tables.iter().fold(at.package(1), |package, table| package.arrays(table, row())).build()
 }
 
@@ -48,8 +49,31 @@ async fn check_names(at: &Place, tables: &[&str], columns: &[&str]) -> Result<()
 
 async fn reserved_words_are_names(at: Place) -> Result<()> {
     let words = [
-        "select", "table", "order", "group", "from", "where", "user", "values", "null", "true", "default", "primary", "index", "limit",
-        "all", "case", "end", "date", "timestamp", "interval", "column", "row", "rowid", "offset", "analyze",
+        "select",
+        "table",
+        "order",
+        "group",
+        "from",
+        "where",
+        "user",
+        "values",
+        "null",
+        "true",
+        "default",
+        "primary",
+        "index",
+        "limit",
+        "all",
+        "case",
+        "end",
+        "date",
+        "timestamp",
+        "interval",
+        "column",
+        "row",
+        "rowid",
+        "offset",
+        "analyze",
     ];
     check_names(&at, &["select", "order", "group", "user", "table", "values"], &words).await
 }

@@ -81,7 +81,11 @@ async fn a_part_of_many_batches_is_kept(at: Place) -> Result<()> {
 async fn a_part_without_rows_is_no_trouble(at: Place) -> Result<()> {
     let none = shared(Int64Array::from(Vec::<i64>::new()));
     let one = shared(Int64Array::from(vec![1]));
-    let mut package = at.package(1).arrays("t", vec![("id", DataType::Bigint, none)]).arrays("t", vec![("id", DataType::Bigint, one)]).build();
+    let mut package = at
+        .package(1)
+        .arrays("t", vec![("id", DataType::Bigint, none)])
+        .arrays("t", vec![("id", DataType::Bigint, one)])
+        .build();
     // Neither a batch without rows nor a part without batches.
     let mut empty = package.parts[0].clone();
     empty.number = 2;

@@ -8,11 +8,7 @@ use longshore_core::package::Target;
 use serde_json::json;
 
 pub(super) fn cases() -> Vec<Case> {
-    cases![
-        two_pipelines_have_schemas_and_states_of_their_own,
-        two_pipelines_fill_one_table,
-        two_datasets_are_apart,
-    ]
+    cases![two_pipelines_have_schemas_and_states_of_their_own, two_pipelines_fill_one_table, two_datasets_are_apart,]
 }
 
 async fn two_pipelines_have_schemas_and_states_of_their_own(at: Place) -> Result<()> {
@@ -23,7 +19,8 @@ async fn two_pipelines_have_schemas_and_states_of_their_own(at: Place) -> Result
     let destination = at.open().await?;
     assert_eq!(destination.last_committed(&two.manifest.target).await?, None);
     load(&*destination, &two).await?;
-    let last = async |target: &Target| destination.last_committed(target).await.map(|c| c.expect("a load was committed"));
+    let last =
+        async |target: &Target| destination.last_committed(target).await.map(|c| c.expect("a load was committed"));
     let (last_one, last_two) = (last(&one.manifest.target).await?, last(&two.manifest.target).await?);
     assert_eq!((last_one.schema, last_one.state), (one.manifest.schema.clone(), Some(json!({"of": "one"}))));
     assert_eq!((last_two.schema, last_two.state), (two.manifest.schema.clone(), None));
@@ -39,7 +36,10 @@ async fn two_pipelines_fill_one_table(at: Place) -> Result<()> {
     at.load(&one).await?;
     at.load(&two).await?;
     at.check("t", &["a", "b", "c"], "[1,2,null] [null,4,3]").await?;
-    assert_eq!(at.open().await?.last_committed(&one.manifest.target).await?.map(|c| c.schema), Some(one.manifest.schema));
+    assert_eq!(
+        at.open().await?.last_committed(&one.manifest.target).await?.map(|c| c.schema),
+        Some(one.manifest.schema)
+    );
     Ok(())
 }
 

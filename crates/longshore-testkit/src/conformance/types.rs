@@ -4,8 +4,8 @@ use super::place::{Place, assert_rows};
 use super::{Case, cases};
 use crate::rows::{double, shared, timestamp};
 use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray, Time64MicrosecondArray,
-    TimestampMicrosecondArray, new_null_array,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, new_null_array,
 };
 use longshore_core::schema::{DECIMAL_PRECISION, DataType};
 use longshore_core::{ErrorKind, Result};
@@ -53,12 +53,22 @@ fn one_of_each() -> Vec<(&'static str, DataType, ArrayRef, Value)> {
         ("a_bigint", DataType::Bigint, shared(Int64Array::from(vec![-7])), json!(-7)),
         ("a_double", DataType::Double, shared(Float64Array::from(vec![0.1])), json!(0.1)),
         ("a_bool", DataType::Bool, shared(BooleanArray::from(vec![true])), json!(true)),
-        ("a_timestamp", DataType::Timestamp, instants(vec![Some(1_706_745_599_000_001)]), json!("2024-01-31T23:59:59.000001Z")),
+        (
+            "a_timestamp",
+            DataType::Timestamp,
+            instants(vec![Some(1_706_745_599_000_001)]),
+            json!("2024-01-31T23:59:59.000001Z"),
+        ),
         ("a_json", DataType::Json, texts([r#"{"k":[1,null]}"#]), json!({"k": [1, null]})),
         ("a_decimal", DataType::Decimal, decimals(vec![Some(1 << 64)]), json!("18446744073709551616")),
         ("a_binary", DataType::Binary, shared(BinaryArray::from_vec(vec![b"\x00\xfe"])), json!("00fe")),
         ("a_date", DataType::Date, shared(Date32Array::from(vec![19_782])), json!("2024-02-29")),
-        ("a_time", DataType::Time, shared(Time64MicrosecondArray::from(vec![45_296_000_007])), json!("12:34:56.000007")),
+        (
+            "a_time",
+            DataType::Time,
+            shared(Time64MicrosecondArray::from(vec![45_296_000_007])),
+            json!("12:34:56.000007"),
+        ),
     ]
 }
 
@@ -80,7 +90,8 @@ async fn every_type_comes_back(at: Place) -> Result<()> {
 
 async fn nulls_of_every_type_stay_null(at: Place) -> Result<()> {
     let all = one_of_each();
-    let nulls = all.iter().map(|(name, data_type, ..)| (*name, *data_type, new_null_array(&data_type.arrow(), 2))).collect();
+    let nulls =
+        all.iter().map(|(name, data_type, ..)| (*name, *data_type, new_null_array(&data_type.arrow(), 2))).collect();
     let values = all.iter().map(|(name, data_type, array, _)| (*name, *data_type, ArrayRef::clone(array))).collect();
     let package = at.package(1).arrays("t", nulls).arrays("t", values).build();
     at.load(&package).await?;
@@ -101,8 +112,20 @@ async fn whole_numbers_reach_64_bits(at: Place) -> Result<()> {
 
 async fn doubles_keep_every_bit(at: Place) -> Result<()> {
     let values = vec![
-        f64::MIN, f64::MAX, 0.0, -0.0, f64::MIN_POSITIVE, 5e-324, -5e-324, 2.225e-308, f64::EPSILON, 0.1, 1.0 / 3.0, 1e22,
-        9_007_199_254_740_993.0, 123_456_789.123_456_78,
+        f64::MIN,
+        f64::MAX,
+        0.0,
+        -0.0,
+        f64::MIN_POSITIVE,
+        5e-324,
+        -5e-324,
+        2.225e-308,
+        f64::EPSILON,
+        0.1,
+        1.0 / 3.0,
+        1e22,
+        9_007_199_254_740_993.0,
+        123_456_789.123_456_78,
     ];
     let expect = values.iter().map(|&v| double(v)).collect();
     check_column(&at, DataType::Double, shared(Float64Array::from(values)), expect).await
@@ -117,8 +140,24 @@ async fn decimals_keep_38_digits(at: Place) -> Result<()> {
 
 async fn texts_keep_every_character(at: Place) -> Result<()> {
     let values = [
-        "", " ", "  two spaces  ", "it's \"quoted\"", "back\\slash \\n \\N \\.", "tab\tline\nreturn\rend", "a,b;c|d", "😀 👩‍👩‍👧 e\u{301}",
-        "日本語", "\u{feff}bom", "\u{1}\u{1f}\u{7f}", "\u{10ffff}", "NULL", "null", "''; DROP TABLE t; --", "$1 %s {} ${x}", "0x00", "1e5",
+        "",
+        " ",
+        "  two spaces  ",
+        "it's \"quoted\"",
+        "back\\slash \\n \\N \\.",
+        "tab\tline\nreturn\rend",
+        "a,b;c|d",
+        "😀 👩‍👩‍👧 e\u{301}",
+        "日本語",
+        "\u{feff}bom",
+        "\u{1}\u{1f}\u{7f}",
+        "\u{10ffff}",
+        "NULL",
+        "null",
+        "''; DROP TABLE t; --",
+        "$1 %s {} ${x}",
+        "0x00",
+        "1e5",
     ];
     check_column(&at, DataType::Text, texts(values), values.iter().map(|&v| json!(v)).collect()).await
 }
@@ -152,7 +191,8 @@ async fn instants_reach_from_year_1_to_9999(at: Place) -> Result<()> {
 async fn days_and_times_of_day_reach_their_ends(at: Place) -> Result<()> {
     let days = shared(Date32Array::from(vec![-719_162, 2_932_896, 0, -1]));
     let times = shared(Time64MicrosecondArray::from(vec![0, 86_399_999_999, 1, 43_200_000_000]));
-    let package = at.package(1).arrays("t", vec![("day", DataType::Date, days), ("time", DataType::Time, times)]).build();
+    let package =
+        at.package(1).arrays("t", vec![("day", DataType::Date, days), ("time", DataType::Time, times)]).build();
     at.load(&package).await?;
     at.check(
         "t",
@@ -171,7 +211,12 @@ async fn bytes_keep_every_value(at: Place) -> Result<()> {
 
 async fn json_stays_json(at: Place) -> Result<()> {
     let values = [
-        r#"{"b":1,"a":{"deep":[1,[2,{"x":null}]]}}"#, "[]", "{}", "[1.5,true,false,null]", "12", r#"{"text":"it's \"q\" \\ é 😀 \n"}"#,
+        r#"{"b":1,"a":{"deep":[1,[2,{"x":null}]]}}"#,
+        "[]",
+        "{}",
+        "[1.5,true,false,null]",
+        "12",
+        r#"{"text":"it's \"q\" \\ é 😀 \n"}"#,
         r#"{"":{"with space":1}}"#,
     ];
     let expect = values.iter().map(|v| serde_json::from_str(v).expect("JSON")).collect();

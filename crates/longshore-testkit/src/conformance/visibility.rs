@@ -136,7 +136,11 @@ async fn look(at: Place, done: Arc<AtomicBool>) -> Result<Vec<(&'static str, usi
 async fn all_tables_of_a_load_appear_at_once(at: Place) -> Result<()> {
     let seen = watch(&at).await?;
     let first = seen.iter().position(|(_, rows)| *rows > 0).expect("the rows are visible after the commit");
-    assert!(seen[first..].iter().all(|(_, rows)| *rows == 2 * ROWS), "a reader saw part of a load: {:?}", &seen[first..]);
+    assert!(
+        seen[first..].iter().all(|(_, rows)| *rows == 2 * ROWS),
+        "a reader saw part of a load: {:?}",
+        &seen[first..]
+    );
     Ok(())
 }
 
@@ -144,7 +148,10 @@ async fn all_rows_of_a_table_appear_at_once(at: Place) -> Result<()> {
     let seen = watch(&at).await?;
     for table in ["a", "b"] {
         let counts: Vec<usize> = seen.iter().filter(|(t, _)| *t == table).map(|(_, rows)| *rows).collect();
-        assert!(counts.iter().all(|rows| *rows == 0 || *rows == 2 * ROWS), "a reader saw part of '{table}': {counts:?}");
+        assert!(
+            counts.iter().all(|rows| *rows == 0 || *rows == 2 * ROWS),
+            "a reader saw part of '{table}': {counts:?}"
+        );
         assert!(counts.is_sorted() && counts.last() == Some(&(2 * ROWS)), "{counts:?}");
     }
     Ok(())
