@@ -1,11 +1,14 @@
 //! Which pipeline, destination and dataset a command means.
 
 use crate::args::PlaceArgs;
+use longshore_core::connect::{Connection, Limits};
+use longshore_core::destination::Destination;
 use longshore_core::error::{Error, Result};
 use longshore_core::naming;
-use longshore_destinations::Limits;
+
 use longshore_pipeline::DestinationRef;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Pipeline, destinations and dataset, with the defaults filled in.
 #[derive(Debug)]
@@ -32,10 +35,23 @@ impl Place {
 /// A kind's bare name means its default place: a file named after the pipeline, in this folder.
 fn open(url: &str, pipeline: &str, limits: Limits) -> Result<DestinationRef> {
     let url = if url == "duckdb" { format!("duckdb:{pipeline}.duckdb") } else { url.to_owned() };
+    let connection = connection(&url, limits);
     let kind = longshore_destinations::kind(&url)?;
-    let canonical = (kind.canonical)(&url)?;
-    let destination = (kind.open)(&url, limits)?;
+    let canonical = (kind.canonical)(&connection)?;
+    let destination = (kind.open)(&connection)?;
     Ok(DestinationRef { url: canonical, destination })
+}
+
+/// Opens the destination of a package that an earlier run left.
+pub(crate) fn reopen(url: &str, limits: Limits) -> Result<Arc<dyn Destination>> {
+    longshore_destinations::open(&connection(url, limits))
+}
+
+/// The one place where a destination is given the environment.
+fn connection(url: &str, limits: Limits) -> Connection {
+    let text = |s: std::ffi::OsString| s.into_string().ok();
+    let environment = std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))).collect();
+    Connection { environment, limits, ..Connection::new(url) }
 }
 
 /// Where pipelines live: `--data-dir`, `LONGSHORE_DATA_DIR`, or the platform's data folder.

@@ -13,10 +13,12 @@
 //! * [`naming`] and [`values`] are dlt's rules for names and for texts as values;
 //! * [`source`] yields the blocks of bytes;
 //! * [`schema`] is what a dataset looks like and how it grows;
+//! * [`connect`] is what destinations are opened with, [`connect::Secret`] what is never printed;
 //! * [`package`] is the sealed bundle between a source and its destinations;
 //! * [`destination`] is the contract a destination keeps, [`memory`] its reference.
 
 pub mod capabilities;
+pub mod connect;
 pub mod destination;
 pub mod error;
 pub mod hash;

@@ -1,11 +1,21 @@
 //! What a source gives: blocks of JSON bytes with whole records in them.
 
 use crate::error::Result;
+use crate::package::LoadId;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Yields the records of one load, in order.
 pub trait Source: Send {
+    /// Called once, before the first block.
+    ///
+    /// # Errors
+    /// Anything that keeps the source from beginning; nothing is loaded then.
+    fn begin(&mut self, _start: &Start) -> Result<()> {
+        Ok(())
+    }
+
     /// Returns the next block, or `None` at the end.
     ///
     /// # Errors
@@ -36,9 +46,23 @@ pub trait Source: Send {
     }
 }
 
+/// What a source is told before its first block.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The load.
+    pub load_id: LoadId,
+    /// The state of the newest committed load that had one: what [`Source::state`] returned then.
+    pub state: Option<serde_json::Value>,
+    /// A folder, perhaps not there yet, for pages already fetched: it outlives a crash and is given again, with
+    /// the same load id, until the load's package is sealed. Then the pipeline removes it. `None`: there is none.
+    pub journal: Option<PathBuf>,
+}
+
 /// Bytes with whole records in them, and where they come from.
 #[derive(Debug)]
 pub struct JsonBlock {
+    /// Which of the run's resources (root tables) the records belong to, from 0.
+    pub resource: usize,
     /// Name of the file, URL or stream, for messages.
     pub origin: Arc<str>,
     /// The bytes.

@@ -138,18 +138,20 @@ impl<'a> Extract<'a> {
         block: &JsonBlock,
     ) -> Option<Vec<TableBatch>> {
         // Nothing is known before the first block: to begin others with it would be work for nothing.
-        let start = self.wait(|turn| turn.next > 0 || number == 0)?.shape.clone();
+        let start = Arc::clone(&self.wait(|turn| turn.next > 0 || number == 0)?.shape);
         let is_current = own.as_ref().is_some_and(|s| s.version() == start.version() && s.epoch() == start.epoch());
         if !is_current {
             *own = Some(Shape::clone(&start));
         }
         let shape = own.as_mut()?;
+        shape.turn_to(block.resource);
         let input = RecordBytes { bytes: &block.bytes, records: block.records.as_deref(), pages: block.pages };
         let mut result = normalize(shape, tape, input, self.on_error);
 
         let mut turn = self.wait(|turn| turn.next == number)?;
         if result.as_ref().is_ok_and(|done| !done.is_valid_after(&turn.shape)) {
             *shape = Shape::clone(&turn.shape);
+            shape.turn_to(block.resource);
             result = normalize(shape, tape, input, self.on_error);
         }
         let done = match result {

@@ -29,8 +29,8 @@ pub type Connect = Arc<dyn Fn(&str) -> Result<Arc<dyn Destination>> + Send + Syn
 pub struct RunOptions {
     /// Dataset the tables stand in.
     pub dataset: String,
-    /// Rules of normalising; names the root table.
-    pub settings: Settings,
+    /// Rules of normalising, one for each of the source's resources; each names its root table.
+    pub resources: Vec<Settings>,
     /// What to do with malformed records.
     pub on_error: OnError,
     /// Normalising threads; at least one.

@@ -11,9 +11,9 @@ use crate::store::{DestinationProgress, LoadProgress, StoredPackage};
 use crate::writer::PackageWriter;
 use longshore_core::destination::{CommitOutcome, Committed, Destination, Opening, Staged};
 use longshore_core::error::{Error, ErrorKind, Result};
-use longshore_core::normalize::Shape;
+use longshore_core::normalize::{Settings, Shape};
 use longshore_core::package::{LoadId, Manifest, Part, Target};
-use longshore_core::schema::{Schema, SchemaChange};
+use longshore_core::schema::{Schema, SchemaChange, SystemColumns};
 use longshore_core::source::Source;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -60,7 +60,7 @@ impl Run<'_> {
         let earlier_load = earlier.as_ref().and_then(|e| e.report.load_id.clone());
         let target = Target { pipeline: self.pipeline.name().to_owned(), dataset: self.options.dataset.clone() };
         let known = self.last_committed(&target)?;
-        let load_id = store.next_load_id(now_micros()?, self.options.settings.system);
+        let load_id = store.next_load_id(now_micros()?, self.system());
         let extracted = self.extract_and_load(source, target, known, load_id, &mut earlier)?;
         let Some((package, reports, mut timings)) = extracted else {
             let done = earlier.ok_or_else(|| Error::internal("an input was found again without its load"))?;
@@ -132,7 +132,8 @@ impl Run<'_> {
         let began = Instant::now();
         let options = &self.options;
         let schema = self.schema(known)?;
-        let shape = Shape::new(schema.clone(), Arc::new(self.settings()));
+        let shape = Shape::with_resources(schema.clone(), self.resources())
+            .ok_or_else(|| Error::config("the run has no resources"))?;
         let opening =
             Opening { target: target.clone(), load_id: load_id.clone(), system_columns: schema.system_columns };
         let mut writer = PackageWriter::begin(self.pipeline.store(), &load_id)?;
@@ -176,24 +177,30 @@ impl Run<'_> {
 
     /// The schema to begin with. A dataset keeps the system columns it was begun with.
     fn schema(&self, known: Option<Committed>) -> Result<Schema> {
-        let system = self.options.settings.system;
+        let system = self.system();
         let Some(known) = known else { return Ok(Schema::new(self.pipeline.name(), system)) };
         if known.schema.system_columns == system {
             return Ok(known.schema);
         }
-        let name = |s| if s == longshore_core::schema::SystemColumns::Dlt { "dlt" } else { "native" };
+        let name = |s| if s == SystemColumns::Dlt { "dlt" } else { "native" };
         Err(Error::config("the dataset was loaded with other system columns")
             .with("dataset", &self.options.dataset)
             .hint(format!("add --system-columns {}, or load into another dataset", name(known.schema.system_columns))))
     }
 
     /// Names must fit every destination.
-    fn settings(&self) -> longshore_core::normalize::Settings {
+    fn resources(&self) -> Vec<Settings> {
         let lengths = self.pipeline.destinations().iter().map(|d| d.destination.capabilities().max_identifier_length);
-        let mut settings = self.options.settings.clone();
-        settings.max_identifier_length =
-            lengths.chain([settings.max_identifier_length]).min().unwrap_or(settings.max_identifier_length);
-        settings
+        let shortest = lengths.min().unwrap_or(usize::MAX);
+        let mut resources = self.options.resources.clone();
+        for settings in &mut resources {
+            settings.max_identifier_length = settings.max_identifier_length.min(shortest);
+        }
+        resources
+    }
+
+    fn system(&self) -> SystemColumns {
+        self.options.resources.first().map(|r| r.system).unwrap_or_default()
     }
 
     fn start_stagers<'scope>(

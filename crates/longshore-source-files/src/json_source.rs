@@ -52,6 +52,7 @@ impl Source for JsonSource {
             Layout::Records(ranges) => (Some(ranges), self.selects_pages()),
         };
         Ok(Some(JsonBlock {
+            resource: 0,
             origin: Arc::from(block.source.name.as_str()),
             bytes: block.bytes,
             records,

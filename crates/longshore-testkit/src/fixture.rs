@@ -107,7 +107,7 @@ impl PackageBuilder {
             _ => {
                 let mut settings = Settings::new(table, self.system);
                 settings.max_identifier_length = self.max_identifier_length;
-                Shape::new(self.schema.clone(), Arc::new(settings))
+                Shape::new(self.schema.clone(), settings)
             }
         };
         let bytes = RecordBytes { bytes: records.as_bytes(), records: None, pages: false };

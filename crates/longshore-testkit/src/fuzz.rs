@@ -6,13 +6,12 @@ use longshore_core::naming;
 use longshore_core::normalize::{Offsets, OnError, RecordBytes, Settings, Shape, normalize};
 use longshore_core::package::LoadId;
 use longshore_core::schema::{Schema, SystemColumns};
-use std::sync::Arc;
 
 /// Reads any bytes as JSON records, in both modes: nothing panics, root rows and rejects add up to
 /// the records read, and all batches have their tables' columns.
 pub fn json(bytes: &[u8]) {
     for system in [SystemColumns::Native, SystemColumns::Dlt] {
-        let mut shape = Shape::new(Schema::new("fuzz", system), Arc::new(Settings::new("t", system)));
+        let mut shape = Shape::new(Schema::new("fuzz", system), Settings::new("t", system));
         let block = RecordBytes { bytes, records: None, pages: true };
         let Ok(block) = normalize(&mut shape, &mut Tape::default(), block, OnError::Reject) else {
             panic!("an error although bad records are rejected");

@@ -11,12 +11,11 @@ use longshore_testkit::rebuild::{Source, difference, rebuild};
 use longshore_testkit::rows::{Rows, json_text};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use std::sync::Arc;
 
 use arrow_array::Array;
 
 fn new_shape() -> Shape {
-    Shape::new(Schema::new("p", SystemColumns::Native), Arc::new(Settings::new("t", SystemColumns::Native)))
+    Shape::new(Schema::new("p", SystemColumns::Native), Settings::new("t", SystemColumns::Native))
 }
 
 fn block(shape: &mut Shape, records: &[String]) -> NormalizedBlock {
@@ -30,7 +29,7 @@ fn tables_of_loads(loads: &[Vec<String>]) -> (Schema, Vec<TableBatch>) {
     let load_id = LoadId::from_micros(1_763_826_000_000_000, SystemColumns::Native);
     let (mut schema, mut offsets, mut batches) = (new_shape().schema().clone(), Offsets::default(), Vec::new());
     for records in loads {
-        let mut shape = Shape::new(schema, Arc::new(Settings::new("t", SystemColumns::Native)));
+        let mut shape = Shape::new(schema, Settings::new("t", SystemColumns::Native));
         let done = block(&mut shape, records);
         let at = done.reserve(&mut offsets);
         batches.extend(done.assemble(&shape, &load_id, &at));

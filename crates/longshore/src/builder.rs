@@ -1,12 +1,12 @@
 //! What a program says about a pipeline before it runs.
 
 use crate::pipeline::Pipeline;
+use longshore_core::connect::{Connection, Limits};
 use longshore_core::destination::Destination;
 use longshore_core::error::{Error, Result};
 use longshore_core::naming;
 use longshore_core::normalize::{DEFAULT_MAX_NESTING, FieldPath, OnError, Settings};
 use longshore_core::schema::{DataType, SystemColumns};
-use longshore_destinations::Limits;
 use longshore_pipeline::{DestinationRef, Progress};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -184,8 +184,9 @@ impl PipelineBuilder {
         // The normaliser's buffers take the other part.
         let limits = Limits { threads: Some(threads), memory: Some(self.memory * 3 / 8) };
         let destinations = self.destinations(limits)?;
-        let inner = longshore_pipeline::Pipeline::open(&data_dir, &name, destinations.clone())?
-            .connect_with(Arc::new(move |url| longshore_destinations::open(url, limits)));
+        let inner = longshore_pipeline::Pipeline::open(&data_dir, &name, destinations.clone())?.connect_with(Arc::new(
+            move |url| longshore_destinations::open(&Connection { limits, ..Connection::new(url) }),
+        ));
         let paths = |texts: &[String]| texts.iter().map(|p| FieldPath::parse(p)).collect::<Result<Vec<_>>>();
         let hints = self.hints.iter().map(|(path, t)| Ok((FieldPath::parse(path)?, *t))).collect::<Result<Vec<_>>>()?;
         let normalize = Settings {
@@ -213,7 +214,8 @@ impl PipelineBuilder {
             if !url.contains(':') {
                 return Err(Error::config(format!("'{url}' names no place")).hint(format!("write {}", kind.example)));
             }
-            all.push(DestinationRef { url: (kind.canonical)(url)?, destination: (kind.open)(url, limits)? });
+            let connection = Connection { limits, ..Connection::new(url) };
+            all.push(DestinationRef { url: (kind.canonical)(&connection)?, destination: (kind.open)(&connection)? });
         }
         for destination in &self.custom {
             all.push(DestinationRef { url: destination.to_string(), destination: Arc::clone(destination) });

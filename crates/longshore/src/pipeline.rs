@@ -298,7 +298,7 @@ impl Pipeline {
         normalize.json_columns.extend(json);
         let options = RunOptions {
             dataset: settings.dataset.clone(),
-            settings: normalize,
+            resources: vec![normalize],
             on_error: settings.on_error,
             threads: settings.threads,
             fingerprint: settings.resume_key.clone(),

@@ -81,6 +81,7 @@ impl BlockWriter {
         }
         let bytes = std::mem::replace(&mut self.buffer, self.spare.take());
         let block = JsonBlock {
+            resource: 0,
             origin: Arc::clone(&self.origin),
             records: None,
             pages: false,

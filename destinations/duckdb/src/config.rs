@@ -1,21 +1,29 @@
 //! Settings of the DuckDB destination.
 
+use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// What a user can set; unknown keys are errors.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a user can set.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The database file; made if it is missing.
     pub path: PathBuf,
     /// Threads DuckDB may use; by default as many as there are processors.
-    #[serde(default)]
     pub threads: Option<usize>,
     /// Bytes DuckDB may use for its buffers; by default 96 MiB.
-    #[serde(default)]
     pub memory: Option<u64>,
+}
+
+/// The keys of its section in `longshore.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    #[serde(alias = "database")]
+    path: Option<PathBuf>,
+    threads: Option<usize>,
+    memory: Option<u64>,
 }
 
 /// Enough for row groups under way in a few dozen columns; what does not fit is spilled beside the file.
@@ -25,6 +33,20 @@ impl Config {
     /// Returns the settings for a file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Config { path: path.into(), threads: None, memory: None }
+    }
+
+    /// Reads the URL, then the settings `path`, `threads` and `memory` where the URL leaves them open.
+    ///
+    /// # Errors
+    /// When no file is named or a setting is wrong.
+    pub fn from_connection(connection: &Connection) -> Result<Self> {
+        let settings: Settings = connection.settings()?;
+        let path = match (connection.url.contains(':'), settings.path) {
+            (false, Some(path)) => path,
+            _ => Config::from_url(&connection.url)?.path,
+        };
+        let limits = connection.limits;
+        Ok(Config { path, threads: settings.threads.or(limits.threads), memory: settings.memory.or(limits.memory) })
     }
 
     /// Reads `duckdb:///folder/shop.duckdb`, `duckdb:shop.duckdb` and the like.

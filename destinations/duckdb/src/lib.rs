@@ -17,3 +17,27 @@ mod types;
 
 pub use config::Config;
 pub use destination::DuckDb;
+
+use longshore_core::connect::Connection;
+use longshore_core::destination::Destination;
+use longshore_core::error::{Error, Result};
+use std::sync::Arc;
+
+/// Returns the absolute URL under which packages remember the destination.
+///
+/// # Errors
+/// When no file is named or a setting is wrong.
+pub fn canonical(connection: &Connection) -> Result<String> {
+    let config = Config::from_connection(connection)?;
+    let path = std::path::absolute(&config.path)
+        .map_err(|e| Error::config("the current folder is not to be found").source(e))?;
+    Ok(format!("duckdb://{}", path.display()))
+}
+
+/// Returns the destination; touches no file yet.
+///
+/// # Errors
+/// When no file is named or a setting is wrong.
+pub fn open(connection: &Connection) -> Result<Arc<dyn Destination>> {
+    Ok(Arc::new(DuckDb::new(Config::from_connection(connection)?)))
+}

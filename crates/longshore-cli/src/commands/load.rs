@@ -2,13 +2,13 @@
 
 use crate::args::{Cli, LoadArgs, OnError, SystemColumns};
 use crate::error::FAILED;
-use crate::place::{Place, data_dir};
+use crate::place::{Place, data_dir, reopen};
 use crate::progress::Display;
 use crate::summary;
+use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::{self, FieldPath, Settings};
 use longshore_core::schema::{self, DataType};
-use longshore_destinations::Limits;
 use longshore_pipeline::{Outcome, Pipeline, Progress, RunOptions};
 use longshore_source_files::{BlockReader, Input, JsonSource, Options, Select, to_error};
 use std::num::NonZeroUsize;
@@ -31,7 +31,7 @@ pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
     let progress = Progress::default();
     let options = RunOptions {
         dataset: place.dataset.clone(),
-        settings,
+        resources: vec![settings],
         on_error: match args.on_error {
             OnError::Fail => normalize::OnError::Fail,
             OnError::Reject => normalize::OnError::Reject,
@@ -41,7 +41,7 @@ pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
         progress: progress.clone(),
     };
     let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &place.pipeline, place.destinations)?
-        .connect_with(Arc::new(move |url| longshore_destinations::open(url, limits)));
+        .connect_with(Arc::new(move |url| reopen(url, limits)));
     let display = Display::start(args.progress, progress, source.progress());
     let finished = pipeline.run(&mut source, options);
     drop(display);

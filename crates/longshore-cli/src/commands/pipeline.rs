@@ -2,11 +2,11 @@
 
 use crate::args::{Cli, PipelineAction, PipelineArgs, SchemaFormat};
 use crate::error::FAILED;
-use crate::place::data_dir;
+use crate::place::{data_dir, reopen};
 use crate::say::say;
 use crate::summary::{self, bytes, number};
+use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
-use longshore_destinations::Limits;
 use longshore_pipeline::store::{Store, StoredPackage};
 use longshore_pipeline::{DestinationRef, Outcome, Pipeline, Progress};
 use serde_json::{Value, json};
@@ -152,7 +152,7 @@ fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode
     for package in store.pending()? {
         for d in package.progress.destinations {
             if destinations.iter().all(|known| known.url != d.url) {
-                let destination = longshore_destinations::open(&d.url, Limits::default())?;
+                let destination = reopen(&d.url, Limits::default())?;
                 destinations.push(DestinationRef { url: d.url, destination });
             }
         }
@@ -162,7 +162,7 @@ fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     let pipeline = Pipeline::open(data_dir, &args.name, destinations)?
-        .connect_with(Arc::new(|url| longshore_destinations::open(url, Limits::default())));
+        .connect_with(Arc::new(|url| reopen(url, Limits::default())));
     let mut failed = false;
     let finished = pipeline.retry(&Progress::default())?;
     if args.json {

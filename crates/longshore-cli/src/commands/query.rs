@@ -4,8 +4,8 @@ use super::runtime;
 use crate::args::{Format, QueryArgs};
 use crate::place::Place;
 use arrow_array::RecordBatch;
+use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
-use longshore_destinations::Limits;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 

@@ -5,8 +5,8 @@ use crate::args::TablesArgs;
 use crate::place::Place;
 use crate::say::say;
 use crate::summary::number;
+use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
-use longshore_destinations::Limits;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &TablesArgs) -> Result<ExitCode> {

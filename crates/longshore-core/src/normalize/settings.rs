@@ -1,9 +1,9 @@
 //! What a user can decide about normalising.
 
 use crate::naming;
-use crate::schema::{DataType, SystemColumns};
+use crate::schema::{DataType, SystemColumns, WriteRules};
 
-/// Rules of one normaliser; the same for every block of a load.
+/// Rules for the records of one resource; the same for every block of a load.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Names of system columns, and with them how strict coercions are.
@@ -16,6 +16,8 @@ pub struct Settings {
     pub json_columns: Vec<FieldPath>,
     /// Types of fields that would not be inferred.
     pub hints: Vec<(FieldPath, DataType)>,
+    /// How the table and its children are written.
+    pub write: WriteRules,
     /// Longest column or table name, in characters.
     pub max_identifier_length: usize,
 }
@@ -32,6 +34,7 @@ impl Settings {
             max_nesting: DEFAULT_MAX_NESTING,
             json_columns: Vec::new(),
             hints: Vec::new(),
+            write: WriteRules::default(),
             max_identifier_length: 65536,
         }
     }

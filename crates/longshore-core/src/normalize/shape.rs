@@ -20,7 +20,9 @@ pub(super) const NONE: u32 = u32::MAX;
 /// The schema of a load so far and the trie over it.
 #[derive(Debug, Clone)]
 pub struct Shape {
+    /// Of the resource that is being normalised.
     pub(super) settings: Arc<Settings>,
+    resources: Arc<[Arc<Settings>]>,
     pub(super) schema: Schema,
     pub(super) tables: Vec<TableShape>,
     pub(super) nodes: Vec<Node>,
@@ -75,10 +77,29 @@ pub(super) struct Edge {
 }
 
 impl Shape {
-    /// Returns the shape of a dataset with that schema, for records of `settings.table`.
-    pub fn new(schema: Schema, settings: Arc<Settings>) -> Self {
+    /// Returns the shape of a dataset with that schema, for records of one resource.
+    pub fn new(schema: Schema, settings: Settings) -> Self {
+        let settings = Arc::new(settings);
+        Shape::of(schema, Arc::clone(&settings), Arc::from([settings]))
+    }
+
+    /// Returns the shape of a dataset with that schema, for records of several resources; `None` without any.
+    pub fn with_resources(schema: Schema, resources: Vec<Settings>) -> Option<Self> {
+        let resources: Arc<[Arc<Settings>]> = resources.into_iter().map(Arc::new).collect();
+        Some(Shape::of(schema, Arc::clone(resources.first()?), Arc::clone(&resources)))
+    }
+
+    /// Turns to the records of another resource.
+    pub fn turn_to(&mut self, resource: usize) {
+        if let Some(settings) = self.resources.get(resource) {
+            self.settings = Arc::clone(settings);
+        }
+    }
+
+    fn of(schema: Schema, settings: Arc<Settings>, resources: Arc<[Arc<Settings>]>) -> Self {
         let mut shape = Shape {
             settings,
+            resources,
             schema: Schema::new(schema.name, schema.system_columns),
             tables: Vec::new(),
             nodes: Vec::new(),
@@ -140,6 +161,10 @@ impl Shape {
             }
         };
         self.tables[id as usize].ident_path = vec![self.settings.table.clone()];
+        if self.schema.tables[id as usize].write != self.settings.write {
+            self.schema.tables[id as usize].write = self.settings.write.clone();
+            self.version += 1;
+        }
         id
     }
 

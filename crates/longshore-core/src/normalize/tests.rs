@@ -6,7 +6,6 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType as ArrowType;
-use std::sync::Arc;
 
 fn settings(system: SystemColumns) -> Settings {
     Settings::new("t", system)
@@ -15,7 +14,7 @@ fn settings(system: SystemColumns) -> Settings {
 /// Normalises and prints: a line a table with its columns, a line a row; system columns as `#row`,
 /// `^parent`, `@position`.
 fn tables(input: &str, settings: Settings) -> String {
-    let mut shape = Shape::new(Schema::new("p", settings.system), Arc::new(settings));
+    let mut shape = Shape::new(Schema::new("p", settings.system), settings);
     let block = RecordBytes { bytes: input.as_bytes(), records: None, pages: true };
     let block = normalize(&mut shape, &mut Tape::default(), block, OnError::Fail).expect("valid input");
     let batches =
@@ -320,7 +319,7 @@ fn records_that_are_no_dicts() {
 #[test]
 fn bad_records_are_rejected_whole_and_reading_goes_on() {
     let input = "{\"a\":1}\n{\"a\":\n{\"a\":2}\n\n{\"a\":\"x\ny\"}\n{\"a\":3}\n{\"a\":";
-    let mut shape = Shape::new(Schema::new("p", SystemColumns::Native), Arc::new(settings(SystemColumns::Native)));
+    let mut shape = Shape::new(Schema::new("p", SystemColumns::Native), settings(SystemColumns::Native));
     let block = RecordBytes { bytes: input.as_bytes(), records: None, pages: true };
     let block = normalize(&mut shape, &mut Tape::default(), block, OnError::Reject).unwrap();
     let bad: Vec<&str> = block.rejects.iter().map(|b| &input[b.range.clone()]).collect();
@@ -332,9 +331,8 @@ fn bad_records_are_rejected_whole_and_reading_goes_on() {
 
 #[test]
 fn a_block_is_done_again_only_when_it_and_an_earlier_one_brought_something_new() {
-    let settings = Arc::new(settings(SystemColumns::Native));
     let base = {
-        let mut s = Shape::new(Schema::new("p", SystemColumns::Native), Arc::clone(&settings));
+        let mut s = Shape::new(Schema::new("p", SystemColumns::Native), settings(SystemColumns::Native));
         run(&mut s, "{\"a\":1}");
         s
     };
@@ -352,7 +350,7 @@ fn a_block_is_done_again_only_when_it_and_an_earlier_one_brought_something_new()
 
 #[test]
 fn dlt_mode_links_rows_by_dlts_ids() {
-    let mut shape = Shape::new(Schema::new("p", SystemColumns::Dlt), Arc::new(settings(SystemColumns::Dlt)));
+    let mut shape = Shape::new(Schema::new("p", SystemColumns::Dlt), settings(SystemColumns::Dlt));
     let block = RecordBytes { bytes: br#"{"_dlt_id":"parent","l":[1]}"#, records: None, pages: true };
     let block = normalize(&mut shape, &mut Tape::default(), block, OnError::Fail).unwrap();
     let batches = block.assemble(&shape, &LoadId::from_micros(0, SystemColumns::Native), &Offsets::default());

@@ -4,11 +4,13 @@ mod column;
 mod data_type;
 mod diff;
 mod table;
+mod write;
 
 pub use column::{Column, ColumnRole};
 pub use data_type::{DECIMAL_PRECISION, DataType};
 pub use diff::{SchemaChange, TableChange};
 pub use table::{Alias, AliasKind, Table};
+pub use write::{DedupSort, Disposition, MergeStrategy, Scd2, WriteRules};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! One table: a root table of a resource, or a child table made from a list.
 
-use super::{Column, ColumnRole};
+use super::{Column, ColumnRole, WriteRules};
 use serde::{Deserialize, Serialize};
 
 /// A table of the dataset and its columns in first-seen order.
@@ -16,6 +16,9 @@ pub struct Table {
     /// Keys that have another column or child table than their name says, because the name was taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<Alias>,
+    /// How loads write the table; a child table is written as its root is.
+    #[serde(default, skip_serializing_if = "WriteRules::is_default")]
+    pub write: WriteRules,
 }
 
 /// Where a key went whose normalised name another key of the same record already had.
@@ -44,7 +47,7 @@ pub enum AliasKind {
 impl Table {
     /// Returns a table without columns.
     pub fn new(name: impl Into<String>, parent: Option<String>) -> Self {
-        Table { name: name.into(), parent, columns: Vec::new(), aliases: Vec::new() }
+        Table { name: name.into(), parent, columns: Vec::new(), aliases: Vec::new(), write: WriteRules::default() }
     }
 
     /// Returns the column of that name.
