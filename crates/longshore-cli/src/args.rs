@@ -109,6 +109,10 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<String>,
 
+    /// Loaded packages whose rows are kept, to be replayed to another destination
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep_packages: usize,
+
     /// How to show progress
     #[arg(long, value_enum, default_value_t = ProgressMode::Auto)]
     pub(crate) progress: ProgressMode,
@@ -210,6 +214,12 @@ pub(crate) enum PipelineAction {
     Trace,
     /// Load the packages that wait
     Retry,
+    /// Load the packages that are still kept into another destination
+    Replay {
+        /// Where to: a name or a URL, as --destination of load
+        #[arg(long, required = true, value_name = "URL")]
+        to: Vec<String>,
+    },
     /// Give up a package that waits
     DropPackage {
         /// Its load id [default: the only one that waits]

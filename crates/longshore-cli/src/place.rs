@@ -33,7 +33,7 @@ impl Place {
 }
 
 /// A kind's bare name means its default place: a file named after the pipeline, in this folder.
-fn open(url: &str, pipeline: &str, limits: Limits) -> Result<DestinationRef> {
+pub(crate) fn open(url: &str, pipeline: &str, limits: Limits) -> Result<DestinationRef> {
     let url = if url == "duckdb" { format!("duckdb:{pipeline}.duckdb") } else { url.to_owned() };
     let connection = connection(&url, limits);
     let kind = longshore_destinations::kind(&url)?;

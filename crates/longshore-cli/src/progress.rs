@@ -3,7 +3,7 @@
 use crate::args::ProgressMode;
 use crate::summary::{bytes, number};
 use indicatif::{ProgressBar, ProgressStyle};
-use longshore_pipeline::{Progress, Stage};
+use longshore_pipeline::{DestinationState, DestinationStep, Progress, Stage};
 use longshore_source_files::Progress as InputProgress;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -91,5 +91,27 @@ fn line(run: &Progress, began: Instant) -> String {
         Stage::Done => "done",
     };
     let rate = bytes((run.bytes() as f64 / seconds) as u64);
-    format!("{stage}: {} records, {} rows, {}, {rate}/s", number(run.records()), number(run.rows()), bytes(run.bytes()))
+    let mut line = format!(
+        "{stage}: {} records, {} rows, {}, {rate}/s",
+        number(run.records()),
+        number(run.rows()),
+        bytes(run.bytes())
+    );
+    let destinations = run.destinations();
+    if destinations.len() > 1 {
+        for d in &destinations {
+            line.push_str(&format!("; {}", destination(d)));
+        }
+    }
+    line
+}
+
+fn destination(d: &DestinationState) -> String {
+    let kind = d.url().split(':').next().unwrap_or_default();
+    match d.step() {
+        DestinationStep::Waiting => format!("{kind} waiting"),
+        DestinationStep::Staging => format!("{kind} {} rows staged", number(d.staged())),
+        DestinationStep::Committing => format!("{kind} committing"),
+        DestinationStep::Committed => format!("{kind} committed"),
+    }
 }

@@ -30,6 +30,11 @@ pub trait Source: Send {
         None
     }
 
+    /// Returns what the user should know of how the reading went, whole sentences.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Returns what stands for everything read so far, for sources that cannot be read again (a pipe):
     /// it tells whether the input is the one an interrupted load had. `None` for all others.
     fn digest(&self) -> Option<String> {

@@ -3,23 +3,28 @@
 //! * [`Pipeline`] is a name with a working folder; [`Pipeline::run`] is one run;
 //! * `extract` normalises blocks in parallel, in an order that does not depend on the threads;
 //! * `writer` and [`store`] make the package and keep it; `part_file` is a file of it;
-//! * `load` stages and commits a package into one destination;
+//! * `load` stages and commits a package into one destination, `stager` while it is being written, `deliver` brings
+//!   sealed ones to many, `standing` is what those know already;
 //! * [`Progress`] and [`Report`] say what is going on and what came of it.
 //!
 //! Only this crate writes the working folder. It prints nothing and reads no environment.
 
+mod deliver;
 mod extract;
 mod load;
 mod lock;
 mod part_file;
 mod pipeline;
 mod progress;
+mod replay;
 mod report;
 mod resume;
 mod run;
+mod stager;
+mod standing;
 pub mod store;
 mod writer;
 
 pub use pipeline::{Connect, DestinationRef, FinishedRun, Pipeline, RunOptions, default_data_dir};
-pub use progress::{Progress, Stage};
+pub use progress::{DestinationState, DestinationStep, Progress, Stage};
 pub use report::{DestinationReport, Outcome, Report, Timings};

@@ -1,6 +1,6 @@
 //! Loading a package into one destination: stage, commit, count back, try again.
 
-use crate::progress::Progress;
+use crate::progress::{DestinationState, DestinationStep};
 use crate::store::StoredPackage;
 use longshore_core::destination::{CommitOutcome, Destination, Load, Opening, Staged};
 use longshore_core::error::{Error, ErrorKind, Result};
@@ -17,11 +17,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) async fn load_package(
     destination: &dyn Destination,
     package: &StoredPackage,
-    progress: &Progress,
+    state: &DestinationState,
 ) -> Result<CommitOutcome> {
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
-        match try_load(destination, package, progress).await {
+        match try_load(destination, package, state).await {
             Err(e) if e.is_retryable() && attempt < TRIES => {
                 warn!(destination = %destination, attempt, error = %e, "the load failed, trying again");
                 tokio::time::sleep(pause).await;
@@ -36,7 +36,7 @@ pub(crate) async fn load_package(
 async fn try_load(
     destination: &dyn Destination,
     package: &StoredPackage,
-    progress: &Progress,
+    state: &DestinationState,
 ) -> Result<CommitOutcome> {
     let manifest = &package.manifest;
     if destination.is_committed(&manifest.target, &manifest.load_id).await? {
@@ -45,9 +45,9 @@ async fn try_load(
     let load = destination.begin(&opening(manifest)).await?;
     let mut staged = Vec::new();
     for part in package.parts() {
-        staged.push(stage(load.as_ref(), &part, progress).await?);
+        staged.push(stage(load.as_ref(), &part, state).await?);
     }
-    commit(load, manifest, &staged).await
+    commit(load, manifest, &staged, state).await
 }
 
 /// What a destination needs to know to load that package.
@@ -60,14 +60,19 @@ pub(crate) fn opening(manifest: &Manifest) -> Opening {
 }
 
 /// Stages one part.
-pub(crate) async fn stage(load: &dyn Load, part: &Part, progress: &Progress) -> Result<Staged> {
+pub(crate) async fn stage(load: &dyn Load, part: &Part, state: &DestinationState) -> Result<Staged> {
     let staged = load.stage(part).await?;
-    progress.add_staged(staged.rows);
+    state.add_staged(staged.rows);
     Ok(staged)
 }
 
 /// Commits, and believes it only when every count agrees: manifest = staged = counted back.
-pub(crate) async fn commit(load: Box<dyn Load>, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
+pub(crate) async fn commit(
+    load: Box<dyn Load>,
+    manifest: &Manifest,
+    staged: &[Staged],
+    state: &DestinationState,
+) -> Result<CommitOutcome> {
     let mut sums: Vec<TableCount> = Vec::new();
     for receipt in staged {
         match sums.iter_mut().find(|t| t.table == receipt.table) {
@@ -76,11 +81,13 @@ pub(crate) async fn commit(load: Box<dyn Load>, manifest: &Manifest, staged: &[S
         }
     }
     agree(manifest, &sums, "staged")?;
+    state.enter(DestinationStep::Committing);
     let outcome = load.commit(manifest, staged).await?;
     if let CommitOutcome::Committed(counted) = &outcome {
         agree(manifest, counted, "counted back after the commit")?;
         debug!(load_id = %manifest.load_id, "committed");
     }
+    state.enter(DestinationStep::Committed);
     Ok(outcome)
 }
 

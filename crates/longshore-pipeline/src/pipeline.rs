@@ -49,6 +49,7 @@ pub struct Pipeline {
     store: Store,
     destinations: Vec<DestinationRef>,
     connect: Option<Connect>,
+    keep_packages: usize,
 }
 
 impl Pipeline {
@@ -62,13 +63,20 @@ impl Pipeline {
             return Err(Error::config("a pipeline needs a destination"));
         }
         let store = Store::open(data_dir, name)?;
-        Ok(Pipeline { name: name.to_owned(), store, destinations, connect: None })
+        Ok(Pipeline { name: name.to_owned(), store, destinations, connect: None, keep_packages: 0 })
     }
 
     /// Tells how to find destinations of earlier packages that this run does not name.
     #[must_use]
     pub fn connect_with(mut self, connect: Connect) -> Self {
         self.connect = Some(connect);
+        self
+    }
+
+    /// Keeps the rows of the newest `count` loaded packages, for [`Pipeline::replay`].
+    #[must_use]
+    pub fn keep_packages_of(mut self, count: usize) -> Self {
+        self.keep_packages = count;
         self
     }
 
@@ -91,6 +99,15 @@ impl Pipeline {
         crate::resume::retry(self, progress)
     }
 
+    /// Brings the packages that still have their rows to the pipeline's destinations, oldest first, whatever
+    /// destinations they were made for. Those that are there already stay as they are.
+    ///
+    /// # Errors
+    /// When a package cannot be read, or none has its rows.
+    pub fn replay(&self, progress: &Progress) -> Result<Vec<Report>> {
+        crate::replay::replay(self, progress)
+    }
+
     /// Keeps a run's report for `pipeline NAME trace`.
     ///
     /// # Errors
@@ -110,6 +127,10 @@ impl Pipeline {
 
     pub(crate) fn destinations(&self) -> &[DestinationRef] {
         &self.destinations
+    }
+
+    pub(crate) fn keep_packages(&self) -> usize {
+        self.keep_packages
     }
 
     pub(crate) fn find(&self, url: &str) -> Result<Arc<dyn Destination>> {

@@ -1,76 +1,140 @@
 //! Finishing what earlier runs left: packages that are sealed but not reported as loaded.
 
-use crate::load::load_package;
+use crate::deliver::{deliver, waits_for};
 use crate::lock::PipelineLock;
 use crate::pipeline::{FinishedRun, Pipeline};
 use crate::progress::Progress;
 use crate::report::{DestinationReport, Outcome, Report, Timings};
-use crate::store::StoredPackage;
+use crate::store::{DestinationProgress, StoredPackage};
 use longshore_core::destination::CommitOutcome;
 use longshore_core::error::{Error, Result};
+use longshore_core::package::LoadId;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Loads every waiting package; stops at the first that fails.
+/// Loads every waiting package, in each destination up to the first that fails there.
 pub(crate) fn retry(pipeline: &Pipeline, progress: &Progress) -> Result<Vec<FinishedRun>> {
     let lock = Arc::new(PipelineLock::acquire(pipeline.store().folder(), pipeline.name())?);
-    pipeline.store().sweep()?;
-    let mut finished = Vec::new();
-    for package in pipeline.store().pending()? {
-        let run = complete(pipeline, package, progress, &lock)?;
-        let failed = run.report.outcome == Outcome::Failed;
-        finished.push(run);
-        if failed {
-            break;
-        }
-    }
-    Ok(finished)
+    pipeline.store().sweep(None)?;
+    complete(pipeline, progress, &lock)
 }
 
-/// Brings a package to every destination that lacks it.
-pub(crate) fn complete(
+/// Brings all waiting packages to the destinations that lack them.
+pub(crate) fn complete(pipeline: &Pipeline, progress: &Progress, lock: &Arc<PipelineLock>) -> Result<Vec<FinishedRun>> {
+    let began = Instant::now();
+    let mut packages = pipeline.store().pending()?;
+    if packages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let reports = deliver(pipeline, &mut packages, progress);
+    let timings = Timings { load: began.elapsed().as_secs_f64(), ..Timings::default() };
+    let finished = packages.into_iter().zip(reports);
+    finished.map(|(package, reports)| finish(pipeline, package, reports, Outcome::Completed, timings, lock)).collect()
+}
+
+/// What earlier runs left behind, after trying to finish it.
+pub(crate) struct Earlier {
+    /// The load of this very command, when the run has nothing more to do than say so.
+    pub(crate) own: Option<FinishedRun>,
+    /// For each of the pipeline's destinations, why it takes nothing new.
+    pub(crate) out: Vec<Option<Error>>,
+}
+
+/// Finishes sealed packages of earlier runs. `fingerprint` stands for the command of this one.
+pub(crate) fn finish_earlier(
     pipeline: &Pipeline,
-    mut package: StoredPackage,
+    fingerprint: &str,
     progress: &Progress,
     lock: &Arc<PipelineLock>,
-) -> Result<FinishedRun> {
-    let began = Instant::now();
-    let runtime = runtime()?;
-    let mut reports = Vec::new();
-    for i in 0..package.progress.destinations.len() {
-        let url = package.progress.destinations[i].url.clone();
-        let started = Instant::now();
-        let outcome = match pipeline.find(&url) {
-            Ok(destination) => runtime.block_on(load_package(destination.as_ref(), &package, progress)),
-            Err(e) => Err(e),
-        };
-        reports.push(settle(&mut package, i, outcome, started));
+    notes: &mut Vec<String>,
+) -> Result<Earlier> {
+    let mut earlier = Earlier { own: None, out: pipeline.destinations().iter().map(|_| None).collect() };
+    let before = pipeline.store().pending()?;
+    for (finished, before) in complete(pipeline, progress, lock)?.into_iter().zip(&before) {
+        let had_failed = before.progress.destinations.iter().any(|d| d.error.is_some());
+        let same = !fingerprint.is_empty() && before.progress.fingerprint == fingerprint;
+        let load_id = before.manifest.load_id.clone();
+        let failed = finished.report.outcome == Outcome::Failed;
+        if same && had_failed && !failed {
+            notes.push("the load had failed before; it is complete now".to_owned());
+        }
+        // A source with state goes on from it: its command is meant to be run again and again. The input of any
+        // other would be loaded twice where it is loaded already.
+        if same && !(had_failed && before.manifest.state.is_some()) {
+            earlier.own = Some(finished);
+        } else if failed {
+            note_waiting(pipeline, &load_id, &finished, &mut earlier.out, notes);
+        } else {
+            notes.push(format!("completed load {load_id}, which an earlier run had left, before beginning this one"));
+            finished.acknowledge()?;
+        }
     }
-    finish(
-        pipeline,
-        package,
-        reports,
-        Outcome::Completed,
-        Timings { load: began.elapsed().as_secs_f64(), ..Timings::default() },
-        lock,
-    )
+    Ok(earlier)
+}
+
+fn note_waiting(
+    pipeline: &Pipeline,
+    load_id: &LoadId,
+    finished: &FinishedRun,
+    out: &mut [Option<Error>],
+    notes: &mut Vec<String>,
+) {
+    let failed = || finished.report.destinations.iter().filter(|d| !d.committed);
+    for (d, out) in pipeline.destinations().iter().zip(out.iter_mut()) {
+        if let Some(report) = failed().find(|r| r.destination == d.url) {
+            out.get_or_insert_with(|| blocked(pipeline.name(), load_id, report));
+        }
+    }
+    let ours = |url: &str| pipeline.destinations().iter().any(|d| d.url == url);
+    if let Some(other) = failed().find(|d| !ours(&d.destination)) {
+        notes.push(format!(
+            "package {load_id} still waits for {}: see 'longshore pipeline {} packages'",
+            other.destination,
+            pipeline.name()
+        ));
+    }
+}
+
+fn blocked(pipeline: &str, load_id: &LoadId, report: &DestinationReport) -> Error {
+    let reason = report.error.as_deref().unwrap_or("unknown");
+    Error::destination(format!("an earlier package cannot be loaded, and goes first: {reason}"))
+        .with("pipeline", pipeline)
+        .with("load", load_id)
+        .with("destination", &report.destination)
+        .hint(format!(
+            "remove the cause and run again, or give it up with 'longshore pipeline {pipeline} drop-package {load_id}'"
+        ))
+}
+
+/// The error of a destination that takes nothing new, for the package that it lacks now too.
+pub(crate) fn left_out(error: &Error) -> Error {
+    let load = error.context().iter().find(|(key, _)| *key == "load").and_then(|(_, id)| LoadId::parse(id));
+    match load {
+        Some(load_id) => waits_for(&load_id),
+        None => {
+            let copy = Error::new(error.kind(), chain(error));
+            if let Some(hint) = error.hint_text() { copy.hint(hint) } else { copy }
+        }
+    }
 }
 
 /// Notes the outcome of one destination in the package's progress.
 pub(crate) fn settle(
     package: &mut StoredPackage,
-    index: usize,
+    url: &str,
     outcome: Result<CommitOutcome>,
-    started: Instant,
+    seconds: f64,
 ) -> DestinationReport {
-    let entry = &mut package.progress.destinations[index];
+    // A destination that is not to get the package at all has no entry.
+    let mut none = DestinationProgress::default();
+    let entry = package.progress.destinations.iter_mut().find(|d| d.url == url).unwrap_or(&mut none);
     let mut report = DestinationReport {
-        destination: entry.url.clone(),
+        destination: url.to_owned(),
         committed: outcome.is_ok(),
         already: matches!(outcome, Ok(CommitOutcome::AlreadyCommitted)),
         error: None,
         hint: None,
-        seconds: started.elapsed().as_secs_f64(),
+        seconds,
     };
     match outcome {
         Ok(outcome) => {
@@ -113,8 +177,9 @@ pub(crate) fn finish(
     lock: &Arc<PipelineLock>,
 ) -> Result<FinishedRun> {
     package.save_progress()?;
-    let all = destinations.iter().all(|d| d.committed);
-    if all {
+    let everywhere = package.progress.destinations.iter().all(|d| d.committed);
+    let loaded = destinations.iter().all(|d| d.committed);
+    if everywhere && pipeline.keep_packages() == 0 {
         package.drop_parts();
     }
     let manifest = &package.manifest;
@@ -122,14 +187,14 @@ pub(crate) fn finish(
         pipeline: pipeline.name().to_owned(),
         dataset: manifest.target.dataset.clone(),
         load_id: Some(manifest.load_id.clone()),
-        outcome: if all { outcome } else { Outcome::Failed },
+        outcome: if loaded { outcome } else { Outcome::Failed },
         counts: manifest.counts,
         tables: manifest.tables.clone(),
         destinations,
         notes: Vec::new(),
         timings,
     };
-    let package = all.then_some(package);
+    let package = everywhere.then_some(package);
     Ok(FinishedRun { report, store: pipeline.store().clone(), package, _lock: Some(Arc::clone(lock)) })
 }
 

@@ -1,30 +1,30 @@
 //! One run, from what earlier runs left to the report.
 
 use crate::extract::{Extract, Extracted};
-use crate::load::{Step, commit, load_package, stage};
+use crate::load::load_package;
 use crate::lock::PipelineLock;
 use crate::pipeline::{FinishedRun, Pipeline, RunOptions};
-use crate::progress::{Progress, Stage};
+use crate::progress::Stage;
 use crate::report::{DestinationReport, Outcome, Timings};
-use crate::resume::{chain, complete, finish, runtime, settle};
+use crate::resume::{chain, finish, finish_earlier, left_out, runtime, settle};
+use crate::stager::{Stager, hand_on};
+use crate::standing::{Standing, none_left, standing};
 use crate::store::{DestinationProgress, LoadProgress, StoredPackage};
 use crate::writer::PackageWriter;
-use longshore_core::destination::{CommitOutcome, Committed, Destination, Opening, Staged};
-use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::destination::{CommitOutcome, Committed, Opening};
+use longshore_core::error::{Error, Result};
 use longshore_core::normalize::{Settings, Shape};
 use longshore_core::package::{LoadId, Manifest, Part, Target};
 use longshore_core::schema::{Schema, SchemaChange, SystemColumns};
-use longshore_core::source::Source;
+use longshore_core::source::{Source, Start};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, ScopedJoinHandle};
+use std::sync::mpsc::sync_channel;
+use std::thread::{self, Scope};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tracing::{debug, info};
 
 /// Version of the manifest's form.
 const FORMAT: u32 = 1;
-/// Parts that may wait for a destination that stages early.
-const WAITING_PARTS: usize = 24;
 /// Recursion follows the nesting of lists, which the nesting limit bounds at 1000 by default.
 const WORKER_STACK: usize = 64 << 20;
 
@@ -39,31 +39,40 @@ impl Run<'_> {
         let began = Instant::now();
         let store = self.pipeline.store();
         let lock = Arc::new(PipelineLock::acquire(store.folder(), self.pipeline.name())?);
-        let swept = store.sweep()?;
+        let swept = store.sweep(Some(self.pipeline.keep_packages()))?;
         let mut notes = Vec::new();
-        if !swept.is_empty() {
+        let interrupted = store.interrupted();
+        if interrupted.is_some() {
+            notes.push("an earlier run was interrupted while it read its source: what it had fetched is used, and reading goes on from there".to_owned());
+        } else if !swept.is_empty() {
             notes.push("an earlier run was interrupted before its package was complete; nothing of it had been loaded, and its files were removed".to_owned());
         }
-        let mut earlier = self.finish_earlier(&lock, &mut notes)?;
-        let digest = earlier.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
+        let progress = &self.options.progress;
+        let earlier = finish_earlier(self.pipeline, &self.options.fingerprint, progress, &lock, &mut notes)?;
+        let (mut own, mut out) = (earlier.own, earlier.out);
         // A pipe has to be read to know whether it brings the same again.
-        if let (Some(done), None) = (&earlier, &digest)
-            && done.report.outcome != Outcome::Failed
-        {
-            notes.push(already_note(done));
-        }
+        let digest = own.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
         if digest.is_none()
-            && let Some(done) = earlier
+            && let Some(done) = own
         {
+            if done.report.outcome != Outcome::Failed {
+                notes.push(already_note(&done));
+            }
             return Ok(with_notes(done, notes, began));
         }
-        let earlier_load = earlier.as_ref().and_then(|e| e.report.load_id.clone());
+        none_left(&mut out)?;
+        let earlier_load = own.as_ref().and_then(|e| e.report.load_id.clone());
         let target = Target { pipeline: self.pipeline.name().to_owned(), dataset: self.options.dataset.clone() };
-        let known = self.last_committed(&target)?;
-        let load_id = store.next_load_id(now_micros()?, self.system());
-        let extracted = self.extract_and_load(source, target, known, load_id, &mut earlier)?;
+        let standing = standing(self.pipeline, &target, out)?;
+        notes.extend(standing.notes.iter().cloned());
+        let load_id = match interrupted {
+            Some(id) => LoadId::from_micros(id.micros(), self.system()),
+            None => store.next_load_id(now_micros()?, self.system()),
+        };
+        let extracted = self.extract_and_load(source, target, standing, load_id, &mut own)?;
+        notes.extend(source.notes());
         let Some((package, reports, mut timings)) = extracted else {
-            let done = earlier.ok_or_else(|| Error::internal("an input was found again without its load"))?;
+            let done = own.ok_or_else(|| Error::internal("an input was found again without its load"))?;
             notes.push(already_note(&done));
             return Ok(with_notes(done, notes, began));
         };
@@ -76,73 +85,30 @@ impl Run<'_> {
         Ok(with_notes(finished, notes, began))
     }
 
-    /// Finishes sealed packages. Returns the run's result when one came from this very command.
-    fn finish_earlier(&self, lock: &Arc<PipelineLock>, notes: &mut Vec<String>) -> Result<Option<FinishedRun>> {
-        for package in self.pipeline.store().pending()? {
-            let had_failed = package.progress.destinations.iter().any(|d| d.error.is_some());
-            let same = !self.options.fingerprint.is_empty() && package.progress.fingerprint == self.options.fingerprint;
-            let ours = |url: &str| self.pipeline.destinations().iter().any(|d| d.url == url);
-            let concerns_us = package.progress.destinations.iter().any(|d| ours(&d.url));
-            let load_id = package.manifest.load_id.clone();
-            let finished = complete(self.pipeline, package, &self.options.progress, lock)?;
-            let failed = finished.report.outcome == Outcome::Failed;
-            if same && had_failed && !failed {
-                notes.push("the load had failed before; it is complete now".to_owned());
-            }
-            if same {
-                return Ok(Some(finished));
-            }
-            if failed && concerns_us {
-                return Err(blocked(self.pipeline.name(), &load_id, &finished));
-            }
-            if failed {
-                notes.push(format!(
-                    "package {load_id} still waits for another destination: see 'longshore pipeline {} packages'",
-                    self.pipeline.name()
-                ));
-                continue;
-            }
-            notes.push(format!("completed load {load_id}, which an earlier run had left, before beginning this one"));
-            finished.acknowledge()?;
-        }
-        Ok(None)
-    }
-
-    /// The newest schema and state any of the destinations knows.
-    fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {
-        let runtime = runtime()?;
-        let mut newest: Option<Committed> = None;
-        for d in self.pipeline.destinations() {
-            let found = runtime.block_on(d.destination.last_committed(target))?;
-            if found.as_ref().map(|f| &f.load_id) > newest.as_ref().map(|n| &n.load_id) {
-                newest = found;
-            }
-        }
-        Ok(newest)
-    }
-
     fn extract_and_load(
         &self,
         source: &mut dyn Source,
         target: Target,
-        known: Option<Committed>,
+        mut standing: Standing,
         load_id: LoadId,
         earlier: &mut Option<FinishedRun>,
     ) -> Result<Option<Loaded>> {
         let began = Instant::now();
         let options = &self.options;
-        let schema = self.schema(known)?;
+        let state = standing.known.as_ref().and_then(|k| k.state.clone());
+        let schema = self.schema(standing.known.take())?;
         let shape = Shape::with_resources(schema.clone(), self.resources())
             .ok_or_else(|| Error::config("the run has no resources"))?;
         let opening =
             Opening { target: target.clone(), load_id: load_id.clone(), system_columns: schema.system_columns };
+        let journal = self.pipeline.store().journal(&load_id);
+        source.begin(&Start { load_id: load_id.clone(), state, journal: Some(journal) })?;
         let mut writer = PackageWriter::begin(self.pipeline.store(), &load_id)?;
         options.progress.enter(Stage::Normalise);
         thread::scope(|scope| {
-            let mut stagers = self.start_stagers(scope, &opening)?;
+            let stagers = self.start_stagers(scope, &opening, &mut standing.out)?;
             let extract = Extract::new(source, shape, load_id.clone(), options.on_error, options.progress.clone());
-            let extracted =
-                extract_all(extract, options.threads.max(1), &mut writer, |part| hand_on(&mut stagers, part))?;
+            let extracted = extract_all(extract, options.threads.max(1), &mut writer, |part| hand_on(&stagers, part))?;
             let loaded_digest =
                 earlier.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
             if loaded_digest.is_some() && extracted.digest == loaded_digest {
@@ -166,10 +132,10 @@ impl Run<'_> {
                 tables,
                 parts,
             };
-            let package = self.seal(&mut writer, manifest, extracted.digest)?;
+            let package = self.seal(&mut writer, manifest, extracted.digest, &standing.behind)?;
             let normalise = began.elapsed().as_secs_f64();
             info!(load_id = %package.manifest.load_id, seconds = normalise, "package sealed");
-            let (package, reports) = self.load(package, stagers)?;
+            let (package, reports) = self.load(package, stagers, &standing.out);
             let load = began.elapsed().as_secs_f64() - normalise;
             Ok(Some((package, reports, Timings { normalise, load, total: 0.0 })))
         })
@@ -203,35 +169,37 @@ impl Run<'_> {
         self.options.resources.first().map(|r| r.system).unwrap_or_default()
     }
 
+    /// Opens loads where destinations stage early. One that cannot begin is left out, unless it is the only one.
     fn start_stagers<'scope>(
-        &'scope self,
-        scope: &'scope thread::Scope<'scope, '_>,
+        &self,
+        scope: &'scope Scope<'scope, '_>,
         opening: &Opening,
+        out: &mut [Option<Error>],
     ) -> Result<Vec<Stager<'scope>>> {
         let mut stagers = Vec::new();
-        for d in self.pipeline.destinations() {
-            if !d.destination.capabilities().stages_early {
-                stagers.push(Stager { steps: None, thread: None });
-                continue;
-            }
-            let (send, receive) = sync_channel(WAITING_PARTS);
-            let (ready, is_ready) = sync_channel(1);
-            let (destination, opening, progress) =
-                (Arc::clone(&d.destination), opening.clone(), self.options.progress.clone());
-            let thread = thread::Builder::new()
-                .name("stage".into())
-                .spawn_scoped(scope, move || stage_early(destination.as_ref(), &opening, &receive, &ready, &progress));
-            let thread = thread.map_err(|e| Error::internal("cannot start a thread").source(e))?;
-            // A destination that cannot even begin is known before anything is read.
-            is_ready.recv().unwrap_or_else(|_| Err(Error::internal("a staging thread ended")))?;
-            stagers.push(Stager { steps: Some(send), thread: Some(thread) });
+        for (destination, out) in self.pipeline.destinations().iter().zip(out.iter_mut()) {
+            let started = match out {
+                Some(_) => Ok(Stager::none()),
+                None => Stager::start(scope, destination, opening, &self.options.progress),
+            };
+            stagers.push(started.unwrap_or_else(|e| {
+                *out = Some(e);
+                Stager::none()
+            }));
         }
+        none_left(out)?;
         Ok(stagers)
     }
 
-    fn seal(&self, writer: &mut PackageWriter, manifest: Manifest, digest: Option<String>) -> Result<StoredPackage> {
-        let destinations = self.pipeline.destinations().iter();
-        let destinations = destinations.map(|d| DestinationProgress {
+    fn seal(
+        &self,
+        writer: &mut PackageWriter,
+        manifest: Manifest,
+        digest: Option<String>,
+        behind: &[bool],
+    ) -> Result<StoredPackage> {
+        let destinations = self.pipeline.destinations().iter().zip(behind).filter(|(_, behind)| !**behind);
+        let destinations = destinations.map(|(d, _)| DestinationProgress {
             url: d.url.clone(),
             committed: false,
             error: None,
@@ -247,23 +215,35 @@ impl Run<'_> {
         Ok(package)
     }
 
+    /// Commits everywhere, side by side: a destination that fails or takes long does not hold up the others.
     fn load(
         &self,
         mut package: StoredPackage,
         stagers: Vec<Stager<'_>>,
-    ) -> Result<(StoredPackage, Vec<DestinationReport>)> {
+        out: &[Option<Error>],
+    ) -> (StoredPackage, Vec<DestinationReport>) {
         self.options.progress.enter(Stage::Commit);
         let manifest = Arc::new(package.manifest.clone());
-        let mut reports = Vec::new();
-        for (i, stager) in stagers.into_iter().enumerate() {
-            let started = Instant::now();
-            let outcome = match stager.commit(&manifest) {
-                Some(Ok(outcome)) => Ok(outcome),
-                early => self.load_late(i, &package, early),
+        let (manifest, shared) = (&manifest, &package);
+        let load_one = |i: usize, stager: Stager<'_>| {
+            let began = Instant::now();
+            let outcome = match (&out[i], stager.commit(manifest)) {
+                (Some(why), _) => Err(left_out(why)),
+                (None, Some(Ok(outcome))) => Ok(outcome),
+                (None, early) => self.load_late(i, shared, early),
             };
-            reports.push(settle(&mut package, i, outcome, started));
-        }
-        Ok((package, reports))
+            (outcome, began.elapsed().as_secs_f64())
+        };
+        let outcomes: Vec<(Result<CommitOutcome>, f64)> = thread::scope(|scope| {
+            let load_one = &load_one;
+            let threads: Vec<_> =
+                stagers.into_iter().enumerate().map(|(i, s)| scope.spawn(move || load_one(i, s))).collect();
+            let panicked = || (Err(Error::internal("a loading thread panicked")), 0.0);
+            threads.into_iter().map(|t| t.join().unwrap_or_else(|_| panicked())).collect()
+        });
+        let settled = self.pipeline.destinations().iter().zip(outcomes);
+        let reports = settled.map(|(d, (outcome, seconds))| settle(&mut package, &d.url, outcome, seconds)).collect();
+        (package, reports)
     }
 
     /// Loads from the package's files: destinations that do not stage early, and those where it
@@ -281,59 +261,10 @@ impl Run<'_> {
             }
         }
         self.options.progress.enter(Stage::Load);
-        let destination = &self.pipeline.destinations()[index].destination;
-        runtime()?.block_on(load_package(destination.as_ref(), package, &self.options.progress))
+        let destination = &self.pipeline.destinations()[index];
+        let state = self.options.progress.destination(&destination.url);
+        runtime()?.block_on(load_package(destination.destination.as_ref(), package, &state))
     }
-}
-
-/// The thread of a destination that stages while the package is still being written.
-struct Stager<'scope> {
-    steps: Option<SyncSender<Step>>,
-    thread: Option<ScopedJoinHandle<'scope, Result<CommitOutcome>>>,
-}
-
-impl Stager<'_> {
-    /// Lets the destination commit. `None` when it does not stage early.
-    fn commit(self, manifest: &Arc<Manifest>) -> Option<Result<CommitOutcome>> {
-        let _ = self.steps?.send(Step::Commit(Arc::clone(manifest))); // a thread that failed says so below
-        Some(self.thread?.join().unwrap_or_else(|_| Err(Error::internal("a staging thread panicked"))))
-    }
-}
-
-fn hand_on(stagers: &mut [Stager<'_>], part: Part) {
-    for stager in stagers.iter_mut() {
-        let gone = stager.steps.as_ref().is_some_and(|s| s.send(Step::Part(part.clone())).is_err());
-        if gone {
-            debug!("a destination stopped staging; it is tried again from the sealed package");
-        }
-    }
-}
-
-fn stage_early(
-    destination: &dyn Destination,
-    opening: &Opening,
-    steps: &Receiver<Step>,
-    ready: &SyncSender<Result<()>>,
-    progress: &Progress,
-) -> Result<CommitOutcome> {
-    let runtime = runtime()?;
-    let load = match runtime.block_on(destination.begin(opening)) {
-        Ok(load) => load,
-        Err(e) => {
-            let _ = ready.send(Err(e)); // the receiver waits for exactly this
-            return Err(Error::internal("the load could not begin"));
-        }
-    };
-    let _ = ready.send(Ok(()));
-    let mut staged: Vec<Staged> = Vec::new();
-    for step in steps {
-        match step {
-            Step::Part(part) => staged.push(runtime.block_on(stage(load.as_ref(), &part, progress))?),
-            Step::Commit(manifest) => return runtime.block_on(commit(load, &manifest, &staged)),
-        }
-    }
-    runtime.block_on(load.abort())?;
-    Err(Error::new(ErrorKind::Internal, "the load was given up"))
 }
 
 /// A package with what came of it at each destination.
@@ -378,16 +309,6 @@ fn already_note(finished: &FinishedRun) -> String {
         "had been interrupted; its load is complete now"
     };
     format!("an earlier run of this command {what}. Nothing new was read: run the command again for a new load")
-}
-
-fn blocked(pipeline: &str, load_id: &LoadId, finished: &FinishedRun) -> Error {
-    let reason = finished.report.destinations.iter().find_map(|d| d.error.clone()).unwrap_or_default();
-    Error::destination(format!("an earlier package cannot be loaded, and goes first: {reason}"))
-        .with("pipeline", pipeline)
-        .with("load", load_id)
-        .hint(format!(
-            "remove the cause and run again, or give it up with 'longshore pipeline {pipeline} drop-package {load_id}'"
-        ))
 }
 
 fn now_micros() -> Result<u64> {

@@ -4,8 +4,10 @@
 //! <data dir>/pipelines/<pipeline>/
 //!     lock                          held by the run under way
 //!     packages/<load id>.partial/   being made; thrown away by the next run
+//!     packages/<load id>.pages/     what a source has fetched so far; the next run goes on from it
 //!     packages/<load id>/           sealed by one rename: manifest.json, progress.json, *.arrow
-//!     loaded/<load id>/             loaded everywhere and reported: manifest.json, progress.json
+//!     loaded/<load id>/             loaded everywhere and reported: manifest.json, progress.json; of the newest few,
+//!                                   where that is asked for, the *.arrow too
 //!     trace.json                    the last run's report
 //! ```
 
@@ -54,7 +56,7 @@ pub struct LoadProgress {
 }
 
 /// How far a package is at one destination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestinationProgress {
     /// The destination as URL, without secrets.
     pub url: String,
@@ -127,11 +129,28 @@ impl Store {
         ids.iter().map(|id| read_package(&self.folder.join(sub).join(id.as_str()), loaded)).collect()
     }
 
-    /// Removes what unfinished runs left behind and returns their load ids.
+    /// Returns true when no package was ever made here.
+    pub fn is_new(&self) -> bool {
+        ["packages", "loaded"].iter().all(|sub| list_folder(&self.folder.join(sub)).is_empty())
+    }
+
+    /// Returns where the pages of a load are kept while its source is read.
+    pub fn journal(&self, load_id: &LoadId) -> PathBuf {
+        self.folder.join("packages").join(format!("{}.pages", load_id.micros()))
+    }
+
+    /// Returns the load whose source was being read when the process ended.
+    pub fn interrupted(&self) -> Option<LoadId> {
+        let names = list_folder(&self.folder.join("packages"));
+        names.iter().filter_map(|n| LoadId::parse(n.strip_suffix(".pages")?)).max()
+    }
+
+    /// Removes what unfinished runs left behind and returns their load ids. Of the loaded packages, the newest
+    /// `keep` keep their rows; with `None` all that have them.
     ///
     /// # Errors
     /// When something cannot be removed.
-    pub fn sweep(&self) -> Result<Vec<String>> {
+    pub fn sweep(&self, keep: Option<usize>) -> Result<Vec<String>> {
         let packages = self.folder.join("packages");
         let mut swept = Vec::new();
         for name in list_folder(&packages) {
@@ -144,10 +163,30 @@ impl Store {
         let mut loaded: Vec<LoadId> =
             list_folder(&self.folder.join("loaded")).iter().filter_map(|n| LoadId::parse(n)).collect();
         loaded.sort();
-        for old in loaded.iter().rev().skip(KEEP_LOADED) {
+        for old in loaded.iter().rev().skip(KEEP_LOADED.max(keep.unwrap_or(usize::MAX))) {
             let _ = fs::remove_dir_all(self.folder.join("loaded").join(old.as_str())); // only history
         }
+        for id in loaded.iter().rev().skip(keep.unwrap_or(usize::MAX)) {
+            drop_rows(&self.folder.join("loaded").join(id.as_str()));
+        }
+        self.sweep_journals(&loaded)?;
         Ok(swept)
+    }
+
+    /// A journal is over once its package is sealed.
+    fn sweep_journals(&self, loaded: &[LoadId]) -> Result<()> {
+        let packages = self.folder.join("packages");
+        let names = list_folder(&packages);
+        let sealed = |micros: u64| {
+            let waiting = names.iter().filter_map(|n| LoadId::parse(n)).any(|id| id.micros() == micros);
+            waiting || loaded.iter().any(|id| id.micros() == micros)
+        };
+        let journals = names.iter().filter_map(|n| LoadId::parse(n.strip_suffix(".pages")?));
+        for id in journals.filter(|id| sealed(id.micros())) {
+            let path = self.journal(&id);
+            fs::remove_dir_all(&path).map_err(|e| write_error(&path, e.into()))?;
+        }
+        Ok(())
     }
 
     /// Returns a load id that is later than all this pipeline has had.
@@ -156,7 +195,7 @@ impl Store {
         let last = names
             .iter()
             .flatten()
-            .filter_map(|n| LoadId::parse(n.trim_end_matches(".partial")))
+            .filter_map(|n| LoadId::parse(n.trim_end_matches(".partial").trim_end_matches(".pages")))
             .map(|l| l.micros())
             .max();
         // A millisecond apart at least: native row ids begin at the load id's milliseconds.
@@ -177,6 +216,7 @@ impl Store {
         let folder = self.folder.join("packages").join(manifest.load_id.as_str());
         fs::rename(partial, &folder).map_err(|e| write_error(&folder, e.into()))?;
         sync_folder(&self.folder.join("packages"))?;
+        let _ = fs::remove_dir_all(self.journal(&manifest.load_id)); // the next sweep removes what stays
         Ok(StoredPackage { folder, manifest: manifest.clone(), progress: progress.clone(), loaded: false })
     }
 
@@ -187,13 +227,16 @@ impl Store {
         fs::rename(&package.folder, &to).map_err(|e| write_error(&to, e.into()))
     }
 
-    /// Gives a waiting package up.
+    /// Gives a waiting package up, or what was fetched for one.
     ///
     /// # Errors
     /// When there is no such package or it cannot be removed.
     pub fn drop_package(&self, load_id: &str) -> Result<()> {
         let packages = self.folder.join("packages");
-        let from = packages.join(load_id);
+        let mut from = packages.join(load_id);
+        if let Some(id) = LoadId::parse(load_id).filter(|_| !from.is_dir()) {
+            from = self.journal(&id);
+        }
         if LoadId::parse(load_id).is_none() || !from.is_dir() {
             let waiting = list_folder(&packages).join(", ");
             return Err(Error::config(format!("no package '{load_id}' waits to be loaded"))
@@ -242,9 +285,12 @@ impl StoredPackage {
 
     /// Removes the row files: every destination has them.
     pub(crate) fn drop_parts(&self) {
-        for part in &self.manifest.parts {
-            let _ = fs::remove_file(self.folder.join(&part.file)); // the folder is swept with its record
-        }
+        drop_rows(&self.folder);
+    }
+
+    /// Returns true when the row files are there, so that the package can be loaded once more.
+    pub fn has_rows(&self) -> bool {
+        self.manifest.parts.iter().all(|p| self.folder.join(&p.file).is_file())
     }
 
     /// Returns the package's parts, read from its files.
@@ -267,9 +313,15 @@ impl StoredPackage {
         table
     }
 
-    /// Returns bytes on disk.
+    /// Returns bytes of row files on disk.
     pub fn bytes(&self) -> u64 {
-        self.manifest.parts.iter().map(|p| p.bytes).sum()
+        if self.has_rows() { self.manifest.parts.iter().map(|p| p.bytes).sum() } else { 0 }
+    }
+}
+
+fn drop_rows(folder: &Path) {
+    for name in list_folder(folder).iter().filter(|n| n.ends_with(".arrow")) {
+        let _ = fs::remove_file(folder.join(name)); // the folder goes with its record
     }
 }
 

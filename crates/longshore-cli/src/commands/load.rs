@@ -41,6 +41,7 @@ pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
         progress: progress.clone(),
     };
     let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &place.pipeline, place.destinations)?
+        .keep_packages_of(args.keep_packages)
         .connect_with(Arc::new(move |url| reopen(url, limits)));
     let display = Display::start(args.progress, progress, source.progress());
     let finished = pipeline.run(&mut source, options);

@@ -2,11 +2,12 @@
 
 use crate::args::{Cli, PipelineAction, PipelineArgs, SchemaFormat};
 use crate::error::FAILED;
-use crate::place::{data_dir, reopen};
+use crate::place::{data_dir, open, reopen};
 use crate::say::say;
 use crate::summary::{self, bytes, number};
 use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
+use longshore_core::package::LoadId;
 use longshore_pipeline::store::{Store, StoredPackage};
 use longshore_pipeline::{DestinationRef, Outcome, Pipeline, Progress};
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: &Cli, args: &PipelineArgs) -> Result<ExitCode> {
         PipelineAction::Schema { format } => schema(&store, if args.json { SchemaFormat::Json } else { *format }),
         PipelineAction::Trace => trace(&store, args),
         PipelineAction::Retry => return retry(&data_dir, &store, args),
+        PipelineAction::Replay { to } => return replay(&data_dir, args, to),
         PipelineAction::DropPackage { load_id } => drop_package(&store, load_id.as_deref(), args.json),
     }?;
     Ok(ExitCode::SUCCESS)
@@ -77,7 +79,9 @@ fn packages(store: &Store, args: &PipelineArgs) -> Result<()> {
         say!("{}", Value::Array(all.iter().map(package_json).collect()));
         return Ok(());
     }
-    if all.is_empty() {
+    if let Some(load_id) = store.interrupted() {
+        say!("{load_id}  INTERRUPTED while its source was read: the next run goes on from what was fetched");
+    } else if all.is_empty() {
         say!("Pipeline {} has no packages", args.name);
     }
     for p in &all {
@@ -88,7 +92,7 @@ fn packages(store: &Store, args: &PipelineArgs) -> Result<()> {
             m.load_id,
             number(m.counts.read),
             number(m.counts.rejected),
-            bytes(if p.loaded { 0 } else { p.bytes() })
+            bytes(p.bytes())
         );
         for d in &p.progress.destinations {
             let state = match (d.committed, &d.error) {
@@ -113,7 +117,7 @@ fn package_json(p: &StoredPackage) -> Value {
         "counts": p.manifest.counts,
         "tables": p.manifest.tables,
         "destinations": p.progress.destinations,
-        "bytes": if p.loaded { 0 } else { p.bytes() },
+        "bytes": p.bytes(),
         "folder": p.folder,
     })
 }
@@ -179,22 +183,49 @@ fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode
     Ok(ExitCode::from(if failed { FAILED } else { 0 }))
 }
 
+/// Loads what is still kept, wherever it was meant to go, into the destinations given here.
+fn replay(data_dir: &Path, args: &PipelineArgs, to: &[String]) -> Result<ExitCode> {
+    let destinations = to.iter().map(|url| open(url, &args.name, Limits::default())).collect::<Result<Vec<_>>>()?;
+    // What is kept stays kept: only a load decides that.
+    let pipeline = Pipeline::open(data_dir, &args.name, destinations)?
+        .keep_packages_of(usize::MAX)
+        .connect_with(Arc::new(|url| reopen(url, Limits::default())));
+    let reports = pipeline.replay(&Progress::default())?;
+    if args.json {
+        say!("{}", json!(reports));
+    }
+    for report in &reports {
+        if !args.json {
+            summary::print(report, false);
+        }
+        summary::print_failures(report);
+    }
+    let failed = reports.iter().any(|r| r.outcome == Outcome::Failed);
+    Ok(ExitCode::from(if failed { FAILED } else { 0 }))
+}
+
 fn drop_package(store: &Store, load_id: Option<&str>, json: bool) -> Result<()> {
     let pending = store.pending()?;
-    let id = match (load_id, pending.as_slice()) {
-        (Some(id), _) => id.to_owned(),
-        (None, [only]) => only.manifest.load_id.to_string(),
+    let interrupted = store.interrupted();
+    let mut waiting: Vec<&str> = pending.iter().map(|p| p.manifest.load_id.as_str()).collect();
+    waiting.extend(interrupted.as_ref().map(LoadId::as_str));
+    let id = match (load_id, waiting.as_slice()) {
+        (Some(id), _) => id,
+        (None, [only]) => only,
         (None, []) => return Err(Error::config("no package waits to be loaded")),
         (None, many) => {
-            let ids: Vec<&str> = many.iter().map(|p| p.manifest.load_id.as_str()).collect();
-            return Err(Error::config("several packages wait").hint(format!("name one: {}", ids.join(", "))));
+            return Err(Error::config("several packages wait").hint(format!("name one: {}", many.join(", "))));
         }
     };
-    store.drop_package(&id)?;
+    store.drop_package(id)?;
+    let progress = pending.iter().find(|p| p.manifest.load_id.as_str() == id).map(|p| &p.progress.destinations);
+    let without: Vec<&str> = progress.into_iter().flatten().filter(|d| !d.committed).map(|d| d.url.as_str()).collect();
     if json {
-        say!("{}", json!({ "dropped": id }));
-    } else {
+        say!("{}", json!({ "dropped": id, "not_loaded_at": without }));
+    } else if without.is_empty() {
         say!("dropped package {id}; its records were not loaded");
+    } else {
+        say!("dropped package {id}; its records were not loaded at {}", without.join(", "));
     }
     Ok(())
 }

@@ -1,0 +1,79 @@
+//! Bringing packages that are still kept to a destination that came later.
+
+use crate::deliver::deliver;
+use crate::lock::PipelineLock;
+use crate::pipeline::Pipeline;
+use crate::progress::Progress;
+use crate::report::{Outcome, Report, Timings};
+use crate::resume::finish;
+use crate::store::{DestinationProgress, StoredPackage};
+use longshore_core::error::{Error, Result};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Replays every package that has its rows, oldest first.
+pub(crate) fn replay(pipeline: &Pipeline, progress: &Progress) -> Result<Vec<Report>> {
+    let began = Instant::now();
+    let store = pipeline.store();
+    let lock = Arc::new(PipelineLock::acquire(store.folder(), pipeline.name())?);
+    let mut packages = store.loaded()?;
+    packages.extend(store.pending()?);
+    let known = packages.len();
+    packages.retain(StoredPackage::has_rows);
+    if packages.is_empty() {
+        return Err(Error::config(format!("none of the pipeline's {known} packages has its rows any more"))
+            .with("pipeline", pipeline.name())
+            .hint("packages keep their rows when they are loaded with --keep-packages N"));
+    }
+    let gone = known - packages.len();
+    for package in &mut packages {
+        add_destinations(pipeline, package);
+    }
+    let deliveries = deliver(pipeline, &mut packages, progress);
+    let timings = Timings { load: began.elapsed().as_secs_f64(), ..Timings::default() };
+    let mut reports = Vec::new();
+    for (package, mut destinations) in packages.into_iter().zip(deliveries) {
+        destinations.retain(|d| pipeline.destinations().iter().any(|ours| ours.url == d.destination));
+        if package.loaded {
+            package.save_progress()?;
+            reports.push(report(pipeline, &package, destinations, timings));
+        } else {
+            let all = package.progress.destinations.iter().all(|d| d.committed);
+            let finished = finish(pipeline, package, destinations, Outcome::Completed, timings, &lock)?;
+            reports.push(if all { finished.acknowledge()? } else { finished.report });
+        }
+    }
+    if let Some(first) = reports.first_mut().filter(|_| gone > 0) {
+        first.notes.push(format!("{gone} of {known} packages have no rows any more and were not replayed"));
+    }
+    Ok(reports)
+}
+
+fn add_destinations(pipeline: &Pipeline, package: &mut StoredPackage) {
+    let known = &mut package.progress.destinations;
+    for d in pipeline.destinations() {
+        // What is noted here may be out of date (a dataset that was dropped): the destination itself is asked.
+        known.retain(|k| k.url != d.url);
+        known.push(DestinationProgress { url: d.url.clone(), ..DestinationProgress::default() });
+    }
+}
+
+fn report(
+    pipeline: &Pipeline,
+    package: &StoredPackage,
+    destinations: Vec<crate::report::DestinationReport>,
+    timings: Timings,
+) -> Report {
+    let manifest = &package.manifest;
+    Report {
+        pipeline: pipeline.name().to_owned(),
+        dataset: manifest.target.dataset.clone(),
+        load_id: Some(manifest.load_id.clone()),
+        outcome: if destinations.iter().all(|d| d.committed) { Outcome::Completed } else { Outcome::Failed },
+        counts: manifest.counts,
+        tables: manifest.tables.clone(),
+        destinations,
+        notes: Vec::new(),
+        timings,
+    }
+}
