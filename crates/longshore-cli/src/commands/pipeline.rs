@@ -219,13 +219,14 @@ fn drop_package(store: &Store, load_id: Option<&str>, json: bool) -> Result<()> 
     };
     store.drop_package(id)?;
     let progress = pending.iter().find(|p| p.manifest.load_id.as_str() == id).map(|p| &p.progress.destinations);
-    let without: Vec<&str> = progress.into_iter().flatten().filter(|d| !d.committed).map(|d| d.url.as_str()).collect();
+    let all = || progress.into_iter().flatten();
+    let without: Vec<&str> = all().filter(|d| !d.committed).map(|d| d.url.as_str()).collect();
     if json {
         say!("{}", json!({ "dropped": id, "not_loaded_at": without }));
-    } else if without.is_empty() {
-        say!("dropped package {id}; its records were not loaded");
-    } else {
+    } else if all().any(|d| d.committed) {
         say!("dropped package {id}; its records were not loaded at {}", without.join(", "));
+    } else {
+        say!("dropped package {id}; its records were not loaded");
     }
     Ok(())
 }
