@@ -4,8 +4,12 @@
 
 mod ddl;
 mod dialect;
+mod merge;
 mod quote;
+mod root_ids;
 
 pub use ddl::{add_column, create_schema, create_table, system_table};
 pub use dialect::Dialect;
+pub use merge::{Family, checks, merge, validity_table};
 pub use quote::{identifier, literal, qualified};
+pub use root_ids::root_ids;

@@ -3,12 +3,13 @@
 
 use crate::destination::has_load;
 use crate::error::from_message;
+use crate::merge::{lacking_root_ids, merge_all, merged_tables, replaced_tables};
 use crate::stage::Inner;
 use longshore_core::destination::{CommitOutcome, Staged};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Manifest, TableCount};
 use longshore_core::schema::{SystemColumns, SystemTable};
-use longshore_sql::{literal, qualified, system_table};
+use longshore_sql::{literal, qualified, system_table, validity_table};
 
 /// Commits what was staged and says what the tables hold now.
 pub(crate) fn commit(load: &mut Inner, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
@@ -16,20 +17,31 @@ pub(crate) fn commit(load: &mut Inner, manifest: &Manifest, staged: &[Staged]) -
         return Ok(CommitOutcome::AlreadyCommitted);
     }
     for receipt in staged {
-        if !load.tables.contains_key(&receipt.table) {
+        let is_staged = |name: &str| load.tables.contains_key(name);
+        let beside = manifest.schema.table(&receipt.table).map(|t| load.staging(t).name);
+        if !is_staged(&receipt.table) && !beside.is_some_and(|name| is_staged(&name)) {
             return Err(Error::internal("a receipt names a table that was not staged").with("table", &receipt.table));
         }
     }
+    let merged = merged_tables(load, manifest);
+    let backfill = lacking_root_ids(load, manifest);
     for table in &manifest.schema.tables {
-        load.ensure_table(table)?;
+        load.ensure_table(&validity_table(table, load.opening.system_columns))?;
     }
     write_records(load, manifest)?;
     load.flush()?;
     // Until here one thread compressed what came; what is left of every table is done by all.
     load.execute(&format!("SET threads = {}", load.threads))?;
+    for table in replaced_tables(manifest) {
+        load.empty(&table)?;
+    }
+    for statement in backfill {
+        load.execute(&statement)?;
+    }
+    let counted = merge_all(load, manifest, &merged)?;
     load.execute("COMMIT")?;
     load.keep_file();
-    count_back(load, manifest).map(CommitOutcome::Committed)
+    count_back(load, manifest, &counted).map(CommitOutcome::Committed)
 }
 
 fn is_committed(load: &Inner, manifest: &Manifest) -> Result<bool> {
@@ -81,14 +93,18 @@ fn statements(load: &Inner, manifest: &Manifest, system: SystemColumns, hash: &s
     statements
 }
 
-/// Counts the load's tables. The file is ours alone, so what a table has more than before is what
+/// Counts the load's tables; those it merged were counted before. The file is ours alone, so what a table has more than before is what
 /// this load brought.
-fn count_back(load: &Inner, manifest: &Manifest) -> Result<Vec<TableCount>> {
+fn count_back(load: &Inner, manifest: &Manifest, merged: &[TableCount]) -> Result<Vec<TableCount>> {
     let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
     let failed = |m: String| from_message(&m, &load.path);
     let reader = connection.database().reader().map_err(failed)?;
     let mut counts = Vec::new();
     for wanted in &manifest.tables {
+        if let Some(counted) = merged.iter().find(|m| m.table == wanted.table) {
+            counts.push(counted.clone());
+            continue;
+        }
         let sql = format!("SELECT count(*) FROM {}", qualified(&load.opening.target.dataset, &wanted.table));
         let now: i64 = reader.query_row(&sql, [], |r| r.get(0)).map_err(|e| failed(e.to_string()))?;
         let before = load.tables.get(&wanted.table).map_or(0, |t| t.before);

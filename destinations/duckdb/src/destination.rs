@@ -6,7 +6,7 @@ use crate::ffi::{Access, Database};
 use crate::stage::DuckLoad;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use longshore_core::capabilities::{Atomicity, Capabilities};
+use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
 use longshore_core::destination::{Committed, Destination, Load, Opening};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, TableCount, Target};
@@ -36,6 +36,7 @@ impl DuckDb {
             max_identifier_length: 65536,
             // One transaction is one connection.
             concurrency: NonZeroUsize::MIN,
+            dispositions: Dispositions::ALL,
             stages_early: true,
         };
         DuckDb { config, capabilities }

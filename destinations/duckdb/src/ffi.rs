@@ -142,6 +142,22 @@ impl Connection {
         }
     }
 
+    /// Runs a query for one whole number, in the connection's transaction.
+    pub(crate) fn number(&mut self, sql: &str) -> Result<i64, Message> {
+        let sql = CString::new(sql).map_err(|_| "a NUL character in a statement".to_owned())?;
+        // SAFETY: as for `execute`; the value is read from the first row while the result is alive, and DuckDB
+        // answers 0 where there is none.
+        unsafe {
+            let mut result: ffi::duckdb_result = std::mem::zeroed();
+            let answer = match ffi::duckdb_query(self.raw, sql.as_ptr(), &mut result) {
+                ffi::DuckDBSuccess => Ok(ffi::duckdb_value_int64(&mut result, 0, 0)),
+                _ => Err(text(ffi::duckdb_result_error(&mut result))),
+            };
+            ffi::duckdb_destroy_result(&mut result);
+            answer
+        }
+    }
+
     /// Opens an appender for a table; columns as the table has them.
     pub(crate) fn appender(&mut self, schema: &str, table: &str) -> Result<Appender, Message> {
         let (Ok(schema), Ok(table)) = (CString::new(schema), CString::new(table)) else {

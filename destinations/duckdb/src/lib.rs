@@ -2,7 +2,8 @@
 //!
 //! * `config`: where the file is and what DuckDB may use;
 //! * `destination`: the contract, reading and opening loads;
-//! * `stage`: parts into the open transaction; `commit`: the load's record, the commit, the count;
+//! * `stage`: parts into the open transaction; `commit`: the load's record, the commit, the count; `merge`: what
+//!   happens to rows that are there already;
 //! * `types`: our types in DuckDB's words; `error`: DuckDB's errors in ours;
 //! * `ffi` and `chunk`: the one place with unsafe code: DuckDB's C interface for appending columns.
 
@@ -12,6 +13,7 @@ mod config;
 mod destination;
 mod error;
 mod ffi;
+mod merge;
 mod stage;
 mod types;
 

@@ -11,7 +11,8 @@ use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Manifest, Part};
 use longshore_core::schema::{Column, ColumnRole, DataType, Table};
-use longshore_sql::{add_column, create_schema, create_table, identifier};
+use longshore_sql::{add_column, create_schema, create_table, identifier, qualified};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +47,8 @@ pub(crate) struct OpenTable {
     pub(crate) before: u64,
     /// Rows this load appended.
     pub(crate) appended: u64,
+    /// True once this load took out the rows it had before.
+    emptied: bool,
     writer: Option<Writer>,
 }
 
@@ -126,16 +129,44 @@ impl Inner {
         if let Some(receipt) = self.staged.get(&part.number) {
             return Ok(receipt.clone());
         }
-        self.ensure_table(&part.table)?;
+        let table = self.place(&part.table)?;
         let mut rows = 0;
         for batch in part.batches()? {
             let batch = batch?;
             rows += batch.num_rows() as u64;
-            self.append(&part.table, &batch)?;
+            self.append(&table, &batch)?;
         }
         let receipt = Staged { part: part.number, table: part.table.name.clone(), rows };
         self.staged.insert(part.number, receipt.clone());
         Ok(receipt)
+    }
+
+    /// Makes ready the table that a part's rows go to: the table itself, emptied first when it is replaced, or one
+    /// beside it when they are to be merged.
+    fn place<'a>(&mut self, table: &'a Table) -> Result<Cow<'a, Table>> {
+        let table = match table.write.merges() {
+            true => Cow::Owned(self.staging(table)),
+            false => Cow::Borrowed(table),
+        };
+        self.ensure_table(&table)?;
+        if table.write.replaces() {
+            self.empty(&table.name)?;
+        }
+        Ok(table)
+    }
+
+    /// The table that holds rows to be merged until the commit; made and dropped in the load's transaction.
+    pub(crate) fn staging(&self, table: &Table) -> Table {
+        let name = format!("_staging_{}_{}", self.opening.load_id, table.name);
+        Table { name, ..table.clone() }
+    }
+
+    /// Takes out the rows a table had before this load.
+    pub(crate) fn empty(&mut self, table: &str) -> Result<()> {
+        let Some(open) = self.tables.get_mut(table).filter(|t| !t.emptied) else { return Ok(()) };
+        (open.emptied, open.before) = (true, 0);
+        let dataset = &self.opening.target.dataset;
+        self.execute(&format!("DELETE FROM {}", qualified(dataset, table)))
     }
 
     /// Makes the table, or the columns it lacks.
@@ -144,7 +175,7 @@ impl Inner {
         let Some(open) = self.tables.get_mut(&table.name) else {
             self.execute(&create_table(&DuckDialect, &dataset, table))?;
             let columns = table.columns.iter().map(|c| c.name.clone()).collect();
-            let open = OpenTable { columns, before: 0, appended: 0, writer: None };
+            let open = OpenTable { columns, before: 0, appended: 0, emptied: false, writer: None };
             self.tables.insert(table.name.clone(), open);
             return Ok(());
         };
@@ -199,6 +230,18 @@ impl Inner {
         Ok(())
     }
 
+    /// Asks for a whole number in the load's transaction.
+    pub(crate) fn number(&mut self, sql: &str) -> Result<u64> {
+        let connection = self.connection.as_mut().ok_or_else(|| Error::internal("the load is over"))?;
+        let number = connection.number(sql).map_err(|m| from_message(&m, &self.path))?;
+        Ok(number.try_into().unwrap_or(0)) // counts are not negative
+    }
+
+    /// Returns true when the table has that column already.
+    pub(crate) fn has_column(&self, table: &str, column: &str) -> bool {
+        self.tables.get(table).is_some_and(|t| t.columns.iter().any(|c| c.eq_ignore_ascii_case(column)))
+    }
+
     /// Brings everything appended into the tables.
     pub(crate) fn flush(&mut self) -> Result<()> {
         for (name, table) in &mut self.tables {
@@ -251,7 +294,10 @@ fn existing_tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<BTre
     for name in table_names(c, dataset)? {
         let sql = format!("SELECT count(*) FROM {}.{}", identifier(dataset), identifier(&name));
         let before: i64 = c.query_row(&sql, [], |r| r.get(0))?;
-        tables.insert(name, OpenTable { columns: Vec::new(), before: before as u64, appended: 0, writer: None });
+        tables.insert(
+            name,
+            OpenTable { columns: Vec::new(), before: before as u64, appended: 0, emptied: false, writer: None },
+        );
     }
     let sql = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ? ORDER BY table_name, column_index";
     let mut statement = c.prepare(sql)?;

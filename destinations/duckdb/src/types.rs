@@ -8,6 +8,11 @@ use longshore_sql::Dialect;
 pub(crate) struct DuckDialect;
 
 impl Dialect for DuckDialect {
+    /// Rows of a staging table stand in the order they were appended.
+    fn staged_order(&self, _row_id: &str) -> String {
+        "rowid".to_owned()
+    }
+
     fn type_name(&self, data_type: DataType) -> &'static str {
         match data_type {
             DataType::Text => "VARCHAR",

@@ -9,6 +9,7 @@
 mod assemble;
 mod builder;
 mod coerce;
+mod identity;
 mod native_id;
 pub mod row_id;
 mod rows;
