@@ -1,5 +1,6 @@
 //! What can be written on the command line.
 
+use crate::write_args::WriteArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -96,6 +97,9 @@ pub(crate) struct LoadArgs {
     /// Names and form of the loader's own columns and tables
     #[arg(long, value_enum, default_value_t = SystemColumns::Native)]
     pub(crate) system_columns: SystemColumns,
+
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
 
     /// What to do with records that are not JSON
     #[arg(long, value_enum, default_value_t = OnError::Fail)]

@@ -7,6 +7,7 @@ mod place;
 mod progress;
 mod say;
 mod summary;
+mod write_args;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -69,6 +69,7 @@ fn settings(args: &LoadArgs) -> Result<Settings> {
         max_nesting: args.max_nesting,
         json_columns: paths(&args.json_columns)?,
         hints: args.hint.iter().map(|h| hint(h)).collect::<Result<_>>()?,
+        write: args.write.rules(system)?,
         ..Settings::new(&table, system)
     })
 }
@@ -125,8 +126,7 @@ fn fingerprint(args: &LoadArgs, place: &Place) -> Result<String> {
             args.max_nesting,
             &args.json_columns,
             &args.hint,
-            args.system_columns,
-            args.on_error,
+            (args.system_columns, args.on_error, &args.write),
             &place.dataset,
             urls
         )
