@@ -11,11 +11,11 @@ use longshore_core::schema::{SystemColumns, SystemTable};
 use longshore_sql::{literal, qualified, system_table};
 
 /// Commits what was staged and says what the tables hold now.
-pub(crate) fn commit(load: &mut Inner, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
+pub(crate) fn commit(load: &mut Inner, manifest: &Manifest, staged: &[Staged], threads: usize) -> Result<CommitOutcome> {
     if is_committed(load, manifest)? {
         return Ok(CommitOutcome::AlreadyCommitted);
     }
-    for receipt in staged {
+    for receipt in staged.iter().filter(|r| r.rows > 0) {
         if !load.tables.contains_key(&receipt.table) {
             return Err(Error::internal("a receipt names a table that was not staged").with("table", &receipt.table));
         }
@@ -24,9 +24,7 @@ pub(crate) fn commit(load: &mut Inner, manifest: &Manifest, staged: &[Staged]) -
         load.ensure_table(table)?;
     }
     write_records(load, manifest)?;
-    load.flush()?;
-    // Until here one thread compressed what came; what is left of every table is done by all.
-    load.execute(&format!("SET threads = {}", load.threads))?;
+    load.use_threads(threads)?;
     load.execute("COMMIT")?;
     load.keep_file();
     count_back(load, manifest).map(CommitOutcome::Committed)

@@ -108,6 +108,7 @@ pub fn normalize(
         }
     }
     let rows = walker.rows;
+    rows.teach(shape);
     let changed = base != (shape.version, shape.epoch);
     Ok(NormalizedBlock { rows, base, changed, read, rejects })
 }

@@ -29,7 +29,8 @@ pub(super) struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     pub(super) fn new(shape: &'a mut Shape, bytes: &'a [u8]) -> Self {
-        Walker { shape, rows: BlockRows::default(), bytes, dicts: Vec::new(), lists: Vec::new(), scratch: Vec::new() }
+        let rows = BlockRows::with_room(shape);
+        Walker { shape, rows, bytes, dicts: Vec::new(), lists: Vec::new(), scratch: Vec::new() }
     }
 
     /// Takes the record, or with `pages` the elements of the array, on the tape; returns how many.
