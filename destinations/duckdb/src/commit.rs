@@ -11,7 +11,12 @@ use longshore_core::schema::{SystemColumns, SystemTable};
 use longshore_sql::{literal, qualified, system_table};
 
 /// Commits what was staged and says what the tables hold now.
-pub(crate) fn commit(load: &mut Inner, manifest: &Manifest, staged: &[Staged], threads: usize) -> Result<CommitOutcome> {
+pub(crate) fn commit(
+    load: &mut Inner,
+    manifest: &Manifest,
+    staged: &[Staged],
+    threads: usize,
+) -> Result<CommitOutcome> {
     if is_committed(load, manifest)? {
         return Ok(CommitOutcome::AlreadyCommitted);
     }

@@ -1,9 +1,9 @@
 //! Batches that wait to be inserted, and which go next.
 //!
-//! DuckDB stores rows in groups of [`UNIT_ROWS`]. A thread that inserts exactly that many compresses
-//! and writes a group of its own, beside other threads; fewer rows are gathered by one thread, in
-//! memory, until a group is full. So rows wait here until a table has a whole unit, as long as the
-//! memory for waiting rows lasts.
+//! DuckDB stores rows in groups of [`UNIT_ROWS`]. Usually one thread gathers a table's rows until a
+//! group is full, and compresses and writes it while the input is still being read. Where that is
+//! slower than the input comes, rows pile up here; once a table has whole groups for several
+//! threads, each of them makes one of its own.
 
 use arrow_array::RecordBatch;
 use longshore_core::schema::Table;
@@ -12,6 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Rows of a DuckDB row group.
 pub(crate) const UNIT_ROWS: usize = 122_880;
+
+/// Less than this is not worth a statement while more may come.
+const LEAST_BYTES: usize = 1 << 20;
 
 /// Rows that one thread inserts.
 pub(crate) type Unit = Vec<Waiting>;
@@ -56,8 +59,6 @@ struct WaitingTable {
     name: String,
     batches: VecDeque<Waiting>,
     rows: usize,
-    /// Rows went in before a unit was whole: the table's rows are too wide to wait for one.
-    wide: bool,
 }
 
 /// Why nothing more comes.
@@ -93,7 +94,7 @@ impl Queue {
             Some(index) => index,
             None => {
                 let batches = VecDeque::new();
-                state.tables.push(WaitingTable { name: table.name.clone(), batches, rows: 0, wide: false });
+                state.tables.push(WaitingTable { name: table.name.clone(), batches, rows: 0 });
                 state.tables.len() - 1
             }
         };
@@ -151,26 +152,25 @@ impl State {
     }
 }
 
-/// Chooses: whole units, as many as there are threads; what takes most room when there is none left;
-/// at the end whatever waits.
+/// Chooses: whole units of a table that has some for several threads; otherwise what takes most room,
+/// unless it is too little to be worth a statement and more may come.
 fn next_run(tables: &mut [WaitingTable], threads: usize, is_full: bool, is_complete: bool) -> Option<Run> {
-    let units = |t: &WaitingTable| if t.wide { 0 } else { t.rows / UNIT_ROWS };
-    if let Some(table) = tables.iter_mut().filter(|t| units(t) > 0).max_by_key(|t| units(t)) {
-        let count = units(table).min(threads);
-        return Some(Run { units: (0..count).map(|_| table.take(UNIT_ROWS)).collect() });
+    let largest = tables.iter_mut().filter(|t| t.rows > 0).max_by_key(|t| t.bytes())?;
+    let units = (largest.rows / UNIT_ROWS).min(threads);
+    if units > 1 {
+        return Some(Run { units: (0..units).map(|_| largest.take(UNIT_ROWS)).collect() });
     }
-    let bytes = |t: &WaitingTable| t.batches.iter().map(|w| w.held.bytes).sum::<usize>();
-    let waiting = tables.iter_mut().filter(|t| t.rows > 0);
-    let table = match (is_full, is_complete) {
-        (true, _) => waiting.max_by_key(|t| bytes(t))?,
-        (_, true) => waiting.into_iter().next()?,
-        _ => return None,
-    };
-    table.wide = !is_complete;
-    Some(Run { units: VecDeque::from([table.take(usize::MAX)]) })
+    if is_full || is_complete || largest.bytes() >= LEAST_BYTES {
+        return Some(Run { units: VecDeque::from([largest.take(usize::MAX)]) });
+    }
+    None
 }
 
 impl WaitingTable {
+    fn bytes(&self) -> usize {
+        self.batches.iter().map(|w| w.held.bytes).sum()
+    }
+
     /// Takes the first rows, cutting the last batch where it has more.
     fn take(&mut self, rows: usize) -> Unit {
         let mut unit = Vec::new();
@@ -214,5 +214,72 @@ impl Drop for Held {
             self.queue.lock().bytes -= self.bytes;
             self.queue.changed.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::Int64Array;
+    use arrow_schema::{DataType, Field, Schema};
+
+    const BYTES: usize = 64 << 20;
+
+    fn push(queue: &Arc<Queue>, table: &str, rows: usize) {
+        let column = Arc::new(Int64Array::from_iter_values(0..rows as i64));
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        let batch = RecordBatch::try_new(schema, vec![column]).unwrap();
+        assert!(queue.push(&Arc::new(Table::new(table, None)), batch));
+    }
+
+    fn shape(run: &Run) -> Vec<usize> {
+        run.units.iter().map(|u| u.iter().map(|w| w.rows.num_rows()).sum()).collect()
+    }
+
+    #[test]
+    fn whole_groups_go_to_several_threads_and_the_rest_to_one() {
+        let queue = Queue::new(BYTES, 2);
+        push(&queue, "small", 10);
+        for _ in 0..5 {
+            push(&queue, "large", 50_000);
+        }
+        assert_eq!(shape(&queue.next().unwrap()), [UNIT_ROWS, UNIT_ROWS]);
+        queue.complete();
+        assert_eq!(shape(&queue.next().unwrap()), [250_000 - 2 * UNIT_ROWS]);
+        assert_eq!(shape(&queue.next().unwrap()), [10]);
+        assert!(queue.next().is_none());
+        assert_eq!(queue.lock().bytes, 0);
+    }
+
+    #[test]
+    fn rows_of_one_thread_keep_their_order() {
+        let queue = Queue::new(BYTES, 1);
+        push(&queue, "t", 200_000);
+        push(&queue, "t", 100_000);
+        assert_eq!(shape(&queue.next().unwrap()), [300_000]);
+    }
+
+    #[test]
+    fn a_batch_that_finds_no_room_makes_the_others_go() {
+        let queue = Queue::new(1000, 2);
+        push(&queue, "t", 100);
+        let other = Arc::clone(&queue);
+        let pushing = std::thread::spawn(move || push(&other, "t", 100));
+        let run = queue.next().unwrap();
+        assert_eq!(shape(&run), [100]);
+        drop(run);
+        pushing.join().unwrap();
+        queue.complete();
+        assert_eq!(shape(&queue.next().unwrap()), [100]);
+    }
+
+    #[test]
+    fn a_stopped_queue_takes_nothing_and_gives_nothing() {
+        let queue = Queue::new(BYTES, 2);
+        push(&queue, "t", 100);
+        queue.stop();
+        assert!(queue.next().is_none());
+        let rows = RecordBatch::new_empty(Arc::new(Schema::empty()));
+        assert!(!queue.push(&Arc::new(Table::new("t", None)), rows));
     }
 }
