@@ -90,12 +90,22 @@ fn count_back(load: &Inner, manifest: &Manifest) -> Result<Vec<TableCount>> {
     let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
     let failed = |m: String| from_message(&m, &load.path);
     let reader = connection.database().reader().map_err(failed)?;
-    let mut counts = Vec::new();
-    for wanted in &manifest.tables {
-        let sql = format!("SELECT count(*) FROM {}", qualified(&load.opening.target.dataset, &wanted.table));
-        let now: i64 = reader.query_row(&sql, [], |r| r.get(0)).map_err(|e| failed(e.to_string()))?;
-        let before = load.tables.get(&wanted.table).map_or(0, |t| t.before);
-        counts.push(TableCount { table: wanted.table.clone(), rows: (now as u64).saturating_sub(before) });
+    // One statement: for a small load, asking table by table would be a good part of its time.
+    let count = |(i, t): (usize, &TableCount)| {
+        format!("SELECT {i} AS i, count(*) FROM {}", qualified(&load.opening.target.dataset, &t.table))
+    };
+    let counts: Vec<String> = manifest.tables.iter().enumerate().map(count).collect();
+    if counts.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(counts)
+    let sql = format!("{} ORDER BY i", counts.join(" UNION ALL "));
+    let now: Vec<i64> = reader
+        .prepare(&sql)
+        .and_then(|mut s| s.query_map([], |r| r.get(1))?.collect())
+        .map_err(|e| failed(e.to_string()))?;
+    let brought = |(wanted, now): (&TableCount, i64)| {
+        let before = load.tables.get(&wanted.table).map_or(0, |t| t.before);
+        TableCount { table: wanted.table.clone(), rows: (now as u64).saturating_sub(before) }
+    };
+    Ok(manifest.tables.iter().zip(now).map(brought).collect())
 }

@@ -161,9 +161,11 @@ impl Drop for StopAtEnd<'_> {
 impl Inner {
     fn begin(database: Arc<Database>, path: &Path, opening: &Opening, is_new: bool) -> Result<Self> {
         let failed = |m: String| from_message(&m, path);
-        let reader = database.reader().map_err(failed)?;
-        let tables = existing_tables(&reader, &opening.target.dataset).map_err(|e| failed(e.to_string()))?;
-        drop(reader);
+        let tables = match is_new {
+            true => BTreeMap::new(),
+            false => existing_tables(&database.reader().map_err(failed)?, &opening.target.dataset)
+                .map_err(|e| failed(e.to_string()))?,
+        };
         let mut connection = Connection::new(database).map_err(failed)?;
         let scan = Scan::register(&mut connection).map_err(failed)?;
         connection.execute("SET threads = 1").map_err(failed)?;
