@@ -1,6 +1,6 @@
 //! What one SQL database writes differently from another.
 
-use longshore_core::schema::DataType;
+use longshore_core::schema::{DataType, SystemColumns};
 
 /// The particulars of a database's SQL.
 ///
@@ -9,9 +9,10 @@ pub trait Dialect {
     /// Returns the column type that holds that data type.
     fn type_name(&self, data_type: DataType) -> &'static str;
 
-    /// Returns an expression that orders staged rows as their records came; by default the row id, which
-    /// rises in native mode.
-    fn staged_order(&self, row_id: &str) -> String {
+    /// Returns the column that orders staged rows as their records came. In native mode that is the row id, which
+    /// rises; in dlt mode ids tell nothing, and the destination needs something of its own.
+    fn staged_order(&self, system: SystemColumns, row_id: &str) -> String {
+        let _ = system;
         row_id.to_owned()
     }
 

@@ -85,7 +85,7 @@ impl<'a> Plan<'a> {
             family,
             target: qualified(family.dataset, &root.name),
             staged,
-            order: dialect.staged_order(&row_id),
+            order: dialect.staged_order(family.system, &row_id),
             row_id,
             primary_key: keys(&write.primary_key)?,
             merge_key: keys(&write.merge_key)?,

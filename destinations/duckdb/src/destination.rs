@@ -3,7 +3,7 @@
 use crate::config::{Config, DEFAULT_MEMORY};
 use crate::error::{from_message, is_locked};
 use crate::ffi::{Access, Database};
-use crate::stage::DuckLoad;
+use crate::stage::{DuckLoad, Resources};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
@@ -134,7 +134,9 @@ impl Destination for DuckDb {
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
         let is_new = !self.config.path.exists();
         let database = self.open(Access::Write).await?;
-        Ok(Box::new(DuckLoad::begin(database, self.path(), opening, is_new, self.threads())?))
+        let memory = self.config.memory.unwrap_or(DEFAULT_MEMORY);
+        let resources = Resources { threads: self.threads(), waiting_bytes: (memory / 3) as usize };
+        Ok(Box::new(DuckLoad::begin(database, self.path(), opening, is_new, resources)?))
     }
 
     async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {

@@ -3,13 +3,18 @@
 use crate::stage::Inner;
 use crate::types::DuckDialect;
 use longshore_core::error::{Error, ErrorKind, Result};
-use longshore_core::package::{Manifest, TableCount};
+use longshore_core::package::{LoadId, Manifest, TableCount};
 use longshore_core::schema::{ColumnRole, SystemColumns, Table};
 use longshore_sql::{Family, checks, identifier, merge, qualified, root_ids};
 
+/// The table that holds rows to be merged until the commit; made and dropped in the load's transaction.
+pub(crate) fn staging(table: &Table, load_id: &LoadId) -> Table {
+    Table { name: format!("_staging_{load_id}_{}", table.name), ..table.clone() }
+}
+
 /// Tables of the load that hold rows to be merged, by their own names.
 pub(crate) fn merged_tables(load: &Inner, manifest: &Manifest) -> Vec<Table> {
-    let staged = |t: &&Table| t.write.merges() && load.tables.contains_key(&load.staging(t).name);
+    let staged = |t: &&Table| t.write.merges() && load.tables.contains_key(&staging(t, &manifest.load_id).name);
     manifest.schema.tables.iter().filter(staged).cloned().collect()
 }
 
@@ -37,14 +42,13 @@ pub(crate) fn merge_all(load: &mut Inner, manifest: &Manifest, staged: &[Table])
     let dataset = load.opening.target.dataset.clone();
     let mut counts = Vec::new();
     for table in staged {
-        let whole = Table { name: load.staging(table).name, ..table.clone() };
+        let whole = staging(table, &manifest.load_id);
         load.ensure_table(&whole)?;
-        load.flush()?;
         let rows = load.number(&format!("SELECT count(*) FROM {}", qualified(&dataset, &whole.name)))?;
         counts.push(TableCount { table: table.name.clone(), rows });
     }
     let names: Vec<(String, String)> =
-        staged.iter().map(|t| (t.name.clone(), qualified(&dataset, &load.staging(t).name))).collect();
+        staged.iter().map(|t| (t.name.clone(), qualified(&dataset, &staging(t, &manifest.load_id).name))).collect();
     let staged_name = |table: &str| names.iter().find(|(name, _)| name == table).map(|(_, staged)| staged.clone());
     for root in manifest.merged() {
         let family = Family {

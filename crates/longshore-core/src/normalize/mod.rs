@@ -109,6 +109,7 @@ pub fn normalize(
         }
     }
     let rows = walker.rows;
+    rows.teach(shape);
     let changed = base != (shape.version, shape.epoch);
     Ok(NormalizedBlock { rows, base, changed, read, rejects })
 }

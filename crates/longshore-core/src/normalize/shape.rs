@@ -4,6 +4,7 @@
 //! once per distinct key and found again by comparing bytes. Everything that decides where a value
 //! goes is either in the schema or follows from it by fixed rules; the trie is only a cache.
 
+use super::rows::Usual;
 use super::settings::Settings;
 use crate::naming;
 use crate::schema::{Alias, AliasKind, Column, ColumnRole, DataType, Schema, SystemColumns, Table};
@@ -47,6 +48,8 @@ pub(super) struct TableShape {
     roots: Vec<(i64, NodeId)>,
     /// True once the table has its system columns.
     pub(super) complete: bool,
+    /// Only for speed.
+    pub(super) usual: Usual,
 }
 
 /// A dict at one place of a table's rows.
@@ -161,6 +164,7 @@ impl Shape {
             columns,
             roots: Vec::new(),
             complete: table.system(ColumnRole::RowId).is_some(),
+            usual: Usual::default(),
         });
         self.schema.tables.push(table);
         id

@@ -31,16 +31,8 @@ pub(super) struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     pub(super) fn new(shape: &'a mut Shape, bytes: &'a [u8]) -> Self {
-        let identity = Identity::of(shape);
-        Walker {
-            identity,
-            shape,
-            rows: BlockRows::default(),
-            bytes,
-            dicts: Vec::new(),
-            lists: Vec::new(),
-            scratch: Vec::new(),
-        }
+        let (identity, rows) = (Identity::of(shape), BlockRows::with_room(shape));
+        Walker { identity, shape, rows, bytes, dicts: Vec::new(), lists: Vec::new(), scratch: Vec::new() }
     }
 
     /// Takes the record, or with `pages` the elements of the array, on the tape; returns how many.
