@@ -11,11 +11,11 @@ use longshore_core::error::{Error, Result};
 use longshore_core::schema::{Column, DataType, Table};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
-use parquet::basic::{Compression as Codec, Encoding, ZstdLevel};
+use parquet::basic::{Compression as Codec, Encoding, LogicalType, Type as PhysicalType, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{ColumnPath, TypePtr};
+use parquet::schema::types::{ColumnPath, Type, TypePtr};
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Shape {
         let arrow: SchemaRef = Arc::new(ArrowSchema::new(table.columns.iter().map(field).collect::<Vec<_>>()));
         let properties = Arc::new(properties(compression, table, first));
         let schema = ArrowSchemaConverter::new().convert(&arrow).map_err(|e| failed(e, table))?;
-        let root = schema.root_schema_ptr();
+        let root = with_json(&schema.root_schema_ptr(), table).map_err(|e| failed(e, table))?;
         let plain = SerializedFileWriter::new(io::sink(), Arc::clone(&root), Arc::clone(&properties));
         let plain = plain.map_err(|e| failed(e, table))?;
         let columns = ArrowRowGroupWriterFactory::new(&plain, Arc::clone(&arrow));
@@ -90,14 +90,24 @@ pub(crate) fn finish(writer: SerializedFileWriter<Sink>) -> Result<Sink> {
     writer.into_inner().map_err(unwritten)
 }
 
-/// JSON columns say so, as Parquet's own type for them. All columns may be null but system columns: so a
-/// later file may lack them.
+/// All columns may be null but system columns, so a later file may lack them.
 fn field(column: &Column) -> Field {
-    let field = Field::new(&column.name, column.data_type.arrow(), column.nullable);
-    match column.data_type {
-        DataType::Json => field.with_extension_type(arrow_schema::extension::Json::default()),
-        _ => field,
-    }
+    Field::new(&column.name, column.data_type.arrow(), column.nullable)
+}
+
+/// Returns the schema with JSON columns that say so, as Parquet's own type for them.
+fn with_json(root: &TypePtr, table: &Table) -> Result<TypePtr, ParquetError> {
+    let fields = root.get_fields().iter().zip(&table.columns).map(|(field, column)| {
+        if column.data_type != DataType::Json {
+            return Ok(Arc::clone(field));
+        }
+        let made = Type::primitive_type_builder(field.name(), PhysicalType::BYTE_ARRAY)
+            .with_repetition(field.get_basic_info().repetition())
+            .with_logical_type(Some(LogicalType::Json));
+        made.build().map(Arc::new)
+    });
+    let fields = fields.collect::<Result<Vec<_>, ParquetError>>()?;
+    Type::group_type_builder(root.name()).with_fields(fields).build().map(Arc::new)
 }
 
 fn properties(compression: Compression, table: &Table, first: &[RecordBatch]) -> WriterProperties {

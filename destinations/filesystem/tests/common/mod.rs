@@ -1,5 +1,9 @@
 //! What the tests of this crate share.
-#![allow(dead_code)] // each test binary uses a part
+#![allow(dead_code, unreachable_pub)] // each test binary uses a part
+
+pub mod buckets;
+pub mod proxy;
+pub mod servers;
 
 use longshore_core::Result;
 use longshore_core::connect::Connection;
