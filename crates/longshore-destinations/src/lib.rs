@@ -76,7 +76,18 @@ mod tests {
     #[cfg(feature = "filesystem")]
     #[test]
     fn a_bare_path_is_a_folder() {
-        for url in ["./out", "out/x", "/data", "~/out", ".", "./a:b/c", "out/?format=csv", "s3://b/p", "abfss://c@a/p", "filesystem"] {
+        for url in [
+            "./out",
+            "out/x",
+            "/data",
+            "~/out",
+            ".",
+            "./a:b/c",
+            "out/?format=csv",
+            "s3://b/p",
+            "abfss://c@a/p",
+            "filesystem",
+        ] {
             assert_eq!(kind(url).unwrap().name, "filesystem", "{url}");
         }
         assert!(kind("out").is_err());

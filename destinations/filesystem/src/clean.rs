@@ -95,7 +95,12 @@ fn clean_staging(root: &Path, dataset: &str, dry_run: bool, report: &mut Report)
             .flatten()
             .flatten()
             .filter(|f| f.file_name() != "lock")
-            .map(|f| (f.path().strip_prefix(root).unwrap_or(&f.path()).display().to_string(), f.metadata().map_or(0, |m| m.len())))
+            .map(|f| {
+                (
+                    f.path().strip_prefix(root).unwrap_or(&f.path()).display().to_string(),
+                    f.metadata().map_or(0, |m| m.len()),
+                )
+            })
             .collect();
         if remove_staging(&load.path(), dry_run) {
             report.bytes += files.iter().map(|(_, bytes)| bytes).sum::<u64>();

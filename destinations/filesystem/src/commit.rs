@@ -45,7 +45,8 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
     if load.store.read(&pending).await?.is_none() {
         return Err(Error::new(ErrorKind::Unavailable, "what was staged was cleaned away before the commit"));
     }
-    let bytes = serde_json::to_vec_pretty(&made).map_err(|e| Error::internal("a manifest cannot be written").source(e))?;
+    let bytes =
+        serde_json::to_vec_pretty(&made).map_err(|e| Error::internal("a manifest cannot be written").source(e))?;
     let is_ours = load.store.create(&manifest_path, bytes).await?;
     let standing = manifest::read(&load.store, &manifest_path).await?;
     let Some(standing) = standing else {
@@ -53,11 +54,13 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
     };
     // Counts from here on; what is left to do, the next command can do.
     let _ = load.store.delete(&pending).await;
-    let _ = records::prune_states(&load.store, &target, manifest.schema.system_columns, load.config.max_state_files).await;
+    let _ =
+        records::prune_states(&load.store, &target, manifest.schema.system_columns, load.config.max_state_files).await;
     if !is_ours && standing.attempt != *load.attempt {
         return Ok(CommitOutcome::AlreadyCommitted);
     }
-    let rows = |table: &str| standing.tables.iter().filter(|t| t.table == table).flat_map(|t| &t.added).map(|f| f.rows).sum();
+    let rows =
+        |table: &str| standing.tables.iter().filter(|t| t.table == table).flat_map(|t| &t.added).map(|f| f.rows).sum();
     let counts = manifest.tables.iter().map(|t| TableCount { table: t.table.clone(), rows: rows(&t.table) }).collect();
     Ok(CommitOutcome::Committed(counts))
 }
@@ -77,7 +80,11 @@ pub(crate) fn data_path(config: &Config, opening: &Opening, table: &str, number:
 }
 
 /// Gives every file its path, and every table of the schema its entry.
-fn plan(load: &Context, manifest: &Manifest, mut files: BTreeMap<String, Vec<StagedFile>>) -> (Vec<TableFiles>, Vec<StagedFile>) {
+fn plan(
+    load: &Context,
+    manifest: &Manifest,
+    mut files: BTreeMap<String, Vec<StagedFile>>,
+) -> (Vec<TableFiles>, Vec<StagedFile>) {
     let rejects = rejects_table(manifest.schema.system_columns);
     let mut tables: Vec<&Table> = manifest.schema.tables.iter().collect();
     if files.contains_key(&rejects.name) {
@@ -108,7 +115,9 @@ async fn announce(load: &Context, path: &str, manifest: &Manifest, paths: Vec<St
         attempt: load.attempt.to_string(),
         paths,
     };
-    let bytes = |note: &Pending| serde_json::to_vec_pretty(note).map_err(|e| Error::internal("a note cannot be written").source(e));
+    let bytes = |note: &Pending| {
+        serde_json::to_vec_pretty(note).map_err(|e| Error::internal("a note cannot be written").source(e))
+    };
     let earlier = load.store.read(path).await?.and_then(|b| serde_json::from_slice::<Pending>(&b).ok());
     if let Some(earlier) = earlier {
         let stale: Vec<String> = earlier.paths.into_iter().filter(|p| !paths.contains(p)).collect();
@@ -152,7 +161,13 @@ async fn write_records(load: &Context, records: &Records, system: SystemColumns)
     Ok(())
 }
 
-fn file_manifest(load: &Context, manifest: &Manifest, records: &Records, tables: Vec<TableFiles>, now: DateTime<Utc>) -> FileManifest {
+fn file_manifest(
+    load: &Context,
+    manifest: &Manifest,
+    records: &Records,
+    tables: Vec<TableFiles>,
+    now: DateTime<Utc>,
+) -> FileManifest {
     FileManifest {
         format: FORMAT,
         load_id: manifest.load_id.clone(),

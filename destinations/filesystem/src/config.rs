@@ -300,7 +300,9 @@ impl Settings {
             }
             "extra_placeholders" => {
                 self.extra_placeholders = serde_json::from_str(&value).map_err(|e| {
-                    Error::config("extra_placeholders is not a JSON object").hint(r#"such as {"region":"eu"}"#).source(e)
+                    Error::config("extra_placeholders is not a JSON object")
+                        .hint(r#"such as {"region":"eu"}"#)
+                        .source(e)
                 })?;
             }
             _ => options.push((key.to_owned(), value)),
@@ -318,7 +320,9 @@ impl Settings {
                 Value::Number(number) => number.to_string(),
                 Value::Bool(yes) => yes.to_string(),
                 _ => {
-                    return Err(Error::config("an extra placeholder is neither text nor number").with("placeholder", name));
+                    return Err(
+                        Error::config("an extra placeholder is neither text nor number").with("placeholder", name)
+                    );
                 }
             };
             extra_placeholders.insert(name, text);
@@ -403,7 +407,12 @@ fn location(
 }
 
 /// A folder: of a `file:` URL with its escapes undone, or a path as it is.
-fn folder(place: &str, of_url: Option<String>, connection: &Connection, query: &[(String, String)]) -> Result<Location> {
+fn folder(
+    place: &str,
+    of_url: Option<String>,
+    connection: &Connection,
+    query: &[(String, String)],
+) -> Result<Location> {
     if let Some((key, _)) = query.first() {
         return Err(unknown_option(key, &QUERY_KEYS));
     }
@@ -482,7 +491,8 @@ fn size(key: &str, value: Option<&Value>) -> Result<Option<u64>> {
         "g" | "gb" | "gib" => Some(30),
         _ => None,
     };
-    let parsed = digits.parse::<u64>().ok().zip(shift).map(|(n, shift)| n.saturating_mul(1 << shift)).filter(|n| *n > 0);
+    let parsed =
+        digits.parse::<u64>().ok().zip(shift).map(|(n, shift)| n.saturating_mul(1 << shift)).filter(|n| *n > 0);
     parsed.map(Some).ok_or_else(|| {
         Error::config(format!("{key} is no size")).with("value", text).hint("write a number, or one with KB, MB or GB")
     })
@@ -534,7 +544,8 @@ mod tests {
     fn the_url_shows_no_secret() {
         let settings = json!({"credentials": {"aws_access_key_id": "AK", "aws_secret_access_key": "hush",
             "endpoint_url": "http://localhost:9000", "region_name": "eu-west-1"}});
-        let config = Config::from_connection(&connection("s3://b/p", settings, &[("AWS_SESSION_TOKEN", "hush")])).unwrap();
+        let config =
+            Config::from_connection(&connection("s3://b/p", settings, &[("AWS_SESSION_TOKEN", "hush")])).unwrap();
         let url = config.url();
         assert!(!url.contains("hush") && !url.contains("AK"), "{url}");
         assert!(url.contains("endpoint") && url.contains("eu-west-1"), "{url}");

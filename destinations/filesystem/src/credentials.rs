@@ -197,7 +197,17 @@ fn from_settings(
     credentials: &Map<String, Value>,
     profile: &mut Option<String>,
 ) -> Result<()> {
-    let google = ["project_id", "private_key", "private_key_id", "client_email", "token_uri", "type", "client_id", "client_secret", "refresh_token"];
+    let google = [
+        "project_id",
+        "private_key",
+        "private_key_id",
+        "client_email",
+        "token_uri",
+        "type",
+        "client_id",
+        "client_secret",
+        "refresh_token",
+    ];
     for (key, value) in credentials {
         let text = match value {
             Value::Null => continue,
@@ -215,10 +225,24 @@ fn from_settings(
             Own::Other => options.offer(key, &text),
         };
         if !known {
-            return Err(unknown_option(key, &["aws_access_key_id", "aws_secret_access_key", "aws_session_token",
-                "region_name", "endpoint_url", "profile_name", "s3_url_style", "azure_storage_account_name",
-                "azure_storage_account_key", "azure_storage_sas_token", "private_key", "client_email"])
-                .with("section", "credentials"));
+            return Err(unknown_option(
+                key,
+                &[
+                    "aws_access_key_id",
+                    "aws_secret_access_key",
+                    "aws_session_token",
+                    "region_name",
+                    "endpoint_url",
+                    "profile_name",
+                    "s3_url_style",
+                    "azure_storage_account_name",
+                    "azure_storage_account_key",
+                    "azure_storage_sas_token",
+                    "private_key",
+                    "client_email",
+                ],
+            )
+            .with("section", "credentials"));
         }
     }
     Ok(())
@@ -228,7 +252,13 @@ fn from_settings(
 fn aws_defaults(options: &mut Options, connection: &Connection, profile: Option<String>) -> Result<()> {
     options.offer("checksum_algorithm", "SHA256");
     let asked = profile.or_else(|| connection.env("AWS_PROFILE").map(str::to_owned));
-    let given = ["aws_access_key_id", "aws_skip_signature", "aws_web_identity_token_file", "aws_container_credentials_relative_uri", "aws_container_credentials_full_uri"];
+    let given = [
+        "aws_access_key_id",
+        "aws_skip_signature",
+        "aws_web_identity_token_file",
+        "aws_container_credentials_relative_uri",
+        "aws_container_credentials_full_uri",
+    ];
     if asked.is_none() && given.iter().any(|k| options.has(k)) {
         return Ok(());
     }
@@ -260,8 +290,10 @@ fn aws_defaults(options: &mut Options, connection: &Connection, profile: Option<
         && !found.contains_key("web_identity_token_file")
         && asked.is_some()
     {
-        return Err(Error::config(format!("the profile '{wanted}' has its credentials by {key}, which is not supported"))
-            .hint(format!("run: eval \"$(aws configure export-credentials --profile {wanted} --format env)\"")));
+        return Err(Error::config(format!(
+            "the profile '{wanted}' has its credentials by {key}, which is not supported"
+        ))
+        .hint(format!("run: eval \"$(aws configure export-credentials --profile {wanted} --format env)\"")));
     }
     for (key, value) in found {
         match key.as_str() {
@@ -311,7 +343,12 @@ fn google_defaults(options: &mut Options, connection: &Connection, credentials: 
         options.offer("skip_signature", "true");
         options.offer("allow_http", "true");
     }
-    let given = ["google_service_account", "google_service_account_key", "google_application_credentials", "google_skip_signature"];
+    let given = [
+        "google_service_account",
+        "google_service_account_key",
+        "google_application_credentials",
+        "google_skip_signature",
+    ];
     if let Some(home) = connection.env("HOME").filter(|_| !given.iter().any(|k| options.has(k))) {
         let file = Path::new(home).join(".config/gcloud/application_default_credentials.json");
         if file.is_file() {

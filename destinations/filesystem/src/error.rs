@@ -47,7 +47,13 @@ pub(crate) fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, a
     let has = |words: &[&str]| words.iter().any(|w| text.contains(w));
     let error = |kind, message: String| Error::new(kind, message).with("bucket", bucket).with("key", key);
     let what = action.words();
-    let expired = ["ExpiredToken", "TokenRefreshRequired", "RequestExpired", "token has expired", "AuthenticationFailed: expired"];
+    let expired = [
+        "ExpiredToken",
+        "TokenRefreshRequired",
+        "RequestExpired",
+        "token has expired",
+        "AuthenticationFailed: expired",
+    ];
     let made = if has(&expired) {
         // A provider brings new credentials for the next try; constant ones have to be changed.
         error(ErrorKind::Unavailable, format!("the object cannot be {what}: the credentials have expired"))
@@ -55,17 +61,30 @@ pub(crate) fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, a
     } else if has(&["NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"]) {
         error(ErrorKind::Destination, "there is no such bucket".to_owned())
             .hint("make it first: Longshore makes no buckets; and check the endpoint and region")
-    } else if has(&["InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthorizationHeaderMalformed", "AuthenticationFailed"]) {
+    } else if has(&[
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "AuthorizationHeaderMalformed",
+        "AuthenticationFailed",
+    ]) {
         error(ErrorKind::Destination, format!("the object cannot be {what}: the store does not know these credentials"))
             .hint("check key, secret and region")
-    } else if matches!(e, StoreError::PermissionDenied { .. }) || has(&["AccessDenied", "AuthorizationPermissionMismatch", "403 Forbidden"]) {
+    } else if matches!(e, StoreError::PermissionDenied { .. })
+        || has(&["AccessDenied", "AuthorizationPermissionMismatch", "403 Forbidden"])
+    {
         let permission = action.permission(cloud);
         error(ErrorKind::Destination, format!("the object cannot be {what}: the permission {permission} is missing"))
             .hint(format!("give the credentials {permission} on the bucket and run the same command again"))
     } else if matches!(e, StoreError::Unauthenticated { .. }) {
         error(ErrorKind::Destination, format!("the object cannot be {what}: the store wants credentials"))
             .hint("set them in the environment, a profile, or the destination's settings")
-    } else if has(&["no providers", "169.254.169.254", "metadata.google.internal", "MissingAccount", "Account must be specified"]) {
+    } else if has(&[
+        "no providers",
+        "169.254.169.254",
+        "metadata.google.internal",
+        "MissingAccount",
+        "Account must be specified",
+    ]) {
         error(ErrorKind::Destination, format!("the object cannot be {what}: no credentials were found"))
             .hint("set them in the environment, a profile, or the destination's settings")
     } else if matches!(e, StoreError::NotFound { .. }) {
@@ -88,9 +107,12 @@ pub(crate) fn from_io(e: std::io::Error, path: &Path) -> Error {
             error("the folder cannot be written").hint("check the rights of the folder")
         }
         Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => {
-            error("the disk is full, or a limit on file sizes is reached").hint("make room and run the same command again")
+            error("the disk is full, or a limit on file sizes is reached")
+                .hint("make room and run the same command again")
         }
-        Io::NotADirectory | Io::AlreadyExists => error("a file stands where a folder is needed").hint("name another folder"),
+        Io::NotADirectory | Io::AlreadyExists => {
+            error("a file stands where a folder is needed").hint("name another folder")
+        }
         _ => error("the file cannot be read or written"),
     };
     made.source(e)

@@ -70,7 +70,8 @@ impl Layout {
             if let Some(value) = extra.get(name.as_str()) {
                 *piece = Piece::Constant(value.clone());
             } else if !NAMES.contains(&name.as_str()) && !DATES.contains(&name.as_str()) {
-                let known: Vec<&str> = NAMES.iter().chain(&DATES).copied().chain(extra.keys().map(String::as_str)).collect();
+                let known: Vec<&str> =
+                    NAMES.iter().chain(&DATES).copied().chain(extra.keys().map(String::as_str)).collect();
                 let hint = match nearest(name, &known) {
                     Some(near) => format!("did you mean {{{near}}}?"),
                     None => format!("placeholders are {}, and those of extra_placeholders", known.join(", ")),
@@ -229,8 +230,9 @@ fn date_part(name: &str, at: DateTime<Utc>) -> String {
     text.to_lowercase()
 }
 
-/// Longest name that is kept whole in a path; file systems take 255 bytes a name.
-const LONGEST: usize = 120;
+/// Longest name that is kept whole in a path: file systems take 255 bytes a name, stores 1024 a key, and
+/// some stand-ins for stores only some 180.
+const LONGEST: usize = 96;
 
 /// Returns a name as one part of a path: letters, digits, `_` and `-` of any script as they are, the rest
 /// (and a leading point) percent-encoded; long names cut, with a hash. A name that the destination's own
@@ -330,7 +332,8 @@ mod tests {
             middle,
             "2024 24 2024 march mar 03 3 07 7 05 5 06 6 09 9 thursday thu th 4 0123 012 01 0 1 2024-03-07 1709787969 1709787969012"
         );
-        let hive = path("{schema_name}/{table_name}/year={YYYY}/{region}/{load_id}.{file_id}.{ext}", &[("region", "eu")]);
+        let hive =
+            path("{schema_name}/{table_name}/year={YYYY}/{region}/{load_id}.{file_id}.{ext}", &[("region", "eu")]);
         assert!(hive.starts_with("shop/orders/year=2024/eu/1709787969012345."), "{hive}");
         assert!(path("{table_name}/{load_id}.{file_id}", &[]).ends_with(".parquet"));
     }

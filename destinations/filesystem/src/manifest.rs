@@ -156,7 +156,8 @@ pub(crate) async fn list(store: &Store, dataset: &str) -> Result<Vec<(LoadId, St
     let mut found = Vec::new();
     for entry in store.list(&folder).await? {
         let name = entry.path.rsplit('/').next().unwrap_or_default();
-        let load_id = name.strip_suffix(".json").and_then(|n| n.rsplit_once("__")).and_then(|(_, id)| LoadId::parse(id));
+        let load_id =
+            name.strip_suffix(".json").and_then(|n| n.rsplit_once("__")).and_then(|(_, id)| LoadId::parse(id));
         if let Some(load_id) = load_id.filter(|_| !entry.path.starts_with(&pending)) {
             found.push((load_id, entry.path));
         }

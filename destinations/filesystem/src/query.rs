@@ -16,7 +16,12 @@ use std::path::{Path, PathBuf};
 /// Files fetched at once.
 const AT_ONCE: usize = 4;
 
-pub(crate) async fn query(store: &Store, dataset: &str, manifests: &[FileManifest], sql: &str) -> Result<Vec<RecordBatch>> {
+pub(crate) async fn query(
+    store: &Store,
+    dataset: &str,
+    manifests: &[FileManifest],
+    sql: &str,
+) -> Result<Vec<RecordBatch>> {
     let mut tables = manifest::fold(manifests);
     for mode in [SystemColumns::Native, SystemColumns::Dlt] {
         add_own_tables(store, dataset, manifests, mode, &mut tables).await?;
@@ -88,7 +93,12 @@ async fn add_own_tables(
 const LONG_LINE: u64 = 64 << 20;
 
 /// Returns the state files that are there; old ones are removed.
-pub(crate) async fn states(store: &Store, dataset: &str, manifests: &[FileManifest], mode: SystemColumns) -> Result<Vec<String>> {
+pub(crate) async fn states(
+    store: &Store,
+    dataset: &str,
+    manifests: &[FileManifest],
+    mode: SystemColumns,
+) -> Result<Vec<String>> {
     let folder = in_dataset(dataset, mode.table_name(SystemTable::State));
     let there = store.list(&folder).await?;
     let named = manifests.iter().filter(|m| m.system_columns == mode).filter_map(|m| m.state_file.clone());

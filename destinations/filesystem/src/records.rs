@@ -168,7 +168,12 @@ pub(crate) async fn read_schema(store: &Store, dataset: &str, path: &str) -> Res
 }
 
 /// Returns the newest state of a pipeline's loads; `loads` are those that were committed.
-pub(crate) async fn last_state(store: &Store, target: &Target, system: SystemColumns, loads: &[LoadId]) -> Result<Option<Value>> {
+pub(crate) async fn last_state(
+    store: &Store,
+    target: &Target,
+    system: SystemColumns,
+    loads: &[LoadId],
+) -> Result<Option<Value>> {
     let folder = in_dataset(&target.dataset, system.table_name(SystemTable::State));
     let begin = format!("{folder}/{}__", path_safe(&target.pipeline));
     let mut states: Vec<(LoadId, String)> = Vec::new();

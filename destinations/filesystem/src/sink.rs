@@ -7,8 +7,8 @@ use crate::error::{Action, from_io};
 use crate::store::{Remote, Store, io, remove_empty_folders, sync_folder};
 use longshore_core::error::{Error, ErrorKind, Result};
 use object_store::{
-    Attribute, Attributes, Error as StoreError, GetOptions, MultipartUpload, ObjectStore, PutMultipartOptions, PutOptions,
-    PutPayload,
+    Attribute, Attributes, Error as StoreError, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutPayload,
 };
 use std::fs;
 use std::io::Write;
@@ -234,7 +234,7 @@ impl Written {
                 bring().map_err(|e| from_io(e, &to))
             }
             (Target::Object { remote, path, upload, .. }, _) => match upload {
-                None => put_whole(&remote, &path, self.rest, &self.attempt).await,
+                None => put_whole(&remote, &path, self.rest).await,
                 Some(upload) => complete(&remote, &path, upload, self.bytes, &self.attempt).await,
             },
             (Target::File(_), Store::Bucket(_)) => Err(Error::internal("a file meant for a folder came to a bucket")),
@@ -276,14 +276,12 @@ fn discard(to: Target, root: Option<&PathBuf>) {
     }
 }
 
-async fn put_whole(remote: &Remote, path: &str, bytes: Vec<u8>, attempt: &Arc<str>) -> Result<()> {
-    let key = remote.key(path)?;
-    let (payload, attributes) = (PutPayload::from(bytes), attributes(attempt));
+async fn put_whole(remote: &Remote, path: &str, bytes: Vec<u8>) -> Result<()> {
+    let (key, payload) = (remote.key(path)?, PutPayload::from(bytes));
     remote
         .retry(path, Action::Write, move |objects| {
             let (key, payload) = (key.clone(), payload.clone());
-            let options = PutOptions { attributes: attributes.clone(), ..PutOptions::default() };
-            async move { objects.put_opts(&key, payload, options).await.map(|_| ()) }
+            async move { objects.put(&key, payload).await.map(|_| ()) }
         })
         .await
 }

@@ -285,7 +285,8 @@ impl Inner {
         match (&self.context.store, &self.staging) {
             (Store::Bucket(remote), _) => {
                 let number = self.tables.get(table).map_or(0, |of| of.done.len());
-                let path = crate::commit::data_path(&self.context.config, &self.context.opening, table, number, spec.format);
+                let path =
+                    crate::commit::data_path(&self.context.config, &self.context.opening, table, number, spec.format);
                 let path = crate::manifest::in_dataset(&self.context.opening.target.dataset, &path);
                 Ok(Sink::object(remote, path, &self.slots, &self.context.attempt))
             }
@@ -447,4 +448,3 @@ impl Encoders {
         Some((table, spec, piece))
     }
 }
-

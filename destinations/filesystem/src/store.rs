@@ -9,7 +9,9 @@ use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path as ObjectPath;
-use object_store::{ClientOptions, Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig};
+use object_store::{
+    ClientOptions, Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
+};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -62,11 +64,15 @@ impl Store {
         match location {
             Location::Folder(path) => {
                 let absolute = std::path::absolute(path);
-                absolute.map(Store::Folder).map_err(|e| Error::config("the current folder is not to be found").source(e))
+                absolute
+                    .map(Store::Folder)
+                    .map_err(|e| Error::config("the current folder is not to be found").source(e))
             }
             Location::Bucket(bucket) => {
                 let wrong = |e: StoreError| {
-                    Error::config("the object store cannot be opened with these settings").with("bucket", &bucket.name).source(e)
+                    Error::config("the object store cannot be opened with these settings")
+                        .with("bucket", &bucket.name)
+                        .source(e)
                 };
                 let objects = build(bucket).map_err(wrong)?;
                 let (cloud, name, prefix) = (bucket.cloud, bucket.name.clone(), bucket.prefix.clone());
@@ -94,7 +100,11 @@ impl Store {
                         async move {
                             match objects.get(&key).await {
                                 Ok(found) => found.bytes().await.map(|b| Some(b.to_vec())),
-                                Err(StoreError::NotFound { source, .. }) if !source.to_string().contains("NoSuchBucket") => Ok(None),
+                                Err(StoreError::NotFound { source, .. })
+                                    if !source.to_string().contains("NoSuchBucket") =>
+                                {
+                                    Ok(None)
+                                }
                                 Err(e) => Err(e),
                             }
                         }
@@ -200,7 +210,8 @@ impl Store {
             .retry(path, Action::Read, move |objects| {
                 let (key, to) = (key.clone(), to.clone());
                 async move {
-                    let failed = |e: std::io::Error| StoreError::Generic { store: "temporary folder", source: e.into() };
+                    let failed =
+                        |e: std::io::Error| StoreError::Generic { store: "temporary folder", source: e.into() };
                     let mut file = fs::File::create(&to).map_err(failed)?;
                     let mut bytes = objects.get(&key).await?.into_stream();
                     while let Some(piece) = bytes.try_next().await? {
@@ -246,8 +257,10 @@ impl Store {
 impl Remote {
     /// Returns the object's key of a path.
     pub(crate) fn key(&self, path: &str) -> Result<ObjectPath> {
-        let whole = [self.prefix.as_str(), path].iter().filter(|p| !p.is_empty()).copied().collect::<Vec<_>>().join("/");
-        ObjectPath::parse(&whole).map_err(|e| Error::config("that is no name of an object").with("key", whole).source(e))
+        let whole =
+            [self.prefix.as_str(), path].iter().filter(|p| !p.is_empty()).copied().collect::<Vec<_>>().join("/");
+        ObjectPath::parse(&whole)
+            .map_err(|e| Error::config("that is no name of an object").with("key", whole).source(e))
     }
 
     pub(crate) fn error(&self, e: StoreError, path: &str, action: Action) -> Error {
@@ -264,11 +277,13 @@ impl Remote {
                     Ok(_) => Ok(true),
                     Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => Ok(false),
                     // No conditional puts there: look first, as well as it can be done.
-                    Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => match objects.head(&key).await {
-                        Ok(_) => Ok(false),
-                        Err(StoreError::NotFound { .. }) => objects.put(&key, bytes).await.map(|_| true),
-                        Err(e) => Err(e),
-                    },
+                    Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => {
+                        match objects.head(&key).await {
+                            Ok(_) => Ok(false),
+                            Err(StoreError::NotFound { .. }) => objects.put(&key, bytes).await.map(|_| true),
+                            Err(e) => Err(e),
+                        }
+                    }
                     Err(e) => Err(e),
                 }
             }
@@ -277,7 +292,12 @@ impl Remote {
     }
 
     /// Runs requests on the threads for them, and again after a pause when their failure may pass.
-    pub(crate) async fn retry<T, F>(&self, path: &str, action: Action, request: impl Fn(Arc<dyn ObjectStore>) -> F) -> Result<T>
+    pub(crate) async fn retry<T, F>(
+        &self,
+        path: &str,
+        action: Action,
+        request: impl Fn(Arc<dyn ObjectStore>) -> F,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -304,25 +324,29 @@ fn build(bucket: &Bucket) -> object_store::Result<Arc<dyn ObjectStore>> {
     // Requests are retried on 5xx (slow down) and lost connections, with growing pauses.
     let retry = RetryConfig { max_retries: 8, retry_timeout: Duration::from_secs(120), ..RetryConfig::default() };
     // A part of eight megabytes may take its time on a slow line.
-    let client = ClientOptions::new().with_timeout(Duration::from_secs(120)).with_connect_timeout(Duration::from_secs(10));
+    let client =
+        ClientOptions::new().with_timeout(Duration::from_secs(120)).with_connect_timeout(Duration::from_secs(10));
     let name = &bucket.name;
     match bucket.cloud {
         Cloud::Aws => {
-            let mut builder = AmazonS3Builder::new().with_client_options(client).with_retry(retry).with_bucket_name(name);
+            let mut builder =
+                AmazonS3Builder::new().with_client_options(client).with_retry(retry).with_bucket_name(name);
             for (key, value) in &bucket.options {
                 builder = builder.with_config(key.parse()?, value);
             }
             Ok(Arc::new(builder.build()?))
         }
         Cloud::Google => {
-            let mut builder = GoogleCloudStorageBuilder::new().with_client_options(client).with_retry(retry).with_bucket_name(name);
+            let mut builder =
+                GoogleCloudStorageBuilder::new().with_client_options(client).with_retry(retry).with_bucket_name(name);
             for (key, value) in &bucket.options {
                 builder = builder.with_config(key.parse()?, value);
             }
             Ok(Arc::new(builder.build()?))
         }
         Cloud::Azure => {
-            let mut builder = MicrosoftAzureBuilder::new().with_client_options(client).with_retry(retry).with_container_name(name);
+            let mut builder =
+                MicrosoftAzureBuilder::new().with_client_options(client).with_retry(retry).with_container_name(name);
             for (key, value) in &bucket.options {
                 builder = builder.with_config(key.parse()?, value);
             }
@@ -383,7 +407,8 @@ fn list_folder(root: &Path, folder: &Path, entries: &mut Vec<Entry>) -> Result<(
         } else if !name.starts_with(".new-")
             && let (Ok(relative), Ok(found)) = (path.strip_prefix(root), fs::metadata(&path))
         {
-            let relative: Vec<_> = relative.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
+            let relative: Vec<_> =
+                relative.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
             entries.push(Entry { path: relative.join("/"), bytes: found.len() });
         }
     }

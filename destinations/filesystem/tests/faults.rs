@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 fn package(pipeline: &str, number: u64) -> Package {
-    let records: String = (0..40).map(|i| format!(r#"{{"id":{},"lines":[{{"n":1}},{{"n":2}}]}} "#, number * 1000 + i)).collect();
+    let records: String =
+        (0..40).map(|i| format!(r#"{{"id":{},"lines":[{{"n":1}},{{"n":2}}]}} "#, number * 1000 + i)).collect();
     PackageBuilder::new(pipeline, "data", number).json("orders", &records).state(json!({"cursor": number})).build()
 }
 
@@ -61,11 +62,20 @@ async fn a_hundred_broken_connections_lose_and_double_nothing() {
     let direct = open(&connection(&url, &s3_credentials(&server))).unwrap();
     check(&*direct, 1..=loads).await;
     // Nothing that a listing finds is more than the manifests name.
-    let filesystem = Filesystem::new(Config::from_connection(&connection(&url, &s3_credentials(&server))).unwrap()).unwrap();
-    let named: BTreeSet<String> = filesystem.manifests("data").await.unwrap().iter()
-        .flat_map(|m| m.tables.iter().flat_map(|t| t.added.iter().map(|f| f.path.clone())).collect::<Vec<_>>()).collect();
+    let filesystem =
+        Filesystem::new(Config::from_connection(&connection(&url, &s3_credentials(&server))).unwrap()).unwrap();
+    let named: BTreeSet<String> = filesystem
+        .manifests("data")
+        .await
+        .unwrap()
+        .iter()
+        .flat_map(|m| m.tables.iter().flat_map(|t| t.added.iter().map(|f| f.path.clone())).collect::<Vec<_>>())
+        .collect();
     let folder = server.root.path().join(BUCKET).join("faults/data/orders");
-    let listed: Vec<String> = std::fs::read_dir(folder).unwrap().map(|e| format!("orders/{}", e.unwrap().file_name().to_string_lossy())).collect();
+    let listed: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| format!("orders/{}", e.unwrap().file_name().to_string_lossy()))
+        .collect();
     assert!(listed.iter().all(|file| named.contains(file)), "{listed:?} but {named:?}");
 }
 
@@ -138,7 +148,8 @@ fn answering(first: u64, code: u16, body: &'static str, then: u16, then_body: &'
         let answer = Response::builder().status(code).body(s3s::Body::from(body.to_owned()));
         async move { Ok(answer.expect("a valid answer")) }
     });
-    let credentials = json!({"endpoint_url": format!("http://{address}"), "aws_access_key_id": "x", "aws_secret_access_key": "y"});
+    let credentials =
+        json!({"endpoint_url": format!("http://{address}"), "aws_access_key_id": "x", "aws_secret_access_key": "y"});
     connection(&format!("s3://{BUCKET}/p"), credentials.as_object().expect("an object"))
 }
 

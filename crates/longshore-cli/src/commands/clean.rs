@@ -28,7 +28,12 @@ pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode> {
         }
         let verb = if args.dry_run { "would remove" } else { "removed" };
         say!("{destination} dataset {}", place.dataset);
-        say!("  {verb} {} files ({} bytes) of {} interrupted loads", report.files.len(), report.bytes, report.loads.len());
+        say!(
+            "  {verb} {} files ({} bytes) of {} interrupted loads",
+            report.files.len(),
+            report.bytes,
+            report.loads.len()
+        );
         report.files.iter().for_each(|file| say!("  {file}"));
     }
     Ok(ExitCode::SUCCESS)

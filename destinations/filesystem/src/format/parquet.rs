@@ -148,9 +148,7 @@ fn repeats(column: &Column, first: &[RecordBatch]) -> bool {
         let present = rows - array.null_count();
         seen += present;
         different += match column.data_type {
-            DataType::Text | DataType::Json => {
-                array.as_string::<i32>().iter().flatten().collect::<HashSet<_>>().len()
-            }
+            DataType::Text | DataType::Json => array.as_string::<i32>().iter().flatten().collect::<HashSet<_>>().len(),
             DataType::Bigint => array.as_primitive::<Int64Type>().iter().flatten().collect::<HashSet<_>>().len(),
             DataType::Double => {
                 let values = array.as_primitive::<arrow_array::types::Float64Type>();

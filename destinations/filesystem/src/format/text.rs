@@ -28,7 +28,9 @@ pub(crate) fn jsonl(table: &Table, batches: &[RecordBatch], compression: Compres
             .into_iter()
             .zip(&table.columns)
             .zip(&keys)
-            .filter_map(|((place, column), key)| Some((key.as_str(), Cells::of(column.data_type, batch.column(place?)))))
+            .filter_map(|((place, column), key)| {
+                Some((key.as_str(), Cells::of(column.data_type, batch.column(place?))))
+            })
             .collect();
         let mut longest = 0;
         for row in 0..batch.num_rows() {
@@ -62,7 +64,9 @@ pub(crate) fn csv(table: &Table, batches: &[RecordBatch], compression: Compressi
                     out.push(b',');
                 }
                 if let Some(cells) = cells {
-                    cells.csv(row, out).map_err(|e| e.with("column", &table.columns[i].name).with("table", &table.name))?;
+                    cells
+                        .csv(row, out)
+                        .map_err(|e| e.with("column", &table.columns[i].name).with("table", &table.name))?;
                 }
             }
             out.push(b'\n');
@@ -169,8 +173,11 @@ impl<'a> Cells<'a> {
             DataType::Text | DataType::Json => {
                 let text = array.as_string::<i32>().value(row);
                 if text.as_bytes().contains(&0) {
-                    return Err(Error::new(ErrorKind::Data, "a text has the character NUL, which CSV readers do not take")
-                        .hint("load into Parquet or JSONL"));
+                    return Err(Error::new(
+                        ErrorKind::Data,
+                        "a text has the character NUL, which CSV readers do not take",
+                    )
+                    .hint("load into Parquet or JSONL"));
                 }
                 quote_csv(text.as_bytes(), out);
             }

@@ -39,8 +39,19 @@ impl Buckets {
 
     pub fn gcs() -> Self {
         let server = servers::gcs();
-        let credentials = object(json!({"endpoint_url": format!("http://{}", server.address), "google_skip_signature": "true"}));
+        let credentials =
+            object(json!({"endpoint_url": format!("http://{}", server.address), "google_skip_signature": "true"}));
         Buckets { url: format!("gs://{BUCKET}"), credentials, next: AtomicU64::new(0), server: Box::new(server) }
+    }
+
+    pub fn azure() -> Self {
+        let server = super::azurite::Azurite::start();
+        let credentials = object(json!({
+            "azure_storage_account_name": super::azurite::ACCOUNT,
+            "azure_storage_account_key": super::azurite::KEY,
+            "azure_endpoint": server.endpoint,
+        }));
+        Buckets { url: format!("az://{BUCKET}"), credentials, next: AtomicU64::new(0), server: Box::new(server) }
     }
 
     pub fn open(&self, prefix: u64) -> Result<Arc<dyn Destination>> {

@@ -1,6 +1,7 @@
 //! What the tests of this crate share.
 #![allow(dead_code, unreachable_pub)] // each test binary uses a part
 
+pub mod azurite;
 pub mod buckets;
 pub mod proxy;
 pub mod servers;
