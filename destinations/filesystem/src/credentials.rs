@@ -349,6 +349,12 @@ fn google_defaults(options: &mut Options, connection: &Connection, credentials: 
         "google_application_credentials",
         "google_skip_signature",
     ];
+    // `object_store` 0.13 asks for a token when it writes, even without signatures; an account that has none stands in.
+    let unsigned = options.chosen.get("google_skip_signature").is_some_and(|v| v == "true");
+    if unsigned && !given[..3].iter().any(|k| options.has(k)) {
+        let account = r#"{"private_key":"","private_key_id":"","client_email":"","disable_oauth":true}"#;
+        options.offer("google_service_account_key", account);
+    }
     if let Some(home) = connection.env("HOME").filter(|_| !given.iter().any(|k| options.has(k))) {
         let file = Path::new(home).join(".config/gcloud/application_default_credentials.json");
         if file.is_file() {

@@ -69,6 +69,15 @@ pub(crate) fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, a
     ]) {
         error(ErrorKind::Destination, format!("the object cannot be {what}: the store does not know these credentials"))
             .hint("check key, secret and region")
+    } else if has(&[
+        "token request",
+        "169.254.169.254",
+        "metadata.google.internal",
+        "MissingAccount",
+        "Account must be specified",
+    ]) {
+        error(ErrorKind::Destination, format!("the object cannot be {what}: no credentials were found"))
+            .hint("set them in the environment, a profile, or the destination's settings")
     } else if matches!(e, StoreError::PermissionDenied { .. })
         || has(&["AccessDenied", "AuthorizationPermissionMismatch", "403 Forbidden"])
     {
@@ -77,15 +86,6 @@ pub(crate) fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, a
             .hint(format!("give the credentials {permission} on the bucket and run the same command again"))
     } else if matches!(e, StoreError::Unauthenticated { .. }) {
         error(ErrorKind::Destination, format!("the object cannot be {what}: the store wants credentials"))
-            .hint("set them in the environment, a profile, or the destination's settings")
-    } else if has(&[
-        "no providers",
-        "169.254.169.254",
-        "metadata.google.internal",
-        "MissingAccount",
-        "Account must be specified",
-    ]) {
-        error(ErrorKind::Destination, format!("the object cannot be {what}: no credentials were found"))
             .hint("set them in the environment, a profile, or the destination's settings")
     } else if matches!(e, StoreError::NotFound { .. }) {
         error(ErrorKind::Destination, "the object is not there".to_owned())

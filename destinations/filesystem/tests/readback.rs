@@ -68,11 +68,19 @@ async fn others_read_the_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_are_gathered_into_files_of_the_target_size() {
     let folder = tempfile::tempdir().unwrap();
-    let destination = common::open(&Connection::new(format!("{}?target_file_size=64KB&row_group_rows=5000", folder.path().display()))).unwrap();
-    let ids: ArrayRef = Arc::new(StringArray::from_iter_values((0..40_000).map(|i| format!("{:x}", i * 2_654_435_761_u64))));
-    let package = PackageBuilder::new("shop", "data", 1).arrays("t", vec![("v", DataType::Text, ids)]).build().in_parts_of(500);
+    let destination = common::open(&Connection::new(format!(
+        "{}?target_file_size=64KB&row_group_rows=5000",
+        folder.path().display()
+    )))
+    .unwrap();
+    let ids: ArrayRef =
+        Arc::new(StringArray::from_iter_values((0..40_000).map(|i| format!("{:x}", i * 2_654_435_761_u64))));
+    let package =
+        PackageBuilder::new("shop", "data", 1).arrays("t", vec![("v", DataType::Text, ids)]).build().in_parts_of(500);
     load(&*destination, &package).await.unwrap();
-    let sizes: Vec<u64> =
-        std::fs::read_dir(folder.path().join("data/t")).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).collect();
+    let sizes: Vec<u64> = std::fs::read_dir(folder.path().join("data/t"))
+        .unwrap()
+        .map(|f| f.unwrap().metadata().unwrap().len())
+        .collect();
     assert!((3..=8).contains(&sizes.len()), "80 parts became files of {sizes:?} bytes");
 }
