@@ -26,25 +26,14 @@ impl Azurite {
         assert!(found.status.success(), "scripts/get-azurite failed");
         let main = String::from_utf8(found.stdout).expect("a path");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        // The wrapper ends Azurite when this process ends, however it ends: its standard input is closed then.
-        let watch = "process.stdin.on('end', () => process.exit()).resume(); require(process.env.AZURITE_MAIN)";
+        let watch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/end_with_stdin.js");
         let mut process = Command::new("node")
-            .args([
-                "-e",
-                watch,
-                "--",
-                "azurite-blob",
-                "--blobHost",
-                "127.0.0.1",
-                "--blobPort",
-                "0",
-                "--skipApiVersionCheck",
-                "--loose",
-                "--disableTelemetry",
-                "--location",
-            ])
+            .arg("--require")
+            .arg(watch)
+            .arg(main.trim())
+            .args(["--blobHost", "127.0.0.1", "--blobPort", "0"])
+            .args(["--skipApiVersionCheck", "--loose", "--disableTelemetry", "--location"])
             .arg(folder.path())
-            .env("AZURITE_MAIN", main.trim())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
