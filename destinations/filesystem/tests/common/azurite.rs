@@ -40,7 +40,7 @@ impl Azurite {
             .expect("node starts");
         let out = BufReader::new(process.stdout.take().expect("its output is piped"));
         let mut lines = out.lines().map_while(Result::ok);
-        let address = lines.find_map(|l| l.split_once("listening at http://").map(|(_, a)| a.trim().to_owned()));
+        let address = lines.find_map(|l| l.split_once("listens on http://").map(|(_, a)| a.trim().to_owned()));
         let address = address.expect("azurite says where it listens");
         std::thread::spawn(move || lines.for_each(drop)); // so that its output never fills up
         make_container(&address);
