@@ -254,7 +254,10 @@ impl Config {
             query.append_pair("target_file_size", &self.file_bytes.to_string());
         }
         if let Location::Bucket(bucket) = &self.location {
-            for (key, value) in bucket.options.iter().filter(|(k, _)| credentials::is_shown(k)) {
+            // An account that the host names need not be said twice.
+            for (key, value) in bucket.options.iter().filter(|(k, _)| {
+                credentials::is_shown(k) && !(bucket.host.is_some() && k == "azure_storage_account_name")
+            }) {
                 query.append_pair(key, value);
             }
         }
