@@ -27,6 +27,8 @@ impl Cli {
             Command::Load(load) => load.json,
             Command::Tables(tables) => tables.json,
             Command::Pipeline(pipeline) => pipeline.json,
+            #[cfg(feature = "filesystem")]
+            Command::Clean(clean) => clean.json,
             Command::Query(_) | Command::Completions { .. } => false,
         }
     }
@@ -40,6 +42,9 @@ pub(crate) enum Command {
     Query(QueryArgs),
     /// List the tables of a dataset with their row counts
     Tables(TablesArgs),
+    /// Remove what interrupted loads left in folders and buckets
+    #[cfg(feature = "filesystem")]
+    Clean(CleanArgs),
     /// Look after a pipeline: its packages, schema, last run
     Pipeline(PipelineArgs),
     /// Print a completion script
@@ -183,6 +188,21 @@ pub(crate) enum Format {
 pub(crate) struct TablesArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
+
+    /// Print as one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(feature = "filesystem")]
+#[derive(Debug, Args)]
+pub(crate) struct CleanArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 
     /// Print as one JSON document
     #[arg(long)]

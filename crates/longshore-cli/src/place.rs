@@ -48,7 +48,7 @@ pub(crate) fn reopen(url: &str, limits: Limits) -> Result<Arc<dyn Destination>> 
 }
 
 /// The one place where a destination is given the environment.
-fn connection(url: &str, limits: Limits) -> Connection {
+pub(crate) fn connection(url: &str, limits: Limits) -> Connection {
     let text = |s: std::ffi::OsString| s.into_string().ok();
     let environment = std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))).collect();
     Connection { environment, limits, ..Connection::new(url) }

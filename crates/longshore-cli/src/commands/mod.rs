@@ -1,5 +1,7 @@
 //! One file a command.
 
+#[cfg(feature = "filesystem")]
+mod clean;
 mod load;
 mod pipeline;
 mod query;
@@ -18,6 +20,8 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Query(args) => query::run(args),
         Command::Tables(args) => tables::run(args),
         Command::Pipeline(args) => pipeline::run(cli, args),
+        #[cfg(feature = "filesystem")]
+        Command::Clean(args) => clean::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "longshore", &mut script);
