@@ -135,7 +135,7 @@ impl Destination for DuckDb {
         let is_new = !self.config.path.exists();
         let database = self.open(Access::Write).await?;
         let memory = self.config.memory.unwrap_or(DEFAULT_MEMORY);
-        let resources = Resources { threads: self.threads(), waiting_bytes: (memory / 3) as usize };
+        let resources = Resources { threads: self.threads(), memory, waiting_bytes: (memory / 3) as usize };
         Ok(Box::new(DuckLoad::begin(database, self.path(), opening, is_new, resources)?))
     }
 

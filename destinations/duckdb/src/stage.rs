@@ -50,12 +50,21 @@ pub(crate) struct Inner {
     is_new: bool,
     /// Threads DuckDB has at the moment.
     threads: usize,
+    /// Bytes DuckDB may use at the moment.
+    memory: u64,
 }
+
+/// What DuckDB cannot spill for each column of the dataset that a transaction may append to: the
+/// blocks of 256 KiB under way. With less it gives the load up instead of spilling; measured with
+/// 31 tables.
+const COLUMN_MEMORY: u64 = 3 << 18;
 
 /// What a load may use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Resources {
     pub(crate) threads: usize,
+    /// Bytes DuckDB is held to.
+    pub(crate) memory: u64,
     /// Bytes of rows that wait to be inserted.
     pub(crate) waiting_bytes: usize,
 }
@@ -79,7 +88,7 @@ impl DuckLoad {
         is_new: bool,
         resources: Resources,
     ) -> Result<Self> {
-        let inner = Inner::begin(database, path, opening, is_new)?;
+        let inner = Inner::begin(database, path, opening, is_new, resources.memory)?;
         let queue = Queue::new(resources.waiting_bytes, resources.threads);
         let work = Arc::clone(&queue);
         let inserter = thread::Builder::new().name("insert".into()).spawn(move || insert_all(inner, &work));
@@ -166,7 +175,7 @@ impl Drop for StopAtEnd<'_> {
 }
 
 impl Inner {
-    fn begin(database: Arc<Database>, path: &Path, opening: &Opening, is_new: bool) -> Result<Self> {
+    fn begin(database: Arc<Database>, path: &Path, opening: &Opening, is_new: bool, memory: u64) -> Result<Self> {
         let failed = |m: String| from_message(&m, path);
         let tables = match is_new {
             true => BTreeMap::new(),
@@ -186,6 +195,7 @@ impl Inner {
             path: path.to_path_buf(),
             is_new,
             threads: 1,
+            memory,
         })
     }
 
@@ -264,6 +274,7 @@ impl Inner {
             // Rows to be merged stay in their order where nothing in them tells it.
             ordered |= waiting.table.write.merges() && self.opening.system_columns == SystemColumns::Dlt;
         }
+        self.allow_memory()?;
         self.use_threads(if ordered { 1 } else { run.units.len() })?;
         let names: Vec<String> = columns.iter().map(|(name, _)| identifier(name)).collect();
         let table = qualified(&self.opening.target.dataset, name);
@@ -272,6 +283,17 @@ impl Inner {
         let inserted = self.execute(&sql);
         self.scan.clear();
         inserted
+    }
+
+    /// Lets DuckDB have what it cannot do without for so many columns.
+    fn allow_memory(&mut self) -> Result<()> {
+        let columns: usize = self.tables.values().map(|t| t.columns.len()).sum();
+        let needed = columns as u64 * COLUMN_MEMORY;
+        if needed > self.memory {
+            self.execute(&format!("SET memory_limit = '{needed}B'"))?;
+            self.memory = needed;
+        }
+        Ok(())
     }
 
     /// Gives DuckDB threads; more than one only for as long as there is work for each, because the one
