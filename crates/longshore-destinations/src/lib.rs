@@ -29,6 +29,14 @@ pub static KINDS: &[Kind] = &[
         canonical: longshore_destination_duckdb::canonical,
         open: longshore_destination_duckdb::open,
     },
+    #[cfg(feature = "postgres")]
+    Kind {
+        name: "postgres",
+        schemes: &["postgres", "postgresql"],
+        example: "postgres://user@host/database",
+        canonical: longshore_destination_postgres::canonical,
+        open: longshore_destination_postgres::open,
+    },
 ];
 
 /// Returns the kind a URL names.
