@@ -17,7 +17,8 @@ pub(crate) fn from_driver(error: tokio_postgres::Error, role: &str) -> Error {
         }
         cause = e.source();
     }
-    let text = error.to_string();
+    let cause = std::error::Error::source(&error).map_or(String::new(), |c| format!(": {c}"));
+    let text = format!("{error}{cause}");
     if text.contains("server does not support TLS") {
         return Error::destination("the server does not encrypt connections")
             .hint("switch ssl on there, or use sslmode=prefer or disable");
@@ -27,10 +28,9 @@ pub(crate) fn from_driver(error: tokio_postgres::Error, role: &str) -> Error {
             .with("role", role)
             .hint("give it in the URL, as PGPASSWORD, or as the setting 'password'");
     }
-    let cause = std::error::Error::source(&error).map_or(String::new(), |c| format!(": {c}"));
     Error::new(ErrorKind::Unavailable, "the connection to PostgreSQL failed or was lost")
         .hint("check that the server runs and can be reached, then run the same command again")
-        .source(format!("{text}{cause}"))
+        .source(text)
 }
 
 /// The kind, what to say, and what to do about a refusal of the server.

@@ -71,7 +71,7 @@ impl Engine {
 
     async fn raw_client(&self) -> Result<(Client, String)> {
         let (settings, tls) = (self.driver_config(), self.tls.0.clone());
-        let (role, plain) = (self.config.user.clone(), self.config.ssl_mode == SslMode::Disable);
+        let (role, plain) = (self.config.user.clone(), self.mode() == SslMode::Disable);
         let limit = self.config.connect_timeout;
         let connecting = self.spawn(tokio::time::timeout(limit, async move {
             // The connection itself is a task of the same runtime: it ends when the client is dropped.
@@ -93,6 +93,12 @@ impl Engine {
         client.map(|c| (c, role)).map_err(|e| e.with("destination", self.config.url()))
     }
 
+    /// A socket leads to this machine and has no name to check: as libpq does it, it is never encrypted.
+    fn mode(&self) -> SslMode {
+        let by_socket = self.config.hosts.iter().all(|(host, _)| host.starts_with('/'));
+        if by_socket { SslMode::Disable } else { self.config.ssl_mode }
+    }
+
     fn driver_config(&self) -> tokio_postgres::Config {
         use tokio_postgres::config::{SslMode as DriverMode, TargetSessionAttrs};
         let config = &self.config;
@@ -102,7 +108,7 @@ impl Engine {
         }
         settings.dbname(&config.database).user(&config.user).application_name("longshore");
         settings.connect_timeout(config.connect_timeout).keepalives_idle(Duration::from_secs(30));
-        settings.ssl_mode(match config.ssl_mode {
+        settings.ssl_mode(match self.mode() {
             SslMode::Disable => DriverMode::Disable,
             SslMode::Prefer => DriverMode::Prefer,
             _ => DriverMode::Require,

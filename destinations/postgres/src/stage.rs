@@ -252,7 +252,9 @@ impl Inner {
                 Err(_) => return, // the next load does it
             }
         }
-        if let Err(e) = self.staging.drop_tables(&self.control).await {
+        // A commit that failed has left its transaction open.
+        let rolled_back = self.control.batch("ROLLBACK").await;
+        if let Err(e) = rolled_back.and(self.staging.drop_tables(&self.control).await) {
             tracing::debug!(error = %e, "staging tables stay until the next load");
         }
     }
