@@ -1,5 +1,6 @@
 //! Settings of the PostgreSQL destination: from the URL, else the settings, else the environment, else libpq's defaults.
 
+use crate::passfile;
 use longshore_core::connect::{Connection, Secret};
 use longshore_core::error::{Error, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -139,11 +140,14 @@ impl Config {
         let ssl_mode = ssl_mode(given.get("sslmode"), ssl_root_cert.is_some())?;
         let threads = connection.limits.threads.or(std::thread::available_parallelism().ok().map(usize::from));
         let path = |key| given.get(key).map(PathBuf::from);
+        let hosts = hosts(given.get("host").unwrap_or("localhost"), given.get("port").unwrap_or("5432"))?;
+        let database = given.get("database").unwrap_or(&user).to_owned();
+        let password = given.get("password").map(Secret::new);
         Ok(Config {
-            hosts: hosts(given.get("host").unwrap_or("localhost"), given.get("port").unwrap_or("5432"))?,
-            database: given.get("database").unwrap_or(&user).to_owned(),
+            password: password.or_else(|| passfile::password(connection, &hosts, &database, &user)),
+            hosts,
+            database,
             user,
-            password: given.get("password").map(Secret::new),
             ssl_mode,
             ssl_root_cert,
             ssl_cert: path("sslcert").zip(path("sslkey")),

@@ -82,9 +82,7 @@ fn explain(code: &str, db: &DbError) -> (ErrorKind, &'static str, &'static str) 
             "name the primary server (target_session_attrs=read-write), or a role whose default_transaction_read_only is off",
         ),
         "53100" => (Destination, "the server's disk is full", "make room there and run the same command again"),
-        "53300" => {
-            (Unavailable, "the server has no connection left", "set 'connections' lower, or raise max_connections")
-        }
+        "53300" => (Busy, "the server has no connection left", "set 'connections' lower, or raise max_connections"),
         "54011" => (
             Destination,
             "a table would have more than PostgreSQL's 1600 columns",

@@ -1,6 +1,6 @@
 //! PostgreSQL as a destination: rows by binary `COPY` over several connections, a load in one transaction.
 //!
-//! * `config`: URL, settings and environment; `tls`: certificates; `session`: connections that notice when they are dead;
+//! * `config` and `passfile`: URL, settings and environment; `tls`: certificates; `session`: connections that notice when they are dead;
 //! * `destination`: the contract, reading and opening loads; `catalog`: what the dataset holds; `answer`: queries as Arrow;
 //! * `stage`: parts into staging tables; `encode` and `text`: Arrow columns in the binary format of `COPY`; `copy`: the
 //!   connections that send it; `staging`: the tables' names, and which of them belong to dead loads;
@@ -14,6 +14,7 @@ mod copy;
 mod destination;
 mod encode;
 mod error;
+mod passfile;
 mod session;
 mod stage;
 mod staging;

@@ -201,7 +201,11 @@ impl Session {
             if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut answer).await {
                 return answer.map_err(|e| from_driver(e, &self.role));
             }
-            let now = self.engine.look(self.pid).await.unwrap_or_else(|_| "unreachable".to_owned());
+            let now = match self.engine.look(self.pid).await {
+                Ok(now) => now,
+                Err(e) if e.kind() == ErrorKind::Unavailable => "unreachable".to_owned(),
+                Err(_) => WORKS.to_owned(), // it has no place for another connection, but it is there
+            };
             if now != WORKS && now == seen {
                 return Err(Error::new(ErrorKind::Unavailable, "PostgreSQL's answer was lost on its way")
                     .hint("check the network, then run the same command again"));

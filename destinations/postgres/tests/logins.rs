@@ -1,4 +1,4 @@
-//! TLS in all of its modes, against a real server with certificates made here.
+//! Passwords, and TLS in all of its modes, against real servers with certificates made here.
 
 use longshore_core::connect::Connection;
 use longshore_core::destination::Destination;
@@ -116,4 +116,47 @@ async fn a_server_without_tls_is_used_only_where_that_is_allowed() {
     assert!(!is_encrypted(&*open(&server, "127.0.0.1", "sslmode=prefer").unwrap()).await.unwrap());
     let error = is_encrypted(&*open(&server, "127.0.0.1", "sslmode=require").unwrap()).await.unwrap_err();
     assert!(error.to_string().contains("does not encrypt"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_come_from_all_their_places_and_are_shown_nowhere() {
+    let mut server = PostgresServer::start(&[]);
+    let hba = server.write_file("hba.conf", "local all all trust\nhost all all all scram-sha-256\n");
+    server.psql(
+        "postgres",
+        &format!("ALTER SYSTEM SET hba_file = '{}'; CREATE ROLE me LOGIN SUPERUSER PASSWORD 'hu:sh@1'", hba.display()),
+    );
+    server.kill();
+    server.resume();
+    let url = |login: &str| format!("postgres://{login}@127.0.0.1:{}/postgres", server.port());
+    let mut connections = vec![Connection::new(url("me:hu%3Ash%401")), Connection::new(url("me:hu:sh@1"))];
+    let passfile = server.write_file("pass", &format!("127.0.0.1:{}:*:me:hu\\:sh@1\n", server.port()));
+    for (name, value) in [("PGPASSWORD", "hu:sh@1".to_owned()), ("PGPASSFILE", passfile.display().to_string())] {
+        let mut connection = Connection::new(url("me"));
+        connection.environment.insert(name.to_owned(), value);
+        connections.push(connection);
+    }
+    let mut by_settings = Connection::new("postgres");
+    by_settings.settings = serde_json::json!({"host": "127.0.0.1", "port": server.port(), "database": "postgres", "username": "me", "password": "hu:sh@1"})
+        .as_object().cloned().unwrap();
+    connections.push(by_settings);
+    for connection in &connections {
+        let destination = longshore_destination_postgres::open(connection).unwrap();
+        destination.tables("public").await.unwrap();
+        let canonical = longshore_destination_postgres::canonical(connection).unwrap();
+        assert_eq!((canonical.clone(), destination.to_string()), (url("me"), url("me")));
+        assert!(!format!("{destination:?} {connection:?}").contains("hu:sh"));
+    }
+    for login in ["me", "me:wrong"] {
+        let error = longshore_destination_postgres::open(&Connection::new(url(login)))
+            .unwrap()
+            .tables("public")
+            .await
+            .unwrap_err();
+        assert!(
+            !error.is_retryable() && error.to_string().contains("role me") && error.hint_text().is_some(),
+            "{error}"
+        );
+        assert!(!format!("{error:?}").contains("wrong"));
+    }
 }
