@@ -36,10 +36,10 @@ pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest, staged: &[Stag
         attempt.number += 1;
         tokio::time::sleep(pause).await;
         pause *= 2;
-        if let Err(e) = take_over(load, &mut attempt).await {
-            if !e.is_retryable() || attempt.number >= TRIES {
-                return Err(e);
-            }
+        match take_over(load, &mut attempt).await {
+            Err(e) if !e.is_retryable() || attempt.number >= TRIES => return Err(e),
+            // Not retaken yet: the next try fails at once, and this is tried again.
+            _ => {}
         }
     }
 }

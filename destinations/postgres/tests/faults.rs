@@ -1,5 +1,6 @@
 //! A hundred faults of the network between us and the server: each load is repeated as the pipeline does, and then every
 //! row is there once.
+#![allow(clippy::unwrap_used)] // in helpers of tests, too
 
 use longshore_core::connect::Connection;
 use longshore_core::destination::{CommitOutcome, Destination};

@@ -1,4 +1,5 @@
 //! What PostgreSQL does beyond the suite: loads at once, crashes, rights, its own types; looked at with psql.
+#![allow(clippy::unwrap_used)] // in helpers of tests, too
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, Float64Array, StringArray};

@@ -1,4 +1,5 @@
 //! Passwords, and TLS in all of its modes, against real servers with certificates made here.
+#![allow(clippy::unwrap_used)] // in helpers of tests, too
 
 use longshore_core::connect::Connection;
 use longshore_core::destination::Destination;
