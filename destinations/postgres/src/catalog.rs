@@ -10,12 +10,22 @@ use std::collections::BTreeMap;
 /// The tables of a dataset with their columns, in order.
 pub(crate) type Tables = BTreeMap<String, Vec<String>>;
 
-/// Ordinary and partitioned tables; views are nobody's to load into.
-pub(crate) async fn tables(session: &Session, dataset: &str) -> Result<Tables> {
+/// Which relations are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kinds {
+    /// Ordinary and partitioned tables.
+    Tables,
+    /// Views and foreign tables too: they have the names of tables, and some take rows.
+    All,
+}
+
+/// Returns the tables of a dataset.
+pub(crate) async fn tables(session: &Session, dataset: &str, kinds: Kinds) -> Result<Tables> {
+    let kinds = if kinds == Kinds::All { "'r', 'p', 'v', 'm', 'f'" } else { "'r', 'p'" };
     let sql = format!(
         "SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-         WHERE n.nspname = {} AND c.relkind IN ('r', 'p') ORDER BY c.relname COLLATE \"C\", a.attnum",
+         WHERE n.nspname = {} AND c.relkind IN ({kinds}) ORDER BY c.relname COLLATE \"C\", a.attnum",
         literal(dataset)
     );
     let mut tables = Tables::new();
@@ -29,7 +39,7 @@ pub(crate) async fn tables(session: &Session, dataset: &str) -> Result<Tables> {
 /// Tables with their numbers of rows, by name.
 pub(crate) async fn counts(session: &Session, dataset: &str) -> Result<Vec<TableCount>> {
     let mut counts = Vec::new();
-    for table in tables(session, dataset).await?.into_keys() {
+    for table in tables(session, dataset, Kinds::Tables).await?.into_keys() {
         let rows = session.value(&format!("SELECT count(*) FROM {}", qualified(dataset, &table))).await?;
         counts.push(TableCount { table, rows: rows.and_then(|r| r.parse().ok()).unwrap_or_default() });
     }

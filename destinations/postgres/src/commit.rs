@@ -1,6 +1,6 @@
 //! The commit: in one transaction, new tables and columns, all rows, the load's record, schema and state.
 
-use crate::catalog::{self, Tables};
+use crate::catalog::{self, Kinds, Tables};
 use crate::session::Session;
 use crate::stage::{Inner, check_names};
 use crate::staging::{lock_key, make_schema};
@@ -77,7 +77,8 @@ async fn try_commit(
     }
     let target = &load.opening.target;
     make_schema(&load.control, &target.dataset).await?;
-    let mut has_changes = !changes(&catalog::tables(&load.control, &target.dataset).await?, wanted).is_empty();
+    let mut has_changes =
+        !changes(&catalog::tables(&load.control, &target.dataset, Kinds::All).await?, wanted).is_empty();
     loop {
         begin(&load.control, &target.dataset, &target.pipeline, has_changes).await?;
         if catalog::has_load(&load.control, target, &manifest.load_id).await? {
@@ -87,7 +88,7 @@ async fn try_commit(
                 false => CommitOutcome::AlreadyCommitted,
             });
         }
-        let existing = catalog::tables(&load.control, &target.dataset).await?;
+        let existing = catalog::tables(&load.control, &target.dataset, Kinds::All).await?;
         let changes = changes(&existing, wanted);
         if !changes.is_empty() && !has_changes {
             // Somebody dropped something meanwhile: it takes the lock of those who change things.
@@ -114,7 +115,8 @@ async fn begin(session: &Session, dataset: &str, pipeline: &str, has_changes: bo
     session.batch("BEGIN").await?;
     session
         .batch(&format!(
-            "SELECT set_config('synchronous_commit', 'on', true); SELECT pg_advisory_xact_lock({pipeline_key}); \
+            "SELECT set_config(name, CASE reset_val WHEN 'off' THEN 'on' ELSE reset_val END, true) FROM pg_settings \
+             WHERE name = 'synchronous_commit'; SELECT pg_advisory_xact_lock({pipeline_key}); \
              SELECT pg_advisory_xact_lock{shared}({dataset_key}); SET LOCAL lock_timeout = '10s'"
         ))
         .await

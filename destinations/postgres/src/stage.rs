@@ -1,6 +1,6 @@
 //! Staging: parts become streams of rows, a stream is copied into its table's staging table when it is large enough.
 
-use crate::catalog::{self, Tables};
+use crate::catalog::{self, Kinds, Tables};
 use crate::copy::{Senders, Stream};
 use crate::encode::{Constant, Rows};
 use crate::session::{Engine, Session};
@@ -74,7 +74,7 @@ impl PostgresLoad {
         let staging = Staging::begin(&control, opening).await?;
         // Known before anything is read, not only at the commit.
         check_schema(&control, &opening.target.dataset).await?;
-        let existing = catalog::tables(&control, &opening.target.dataset).await?;
+        let existing = catalog::tables(&control, &opening.target.dataset, Kinds::All).await?;
         let inner = Inner {
             engine: Arc::clone(engine),
             control,

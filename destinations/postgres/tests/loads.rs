@@ -298,6 +298,11 @@ async fn rows_go_into_tables_that_others_made() {
     let destination = open(&server.url(&database));
     fixture::load(&*destination, &orders("p", 1)).await.unwrap();
     assert_eq!(server.psql(&database, "SELECT note, id FROM data.orders ORDER BY id"), "x|1\nx|2");
+    // A view that stands where a table would: refused, and said so.
+    server.psql(&database, "CREATE VIEW data.seen AS SELECT count(*) AS id FROM data.orders");
+    let package = PackageBuilder::new("p", "data", 3).json("seen", r#"{"id":1}"#).build();
+    let error = fixture::load(&*destination, &package).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Destination && error.to_string().contains("table seen"), "{error}");
     // A value that the other's type cannot hold: the load is refused, named, and not shown.
     let package = PackageBuilder::new("p", "data", 2).json("orders", r#"{"id":98765432101}"#).build();
     let error = fixture::load(&*destination, &package).await.unwrap_err();
