@@ -37,6 +37,14 @@ pub static KINDS: &[Kind] = &[
         canonical: longshore_destination_filesystem::canonical,
         open: longshore_destination_filesystem::open,
     },
+    #[cfg(feature = "postgres")]
+    Kind {
+        name: "postgres",
+        schemes: &["postgres", "postgresql"],
+        example: "postgres://user@host/database",
+        canonical: longshore_destination_postgres::canonical,
+        open: longshore_destination_postgres::open,
+    },
 ];
 
 /// Returns the kind a URL names.

@@ -23,7 +23,7 @@ pub struct Family<'a> {
     pub children: Vec<&'a Table>,
     /// The quoted name of a table's staged rows; `None` when the load brings none. A staged table has all columns
     /// of its table but the validity columns.
-    pub staged: &'a dyn Fn(&str) -> Option<String>,
+    pub staged: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
 
 /// Returns the statements that merge a family's staged rows. None of them can be seen before the commit.

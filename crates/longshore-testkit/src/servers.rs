@@ -1,0 +1,3 @@
+//! Real servers, started for a test and stopped with it.
+
+pub mod postgres;
