@@ -3,10 +3,14 @@
 mod args;
 mod commands;
 mod error;
+mod machine;
 mod place;
 mod progress;
 mod say;
+mod several;
+mod sources;
 mod summary;
+mod surroundings;
 
 use clap::Parser;
 use std::process::ExitCode;
