@@ -12,7 +12,7 @@ fn run(lab: &Lab, args: &[&str]) -> Output {
 fn run_with(lab: &Lab, args: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = lab.command(args);
     command.env_remove("LONGSHORE_DESTINATION").env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
-    command.env_remove("DLT_DATA_DIR").env("HOME", lab.path("home")).envs(environment.iter().copied());
+    command.env("HOME", lab.path("home")).envs(environment.iter().copied());
     Output::of(command)
 }
 

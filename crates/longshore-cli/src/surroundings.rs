@@ -18,14 +18,14 @@ pub(crate) fn of(folder: &Path, file: Option<PathBuf>) -> Result<Surroundings> {
     let config = environment.get("XDG_CONFIG_HOME").map(PathBuf::from);
     let config = config.or_else(|| home.as_ref().map(|h| h.join(".config")));
     // dlt's own places for settings of all projects (`dlt/common/runtime/run_context.py`, `global_dir`).
-    let dlt = environment.get("DLT_DATA_DIR").map(PathBuf::from);
-    let dlt = dlt.or_else(|| home.as_ref().map(|h| h.join(".dlt")));
-    let xdg = environment.get("XDG_DATA_HOME").map(|d| Path::new(d).join("dlt"));
+    let dlt = home.as_ref().map(|h| h.join(".dlt")).filter(|d| d.is_dir());
+    let dlt = dlt.or_else(|| environment.get("XDG_DATA_HOME").map(|d| Path::new(d).join("dlt")));
+    let of_root = PathBuf::from("/var/dlt");
     Ok(Surroundings {
         project: folder.to_path_buf(),
         file,
         homes: config.into_iter().map(|c| c.join("longshore")).collect(),
-        dlt_homes: dlt.into_iter().chain(xdg).collect(),
+        dlt_homes: dlt.into_iter().chain([of_root]).collect(),
         mounted: Some(PathBuf::from("/run/secrets")),
         environment,
     })

@@ -92,7 +92,6 @@ impl Project {
                 target.settings.insert((*key).to_owned(), typed(key, found).to_json());
             }
         }
-        keys_over_url(&mut target);
         for key in plain_keys(kind) {
             let wanted = Wanted { sections: &sections, inner: &[], key, secret: false, shorten: false };
             let Some(found) = lookup.find(&wanted).map_err(Problems::one)? else { continue };
@@ -129,35 +128,12 @@ fn take_credentials(target: &mut Target, text: &str) {
         _ if target.url == "duckdb" && !text.starts_with("duckdb:") => target.url = format!("duckdb:{text}"),
         // SQLAlchemy's names of the same: postgresql://, postgresql+psycopg2://
         _ => match text.split_once("://") {
-            Some((scheme, rest)) if scheme.split('+').next() == Some("postgresql") => target.url = format!("postgres://{rest}"),
+            Some((scheme, rest)) if scheme.split('+').next() == Some("postgresql") => {
+                target.url = format!("postgres://{rest}")
+            }
             _ => target.url = text.to_owned(),
         },
     }
-}
-
-/// In dlt single keys win over the same parts of a whole URL; destinations read the URL first, so they go into it.
-fn keys_over_url(target: &mut Target) {
-    let Ok(mut url) = reqwest::Url::parse(&target.url) else { return };
-    if !url.has_host() {
-        return;
-    }
-    // What does not fit into a URL stays a setting.
-    target.settings.retain(|key, value| {
-        let text = value.as_str().map(str::to_owned).unwrap_or_else(|| value.to_string());
-        let done = match key.as_str() {
-            "username" => url.set_username(&text).is_ok(),
-            "password" => url.set_password(Some(&text)).is_ok(),
-            "host" => url.set_host(Some(&text)).is_ok(),
-            "port" => text.parse().is_ok_and(|port| url.set_port(Some(port)).is_ok()),
-            "database" => {
-                url.set_path(&text);
-                true
-            }
-            _ => false,
-        };
-        !done
-    });
-    target.url = url.into();
 }
 
 /// Ports and time limits come as text from the environment.

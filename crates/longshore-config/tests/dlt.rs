@@ -8,7 +8,8 @@ use std::process::Command;
 
 /// Resolves the credentials of the postgres destination for the pipeline `chess` in the current folder.
 const RESOLVE: &str = r#"
-import json
+import json, os
+os.geteuid = lambda: 1000  # root has another home folder for settings
 from dlt.common.configuration.resolve import resolve_configuration, inject_section
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.destinations.impl.postgres.configuration import PostgresClientConfiguration
@@ -19,10 +20,11 @@ print(json.dumps({"database": k.database, "username": k.username, "password": k.
 "#;
 
 fn by_dlt(folder: &Folder, environment: &[(&str, &str)]) -> Value {
+    std::fs::create_dir_all(folder.home()).unwrap();
     let python = std::env::var_os("LONGSHORE_PYTHON").expect("LONGSHORE_PYTHON: run the tests with scripts/test");
     let mut command = Command::new(&python);
-    command.args(["-c", RESOLVE]).current_dir(folder.project_dir()).env("DLT_DATA_DIR", folder.home().join(".dlt"));
-    command.env("RUNTIME__DLTHUB_TELEMETRY", "false").envs(environment.iter().copied());
+    command.args(["-c", RESOLVE]).current_dir(folder.project_dir()).env("HOME", folder.home());
+    command.env_remove("XDG_DATA_HOME").env("RUNTIME__DLTHUB_TELEMETRY", "false").envs(environment.iter().copied());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -32,6 +34,9 @@ fn by_dlt(folder: &Folder, environment: &[(&str, &str)]) -> Value {
 fn by_us(folder: &Folder) -> Value {
     let target = folder.open().unwrap().destination("postgres", &["postgres"]).unwrap();
     let mut all = json!({"port": 5432});
+    for (key, value) in target.settings {
+        all[key] = value;
+    }
     if let Ok(url) = reqwest::Url::parse(&target.url) {
         all["host"] = url.host_str().into();
         all["port"] = url.port().unwrap_or(5432).into();
@@ -39,25 +44,24 @@ fn by_us(folder: &Folder) -> Value {
         all["password"] = url.password().into();
         all["database"] = url.path().trim_start_matches('/').into();
     }
-    for (key, value) in target.settings {
-        all[key] = value;
-    }
     all
 }
 
 #[test]
 fn credentials_are_those_that_dlt_finds() {
     let name = "[pipeline]\nname = \"chess\"\n";
-    let secrets = "[destination.postgres.credentials]\npassword = \"p\"\nusername = \"u\"\ndatabase = \"d\"\nhost = \"h\"\n";
+    let secrets =
+        "[destination.postgres.credentials]\npassword = \"p\"\nusername = \"u\"\ndatabase = \"d\"\nhost = \"h\"\n";
+    let with_pipeline = format!("{secrets}[chess.destination.credentials]\ndatabase = \"d2\"\n");
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [(&'a str, &'a str)]);
     let cases: [Case<'_>; 4] = [
         (
             "sections are shortened, and the pipeline's own come first",
-            &[(".dlt/secrets.toml", secrets), (".dlt/config.toml", "[chess.destination.credentials]\ndatabase = \"d2\"\n")],
+            &[(".dlt/secrets.toml", &with_pipeline)],
             &[("CHESS__CREDENTIALS__PASSWORD", "p2"), ("DESTINATION__CREDENTIALS__PORT", "77"), ("HOST", "no")],
         ),
         (
-            "a whole URL, with a part replaced",
+            "a whole URL, which wins over its parts",
             &[],
             &[
                 ("DESTINATION__POSTGRES__CREDENTIALS", "postgresql://a:b@c:77/dd"),

@@ -9,8 +9,14 @@ use proptest::prelude::*;
 const VALID: [(&str, &str); 4] = [
     ("longshore.toml", include_str!("../../../examples/referral_hero/longshore.toml")),
     ("longshore.toml", include_str!("../../longshore-cli/templates/files.toml")),
-    ("longshore.yaml", "pipeline: &p\n  name: shop\n  destination: [a, \"b:c\"]\nsources:\n  s: {type: files, files: 'x', n: 0x1F}\ndestinations:\n  w: {type: duckdb, <<: *p}\n"),
-    ("longshore.json", r#"{"pipeline":{"threads":2,"memory":"1G"},"sources":{"s":{"type":"x","t":{"secret":"a.b"},"n":[1.5e3,-2,null]}},"vaults":{"v":{"type":"aws"}}}"#),
+    (
+        "longshore.yaml",
+        "pipeline: &p\n  name: shop\n  destination: [a, \"b:c\"]\nsources:\n  s: {type: files, files: 'x', n: 0x1F}\ndestinations:\n  w: {type: duckdb, <<: *p}\n",
+    ),
+    (
+        "longshore.json",
+        r#"{"pipeline":{"threads":2,"memory":"1G"},"sources":{"s":{"type":"x","t":{"secret":"a.b"},"n":[1.5e3,-2,null]}},"vaults":{"v":{"type":"aws"}}}"#,
+    ),
 ];
 
 /// One small change to a text.
@@ -23,8 +29,37 @@ enum Change {
 
 fn change() -> impl Strategy<Value = Change> {
     let bits = prop::sample::select(vec![
-        "[", "]", "{", "}", "\"", "'''", "=", ".", ",", "#", "\n", "\\", "é", "\u{0}", "\t", "- ", ": ", "&a ", "*a", "!!str ",
-        "1e999", "99999999999999999999", "inf", "0x", "1979-05-27T07:32:00Z", "secret", "type", "[[a]]\n", "|", "?", "%",
+        "[",
+        "]",
+        "{",
+        "}",
+        "\"",
+        "'''",
+        "=",
+        ".",
+        ",",
+        "#",
+        "\n",
+        "\\",
+        "é",
+        "\u{0}",
+        "\t",
+        "- ",
+        ": ",
+        "&a ",
+        "*a",
+        "!!str ",
+        "1e999",
+        "99999999999999999999",
+        "inf",
+        "0x",
+        "1979-05-27T07:32:00Z",
+        "secret",
+        "type",
+        "[[a]]\n",
+        "|",
+        "?",
+        "%",
     ]);
     prop_oneof![
         (any::<usize>(), 1..20usize).prop_map(|(at, n)| Change::Remove(at, n)),

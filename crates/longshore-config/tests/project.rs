@@ -62,7 +62,7 @@ fn a_missing_secret_lists_every_place() {
     }
     assert_eq!(
         folder.problems(problems),
-        ["longshore.toml:7:65: the secret 'shop.api_token' is not to be found (at sources.shop.client.auth.token)"]
+        ["longshore.toml:7:72: the secret 'shop.api_token' is not to be found (at sources.shop.client.auth.token)"]
     );
 }
 

@@ -95,12 +95,17 @@ fn hashicorp_by_token_and_by_approle() {
         }
     });
     let vault = format!("type = \"hashicorp\"\naddress = \"{}\"\n", double.address);
-    let by_token = project(&format!("{vault}mount = \"kv\"\nprefix = \"team\"\ntoken = {{ env = \"T\" }}\n")).env("T", "t");
+    let by_token =
+        project(&format!("{vault}mount = \"kv\"\nprefix = \"team\"\ntoken = {{ env = \"T\" }}\n")).env("T", "t");
     assert_eq!(secret(&by_token).unwrap(), "of the vault");
-    let by_role = project(&format!("{vault}mount = \"kv\"\nprefix = \"team\"\nrole_id = \"r\"\n")).env("VAULT_SECRET_ID", "s");
+    let by_role =
+        project(&format!("{vault}mount = \"kv\"\nprefix = \"team\"\nrole_id = \"r\"\n")).env("VAULT_SECRET_ID", "s");
     assert_eq!(secret(&by_role).unwrap(), "of the vault");
     let missing = secret(&project(&format!("{vault}token = \"t\"\n"))).unwrap_err();
-    assert!(missing.contains(&format!("HashiCorp vault {}: secret/shop, field api_token", double.address)), "{missing}");
+    assert!(
+        missing.contains(&format!("HashiCorp vault {}: secret/shop, field api_token", double.address)),
+        "{missing}"
+    );
     let refused = secret(&project(&format!("{vault}token = \"hush\"\n"))).unwrap_err();
     assert!(refused.contains("403") && refused.contains("permission denied") && !refused.contains("hush"), "{refused}");
     // What a file has is not asked of a vault.
@@ -124,7 +129,8 @@ fn aws_by_name_and_in_a_document() {
             _ => (400, r#"{"__type":"ResourceNotFoundException","Message":"none"}"#.into()),
         }
     });
-    let vault = format!("type = \"aws\"\nregion = \"eu-central-1\"\nprefix = \"dlt\"\nendpoint = \"{}\"\n", double.address);
+    let vault =
+        format!("type = \"aws\"\nregion = \"eu-central-1\"\nprefix = \"dlt\"\nendpoint = \"{}\"\n", double.address);
     let with_keys = |folder: Folder| {
         folder.env("AWS_ACCESS_KEY_ID", "AK").env("AWS_SECRET_ACCESS_KEY", "SK").env("AWS_SESSION_TOKEN", "ST")
     };
@@ -176,8 +182,10 @@ fn verified(assertion: &str) -> bool {
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     let pem: String = KEY.lines().filter(|l| !l.starts_with("-----")).collect();
     let pair = ring::signature::RsaKeyPair::from_pkcs8(&STANDARD.decode(pem).unwrap()).unwrap();
-    let public =
-        ring::signature::UnparsedPublicKey::new(&ring::signature::RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref());
+    let public = ring::signature::UnparsedPublicKey::new(
+        &ring::signature::RSA_PKCS1_2048_8192_SHA256,
+        pair.public_key().as_ref(),
+    );
     let (signed, seal) = assertion.rsplit_once('.').unwrap();
     public.verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(seal).unwrap()).is_ok()
 }
