@@ -1,5 +1,9 @@
 //! What can be written on the command line.
 
+mod project;
+
+pub(crate) use project::{CheckArgs, InitArgs, RunArgs};
+
 use crate::write_args::WriteArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -25,11 +29,13 @@ impl Cli {
     pub(crate) fn json(&self) -> bool {
         match &self.command {
             Command::Load(load) => load.json,
+            Command::Run(run) => run.json,
+            Command::Check(check) => check.json,
             Command::Tables(tables) => tables.json,
             Command::Pipeline(pipeline) => pipeline.json,
             #[cfg(feature = "filesystem")]
             Command::Clean(clean) => clean.json,
-            Command::Query(_) | Command::Completions { .. } => false,
+            Command::Init(_) | Command::Query(_) | Command::Completions { .. } => false,
         }
     }
 }
@@ -38,6 +44,12 @@ impl Cli {
 pub(crate) enum Command {
     /// Load files, folders, globs or stdin
     Load(Box<LoadArgs>),
+    /// Load the sources that a project declares in longshore.toml
+    Run(Box<RunArgs>),
+    /// Say what is wrong with a project's configuration
+    Check(CheckArgs),
+    /// Write a project to begin with
+    Init(InitArgs),
     /// Run a query on what was loaded
     Query(QueryArgs),
     /// List the tables of a dataset with their row counts
@@ -139,12 +151,30 @@ pub(crate) enum SystemColumns {
     Dlt,
 }
 
+impl From<SystemColumns> for longshore_core::schema::SystemColumns {
+    fn from(words: SystemColumns) -> Self {
+        match words {
+            SystemColumns::Native => Self::Native,
+            SystemColumns::Dlt => Self::Dlt,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnError {
     /// Load nothing and say where the first bad record is
     Fail,
     /// Keep bad records whole in the rejects table and load the rest
     Reject,
+}
+
+impl From<OnError> for longshore_core::normalize::OnError {
+    fn from(word: OnError) -> Self {
+        match word {
+            OnError::Fail => Self::Fail,
+            OnError::Reject => Self::Reject,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

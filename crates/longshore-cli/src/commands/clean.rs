@@ -2,7 +2,7 @@
 
 use super::runtime;
 use crate::args::CleanArgs;
-use crate::place::{Place, connection};
+use crate::place::{Addresses, Place};
 use crate::say::say;
 use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
@@ -11,13 +11,17 @@ use std::process::ExitCode;
 
 pub(crate) fn run(args: &CleanArgs) -> Result<ExitCode> {
     let place = Place::of(&args.place, Limits::default())?;
-    for of in &place.destinations {
+    let addresses = Addresses::here(Limits::default())?;
+    for (i, of) in place.destinations.iter().enumerate() {
         if longshore_destinations::kind(&of.url)?.name != "filesystem" {
             return Err(Error::config("there is nothing to clean: interrupted loads leave nothing there")
                 .with("destination", &of.destination)
                 .hint("name a folder or a bucket with --destination"));
         }
-        let destination = Filesystem::new(Config::from_connection(&connection(&of.url, Limits::default()))?)?;
+        // The word the user gave: it may be a name with credentials in the project.
+        let word = args.place.destination.get(i).unwrap_or(&of.url);
+        let connection = addresses.connection(word, &place.pipeline)?;
+        let destination = Filesystem::new(Config::from_connection(&connection)?)?;
         let report = runtime()?.block_on(destination.clean(&place.dataset, args.dry_run))?;
         if args.json {
             say!(

@@ -1,10 +1,13 @@
 //! One file a command.
 
+mod check;
 #[cfg(feature = "filesystem")]
 mod clean;
+mod init;
 mod load;
 mod pipeline;
 mod query;
+mod run;
 mod tables;
 
 use crate::args::{Cli, Command};
@@ -17,6 +20,9 @@ use std::process::ExitCode;
 pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Load(args) => load::run(cli, args),
+        Command::Run(args) => run::run(cli, args),
+        Command::Check(args) => check::run(args),
+        Command::Init(args) => init::run(args),
         Command::Query(args) => query::run(args),
         Command::Tables(args) => tables::run(args),
         Command::Pipeline(args) => pipeline::run(cli, args),
