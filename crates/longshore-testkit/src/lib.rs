@@ -4,6 +4,7 @@
 //!   destination gives to be put through it, [`rows`] the form in which it reads tables back.
 //! * [`fixture`] builds load packages: JSON through the real normaliser, or Arrow arrays by hand.
 //! * [`fault`] wraps a destination so that calls fail, lose their reply or hang.
+//! * `servers` (behind the feature of that name) are mock HTTP servers for sources.
 //! * [`rebuild`] puts nested records back together from the tables they became.
 //!
 //! A destination's `tests/conformance.rs` (with `harness = false` in its `Cargo.toml`):
@@ -44,3 +45,5 @@ pub mod fuzz;
 pub mod harness;
 pub mod rebuild;
 pub mod rows;
+#[cfg(feature = "servers")]
+pub mod servers;
