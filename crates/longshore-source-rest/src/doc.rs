@@ -1,7 +1,7 @@
 //! A response's JSON: its bytes and the tape over them. Values are byte ranges, so numbers and texts stay as
 //! they came, and what is not looked at costs nothing.
 
-use longshore_core::json::{Kind, SyntaxError, Tape, unescape, write_compact};
+use longshore_core::json::{Kind, SyntaxError, Tape, unescape};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -193,13 +193,6 @@ impl<'a> Val<'a> {
     /// The value as it is written, as text.
     pub(crate) fn raw_text(self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.raw())
-    }
-
-    /// The value without white space.
-    pub(crate) fn compact(self) -> Vec<u8> {
-        let mut out = Vec::new();
-        write_compact(&self.doc.tape, &self.doc.bytes, self.at, &mut out);
-        out
     }
 
     /// The value as a tree; long numbers lose digits, so only for looking at.

@@ -58,12 +58,6 @@ impl JsonPath {
         &self.text
     }
 
-    /// Returns the keys of a path that has nothing else.
-    pub(crate) fn plain_keys(&self) -> Option<Vec<&str>> {
-        let Query::Plain(steps) = &self.query else { return None };
-        steps.iter().map(|s| if let Step::Key(k) = s { Some(k.as_str()) } else { None }).collect()
-    }
-
     /// Returns all values it leads to, in the document's order.
     pub(crate) fn all<'a>(&self, doc: &'a Doc, from: Val<'a>) -> Vec<Val<'a>> {
         match &self.query {

@@ -27,7 +27,6 @@ pub(crate) struct Resource {
     pub(crate) name: String,
     pub(crate) parent: Option<usize>,
     pub(crate) children: Vec<usize>,
-    pub(crate) selected: bool,
     pub(crate) parallelized: bool,
     pub(crate) request: RequestPlan,
     pub(crate) auth: Option<AuthConfig>,

@@ -163,7 +163,9 @@ fn explode(mut record: Tree, path: &[String]) -> Vec<Tree> {
 
 fn first(record: &mut Tree, path: &[String]) -> Option<Tree> {
     let mut found = None;
-    record.at(path, &mut |value| drop(found.get_or_insert_with(|| value.clone())));
+    record.at(path, &mut |value| {
+        found.get_or_insert_with(|| value.clone());
+    });
     found
 }
 

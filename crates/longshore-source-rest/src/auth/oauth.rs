@@ -149,9 +149,9 @@ impl Tokens {
     fn form(&self, refresh: Option<&Secret>) -> Result<String> {
         let mut form = Serializer::new(String::new());
         match &self.grant {
-            Grant::Form(pairs) => pairs.iter().for_each(|(k, v)| drop(form.append_pair(k, v.expose()))),
+            Grant::Form(pairs) => append(&mut form, pairs),
             Grant::Refresh(pairs) => {
-                pairs.iter().for_each(|(k, v)| drop(form.append_pair(k, v.expose())));
+                append(&mut form, pairs);
                 form.append_pair("refresh_token", refresh.map_or("", Secret::expose));
             }
             Grant::Assertion(claims) => {
@@ -213,5 +213,11 @@ fn extend(form: &mut Vec<(String, Secret)>, more: &std::collections::BTreeMap<St
     for (name, value) in more {
         form.retain(|(n, _)| n != name);
         form.push((name.clone(), value.clone()));
+    }
+}
+
+fn append(form: &mut Serializer<'_, String>, pairs: &[(String, Secret)]) {
+    for (name, value) in pairs {
+        form.append_pair(name, value.expose());
     }
 }

@@ -81,7 +81,6 @@ impl Compiler<'_> {
             name: config.name.clone(),
             parent: parents[self.i],
             children: Vec::new(),
-            selected: config.selected,
             parallelized: config.parallelized != Some(false),
             request,
             auth: endpoint.auth.clone(),
@@ -102,7 +101,13 @@ impl Compiler<'_> {
     }
 
     fn path(&mut self, text: &str, place: &str) -> Option<JsonPath> {
-        JsonPath::parse(text).map_err(|e| drop(self.problem(place, e))).ok()
+        match JsonPath::parse(text) {
+            Ok(path) => Some(path),
+            Err(e) => {
+                self.problem(place, e);
+                None
+            }
+        }
     }
 
     fn steps(&mut self, config: &ResourceConfig) -> Vec<Step> {
@@ -110,7 +115,9 @@ impl Compiler<'_> {
         for (j, step) in config.processing_steps.iter().enumerate() {
             match Step::new(step) {
                 Ok(step) => steps.push(step),
-                Err(e) => drop(self.problem(&format!(".processing_steps[{j}]"), e)),
+                Err(e) => {
+                    self.problem(&format!(".processing_steps[{j}]"), e);
+                }
             }
         }
         steps
@@ -160,7 +167,9 @@ impl Compiler<'_> {
                     incremental.start_param = Some(name.clone());
                     found.push((place, incremental));
                 }
-                Err(_) => drop(self.problem(&place, "an incremental parameter takes the keys of 'incremental'")),
+                Err(_) => {
+                    self.problem(&place, "an incremental parameter takes the keys of 'incremental'");
+                }
             }
         }
         if found.len() > 1 {
@@ -271,10 +280,12 @@ impl Compiler<'_> {
                         }
                         None => match self.param(name, value) {
                             Some(Param::One(template)) => pieces.extend(template.0),
-                            _ => drop(self.problem(
+                            _ => {
+self.problem(
                                 &format!(".endpoint.params.{name}"),
                                 "what stands in the path must be one value",
-                            )),
+                            );
+}
                         },
                     }
                 }
