@@ -67,6 +67,8 @@ struct Failed {
     error: Error,
     /// What the server asks for.
     wait: Option<Duration>,
+    /// The body was no JSON.
+    damaged: bool,
 }
 
 /// The end of an attempt: an answer, a reason to try again, or an error for good.
@@ -107,7 +109,7 @@ impl Client {
         let place = |e: Error| e.with("url", self.redactor.url(&request.url));
         let budget = Duration::from_secs_f64(self.config.retry_budget.unwrap_or(1800.0));
         let attempts = self.config.max_attempts.unwrap_or(8);
-        let (begun, mut attempt, mut renewed) = (Instant::now(), 0, false);
+        let (begun, mut attempt, mut renewed, mut damaged) = (Instant::now(), 0, false, 0);
         loop {
             attempt += 1;
             let tried = match self.attempt(resource, request).await {
@@ -115,7 +117,7 @@ impl Client {
                     renewed = true;
                     continue;
                 }
-                Ok(raw) => self.judge(resource, raw, actions, attempt, request),
+                Ok(raw) => self.judge(resource, raw, actions, request),
                 Err(end) => Err(end),
             };
             let failed = match tried {
@@ -124,6 +126,10 @@ impl Client {
                 Err(Ok(failed)) => failed,
             };
             let longest = self.longest_wait();
+            damaged += u32::from(failed.damaged);
+            if damaged >= JSON_ATTEMPTS {
+                return Err(place(failed.error));
+            }
             let wait = failed.wait.map_or_else(
                 || backoff(attempt, self.config.backoff_factor.unwrap_or(1.0), longest),
                 |w| w.min(longest),
@@ -237,7 +243,6 @@ impl Client {
         resource: usize,
         raw: Raw,
         actions: &[ResponseAction],
-        attempt: u32,
         request: &Request,
     ) -> std::result::Result<Outcome, std::result::Result<Failed, Error>> {
         let wait = asked_to_wait(&raw.headers, SystemTime::now());
@@ -247,7 +252,7 @@ impl Client {
         });
         match action.map(|a| a.action) {
             Some(Action::Ignore) => return Ok(Outcome::Ignored),
-            Some(Action::Retry) => return Err(Ok(Failed { error: self.refusal(resource, &raw), wait })),
+            Some(Action::Retry) => return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false })),
             Some(Action::Fail) => {
                 return Err(Err(self.refusal(resource, &raw).hint("response_actions say that this ends the load")));
             }
@@ -261,7 +266,7 @@ impl Client {
             {
                 self.gate(&request.url).silence(wait.min(self.longest_wait()));
             }
-            return Err(Ok(Failed { error: self.refusal(resource, &raw), wait }));
+            return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false }));
         }
         if !status.is_success() {
             return Err(Err(self.refusal(resource, &raw)));
@@ -277,8 +282,8 @@ impl Client {
                 let error = Error::input(format!("the response is not JSON: {}", e.message))
                     .with("byte", e.offset)
                     .with("content type", kind);
-                if attempt < JSON_ATTEMPTS && !self.cassette.is_replay() {
-                    Err(Ok(Failed { error, wait: None }))
+                if !self.cassette.is_replay() {
+                    Err(Ok(Failed { error, wait: None, damaged: true }))
                 } else {
                     Err(Err(error))
                 }
@@ -308,7 +313,7 @@ impl Client {
 
 /// Errors of tokens that may pass are tried again with the request.
 fn retryable(error: Error) -> std::result::Result<Failed, Error> {
-    if error.is_retryable() { Ok(Failed { error, wait: None }) } else { Err(error) }
+    if error.is_retryable() { Ok(Failed { error, wait: None, damaged: false }) } else { Err(error) }
 }
 
 fn transport(error: reqwest::Error, what: &str) -> Failed {
@@ -319,7 +324,7 @@ fn transport(error: reqwest::Error, what: &str) -> Failed {
     } else {
         what
     };
-    Failed { error: Error::new(ErrorKind::Unavailable, what).source(error.without_url()), wait: None }
+    Failed { error: Error::new(ErrorKind::Unavailable, what).source(error.without_url()), wait: None, damaged: false }
 }
 
 /// What an error's body says: the code and the message of the usual forms, shortened.

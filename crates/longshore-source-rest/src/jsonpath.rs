@@ -45,7 +45,7 @@ impl JsonPath {
 
     /// Returns the path of one key, whatever characters it has.
     pub(crate) fn key(name: &str) -> JsonPath {
-        JsonPath { text: name.to_owned(), query: Query::Plain(vec![Step::Key(name.to_owned())]) }
+        JsonPath { text: format!("['{name}']"), query: Query::Plain(vec![Step::Key(name.to_owned())]) }
     }
 
     /// Returns the path of keys below one another.
