@@ -18,7 +18,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         move |asked| {
             let page = asked.number("page", 1);
             let record = |i| json!({ "id": (page - 1) * RECORDS + i, "name": format!("customer {i}"), "tags": ["a", "b"], "address": { "city": "Oslo", "zip": 1234.50 } });
-            Answer::json(&json!({ "data": (0..RECORDS).map(record).collect::<Vec<_>>(), "pagination": { "total_pages": pages } }))
+            Answer::json(
+                &json!({ "data": (0..RECORDS).map(record).collect::<Vec<_>>(), "pagination": { "total_pages": pages } }),
+            )
         },
         false,
     );

@@ -252,7 +252,9 @@ impl Client {
         });
         match action.map(|a| a.action) {
             Some(Action::Ignore) => return Ok(Outcome::Ignored),
-            Some(Action::Retry) => return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false })),
+            Some(Action::Retry) => {
+                return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false }));
+            }
             Some(Action::Fail) => {
                 return Err(Err(self.refusal(resource, &raw).hint("response_actions say that this ends the load")));
             }

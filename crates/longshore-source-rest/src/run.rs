@@ -36,7 +36,8 @@ pub(crate) struct Run {
 /// The journal and the way out.
 pub(crate) struct Log {
     pub(crate) journal: Option<Journal>,
-    pub(crate) out: Sender<Result<JsonBlock>>,
+    /// Taken away at the end: that the channel is closed tells the reader.
+    pub(crate) out: Option<Sender<Result<JsonBlock>>>,
     /// The source is gone: nothing may be written any more.
     pub(crate) closed: bool,
 }
@@ -120,10 +121,11 @@ impl Run {
             if let Some(journal) = &mut log.journal {
                 let _ = journal.sync();
             }
-            if let Err(error) = done {
-                let _ = log.out.send(Err(error)).await;
+            if let (Err(error), Some(out)) = (done, &log.out) {
+                let _ = out.send(Err(error)).await;
             }
         }
+        log.out = None;
     }
 
     /// Hands on what the journal has, and learns where to go on.
@@ -301,7 +303,8 @@ impl Log {
     }
 
     async fn send(&self, block: JsonBlock) -> Result<()> {
-        self.out.send(Ok(block)).await.map_err(|_| stopped())
+        let Some(out) = &self.out else { return Err(stopped()) };
+        out.send(Ok(block)).await.map_err(|_| stopped())
     }
 }
 

@@ -222,7 +222,7 @@ impl Source for RestSource {
             now_micros: reader.as_ref().map_or(now, |r| r.now_micros),
             notes: self.options.notes.clone(),
             memory: Mutex::new(memory.collect()),
-            log: tokio::sync::Mutex::new(Log { journal, out, closed: false }),
+            log: tokio::sync::Mutex::new(Log { journal, out: Some(out), closed: false }),
             resumed: Mutex::new(Resumed::default()),
             config: self.config.clone(),
         });

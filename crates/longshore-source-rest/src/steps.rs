@@ -236,7 +236,7 @@ mod tests {
                 r#"{"id":1,"l":[{"p":1},2]}"#,
                 vec![r#"{"id":1,"l":{"p":1}}"#, r#"{"id":1,"l":2}"#],
             ),
-            (json!([{"explode": "l"}]), r#"{"id":1,"l":[]}"#, vec![r#"{"id":1,"l":[]}"#]),
+            (json!([{"explode": "l"}]), r#"{"id":1,"l":[]}"#, vec![r#"{"id":1,"l":null}"#]),
         ] {
             let got = run(steps.clone(), record);
             assert_eq!(got, expected, "{steps}");

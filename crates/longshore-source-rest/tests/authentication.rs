@@ -25,11 +25,18 @@ fn keys_tokens_and_passwords_go_where_they_belong() {
     ] {
         load(&config(&server.url, auth));
     }
-    let seen: Vec<String> = server.requests().iter().map(|r| {
-        let header = |name| r.header(name).unwrap_or("-");
-        format!("{} {} {} {}", header("authorization"), header("x-key"), r.raw_query, header("cookie"))
-    }).collect();
-    assert_eq!(seen, ["Bearer t1 -  -", "Bearer t2 -  -", "- k1  -", "- - key=k+2 -", "- -  sid=k3", "Basic dTpw -  -"]);
+    let seen: Vec<String> = server
+        .requests()
+        .iter()
+        .map(|r| {
+            let header = |name| r.header(name).unwrap_or("-");
+            format!("{} {} {} {}", header("authorization"), header("x-key"), r.raw_query, header("cookie"))
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        ["Bearer t1 -  -", "Bearer t2 -  -", "- k1  -", "- - key=k+2 -", "- -  sid=k3", "Basic dTpw -  -"]
+    );
 }
 
 /// Serves tokens at `/token` and records to whoever has the newest one.
@@ -38,7 +45,13 @@ fn with_tokens(lifetime: u64) -> Server {
     Server::start(move |a| match a.path.as_str() {
         "/token" => {
             let n = issued.fetch_add(1, Ordering::Relaxed) + 1;
-            if n == 1 { Answer::status(503, &json!({})) } else { Answer::json(&json!({ "access_token": format!("tok-{n}"), "expires_in": lifetime, "refresh_token": format!("ref-{n}") })) }
+            if n == 1 {
+                Answer::status(503, &json!({}))
+            } else {
+                Answer::json(
+                    &json!({ "access_token": format!("tok-{n}"), "expires_in": lifetime, "refresh_token": format!("ref-{n}") }),
+                )
+            }
         }
         _ => {
             let newest = format!("Bearer tok-{}", issued.load(Ordering::Relaxed));
@@ -58,14 +71,23 @@ fn tokens_are_fetched_kept_and_renewed_when_refused() {
     let auth = json!({ "type": "oauth2_client_credentials", "access_token_url": format!("{}/token", server.url), "client_id": "i", "client_secret": "s", "access_token_request_data": { "scope": "x" } });
     let loaded = load(&config(&server.url, auth));
     assert_eq!(loaded.values("r", "id"), [1, 2]);
-    let tokens: Vec<String> = server.requests().iter().filter(|r| r.path == "/token").map(|r| String::from_utf8_lossy(&r.body).into_owned()).collect();
+    let tokens: Vec<String> = server
+        .requests()
+        .iter()
+        .filter(|r| r.path == "/token")
+        .map(|r| String::from_utf8_lossy(&r.body).into_owned())
+        .collect();
     assert_eq!(tokens, ["grant_type=client_credentials&client_id=i&client_secret=s&scope=x"; 3]);
 
     let server = with_tokens(3600);
     let auth = json!({ "type": "oauth2_refresh_token", "access_token_url": format!("{}/token", server.url), "refresh_token": "ref-0", "client_id": "i" });
     assert_eq!(load(&config(&server.url, auth)).values("r", "id"), [1, 2]);
     let last = server.requests().into_iter().rfind(|r| r.path == "/token").unwrap();
-    assert_eq!(String::from_utf8_lossy(&last.body), "grant_type=refresh_token&client_id=i&refresh_token=ref-2", "the newest refresh token is used");
+    assert_eq!(
+        String::from_utf8_lossy(&last.body),
+        "grant_type=refresh_token&client_id=i&refresh_token=ref-2",
+        "the newest refresh token is used"
+    );
 }
 
 #[test]
@@ -87,7 +109,10 @@ fn assertions_are_signed() {
 
 fn public_key() -> Vec<u8> {
     use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
-    let PrivateKeyDer::Pkcs8(der) = PrivateKeyDer::from_pem_slice(include_bytes!("common/rsa-test-key.pem")).unwrap() else { panic!("PKCS#8") };
+    let PrivateKeyDer::Pkcs8(der) = PrivateKeyDer::from_pem_slice(include_bytes!("common/rsa-test-key.pem")).unwrap()
+    else {
+        panic!("PKCS#8")
+    };
     let pair = ring::signature::RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap();
     ring::signature::KeyPair::public_key(&pair).as_ref().to_vec()
 }
@@ -113,7 +138,12 @@ fn credentials_are_not_sent_to_another_host() {
 
 #[test]
 fn a_refusing_token_endpoint_is_told_without_secrets() {
-    let server = Server::start(|_| Answer::status(400, &json!({ "error": "invalid_client", "error_description": "no client with secret hush-hush" })));
+    let server = Server::start(|_| {
+        Answer::status(
+            400,
+            &json!({ "error": "invalid_client", "error_description": "no client with secret hush-hush" }),
+        )
+    });
     let auth = json!({ "type": "oauth2_client_credentials", "access_token_url": format!("{}/token", server.url), "client_id": "i", "client_secret": "hush-hush" });
     let error = run(&config(&server.url, auth), &How::default()).unwrap_err().to_string();
     assert!(error.contains("invalid_client") && !error.contains("hush"), "{error}");

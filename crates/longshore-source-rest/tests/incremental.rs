@@ -13,7 +13,9 @@ fn each_load_brings_what_is_new_and_nothing_twice() {
     let today = Arc::clone(&day);
     let server = Server::start(move |_| {
         // The same instant in two spellings, by turns.
-        let at = |d: u64| if d % 2 == 0 { format!("2024-01-{d:02}T00:00:00Z") } else { format!("2024-01-{d:02}T02:00:00+02:00") };
+        let at = |d: u64| {
+            if d % 2 == 0 { format!("2024-01-{d:02}T00:00:00Z") } else { format!("2024-01-{d:02}T02:00:00+02:00") }
+        };
         Answer::json(&(1..=today.load(Ordering::Relaxed)).map(|d| json!({ "id": d, "at": at(d) })).collect::<Value>())
     });
     let config = json!({ "client": { "base_url": server.url }, "resources": [
@@ -23,7 +25,10 @@ fn each_load_brings_what_is_new_and_nothing_twice() {
     assert_eq!(first.values("events", "id"), [2, 3]);
     let state = first.state.clone().unwrap();
     let entry = &state["sources"]["test"]["resources"]["events"]["incremental"]["at"];
-    assert_eq!((&entry["initial_value"], &entry["last_value"]), (&json!("2024-01-02"), &json!("2024-01-03T02:00:00+02:00")));
+    assert_eq!(
+        (&entry["initial_value"], &entry["last_value"]),
+        (&json!("2024-01-02"), &json!("2024-01-03T02:00:00+02:00"))
+    );
     assert_eq!(entry["unique_hashes"].as_array().unwrap().len(), 1);
     day.store(5, Ordering::Relaxed);
     let second = run(&config, &How { state: first.state, ..How::default() }).unwrap();
@@ -47,10 +52,12 @@ fn each_parent_has_its_own_cursor() {
             Answer::json(&(from..from + 3).map(|n| json!({ "n": n })).collect::<Value>())
         }
     });
-    let config = |per_parent: bool| json!({ "client": { "base_url": server.url }, "resources": [
-        "users",
-        { "name": "events", "endpoint": { "path": "users/{resources.users.id}/events", "incremental": { "cursor_path": "n", "initial_value": 0, "per_parent": per_parent } } },
-    ]});
+    let config = |per_parent: bool| {
+        json!({ "client": { "base_url": server.url }, "resources": [
+            "users",
+            { "name": "events", "endpoint": { "path": "users/{resources.users.id}/events", "incremental": { "cursor_path": "n", "initial_value": 0, "per_parent": per_parent } } },
+        ]})
+    };
     for (per_parent, brought) in [(true, 3), (false, 0)] {
         *users.lock().unwrap() = vec![1];
         let first = run(&config(per_parent), &How::default()).unwrap();

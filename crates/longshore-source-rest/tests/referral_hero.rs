@@ -53,7 +53,12 @@ fn what_writes_runs_when_it_is_selected() {
     let options = RestOptions { select: Some(vec!["track_transactions".into()]), ..RestOptions::default() };
     let loaded = run(&config(&server.url, TOKEN), &How { options, ..How::default() }).unwrap();
     assert_eq!(counts(&loaded), [("track_transactions", 3)]);
-    let posts: Vec<Value> = server.requests().iter().filter(|r| r.method == "POST").map(|r| serde_json::from_slice(&r.body).unwrap()).collect();
+    let posts: Vec<Value> = server
+        .requests()
+        .iter()
+        .filter(|r| r.method == "POST")
+        .map(|r| serde_json::from_slice(&r.body).unwrap())
+        .collect();
     assert_eq!(posts[0], json!({ "email": "s1@list1.example", "amount": 0, "transaction_id": "1-1" }));
 }
 
@@ -62,7 +67,10 @@ fn wrong_and_missing_tokens_are_told_apart() {
     let server = referral_hero::start(Options::default());
     let refused = run(&config(&server.url, "wrong-token"), &How::default()).unwrap_err();
     assert!(refused.to_string().contains("403") && refused.to_string().contains("invalid_token"), "{refused}");
-    assert!(refused.to_string().contains("a bearer token") && !refused.to_string().contains("wrong-token"), "{refused}");
+    assert!(
+        refused.to_string().contains("a bearer token") && !refused.to_string().contains("wrong-token"),
+        "{refused}"
+    );
     let mut without = config(&server.url, "");
     without["client"].as_object_mut().unwrap().remove("auth");
     let refused = run(&without, &How::default()).unwrap_err();

@@ -281,11 +281,11 @@ impl Compiler<'_> {
                         None => match self.param(name, value) {
                             Some(Param::One(template)) => pieces.extend(template.0),
                             _ => {
-self.problem(
-                                &format!(".endpoint.params.{name}"),
-                                "what stands in the path must be one value",
-                            );
-}
+                                self.problem(
+                                    &format!(".endpoint.params.{name}"),
+                                    "what stands in the path must be one value",
+                                );
+                            }
                         },
                     }
                 }

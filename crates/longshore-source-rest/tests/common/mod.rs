@@ -1,5 +1,5 @@
 //! Runs a source to its end, or to a kill, and gives its records back.
-#![allow(dead_code, unreachable_pub)] // each test uses a part
+#![allow(dead_code, unused_imports, unreachable_pub)] // each test uses a part
 
 use longshore_core::error::Result;
 use longshore_core::package::LoadId;

@@ -141,7 +141,7 @@ fn subscriber(list: u64, n: u64) -> Value {
         "points": n,
         "people_referred": n % 3,
         "referred_by": if n > 1 { json!({ "id": format!("{list}-{}", n - 1) }) } else { Value::Null },
-        "tags": ["new", "vip"].iter().take((n % 3) as usize).collect::<Vec<_>>(),
+        "tags": &["new", "vip"][..(n % 3) as usize],
     })
 }
 
