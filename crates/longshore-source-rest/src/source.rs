@@ -247,10 +247,10 @@ impl Source for RestSource {
         let memory = running.run.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.before.clone();
         for (resource, own) in self.config.plan.resources.iter().zip(memory.iter()) {
-            if let (Some(plan), Some(own)) = (&resource.incremental, own) {
-                if !plan.is_stateless() {
-                    own.write(state.get_or_insert_with(|| json!({})), &self.options.name, &resource.name, plan);
-                }
+            if let (Some(plan), Some(own)) = (&resource.incremental, own)
+                && !plan.is_stateless()
+            {
+                own.write(state.get_or_insert_with(|| json!({})), &self.options.name, &resource.name, plan);
             }
         }
         state

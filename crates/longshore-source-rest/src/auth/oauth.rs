@@ -25,7 +25,7 @@ pub(super) struct Tokens {
 enum Grant {
     Form(Vec<(String, Secret)>),
     Refresh(Vec<(String, Secret)>),
-    Assertion(jwt::Claims),
+    Assertion(Box<jwt::Claims>),
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ impl Tokens {
                 };
                 let audience = audience.clone().unwrap_or_else(|| auth_endpoint.clone());
                 let claims = jwt::Claims::new(client_id.clone(), audience, scope, subject.clone(), private_key)?;
-                (auth_endpoint, *default_token_expiration, Grant::Assertion(claims))
+                (auth_endpoint, *default_token_expiration, Grant::Assertion(Box::new(claims)))
             }
             _ => return Err(Error::internal("not an OAuth configuration")),
         };
@@ -113,10 +113,10 @@ impl Tokens {
     /// Returns a token that holds; one request for all who wait for it.
     pub(super) async fn token(&self, http: &reqwest::Client, redactor: &Redactor) -> Result<Secret> {
         let mut kept = self.kept.lock().await;
-        if let Some((token, until)) = &kept.token {
-            if until.is_none_or(|until| Instant::now() < until) {
-                return Ok(token.clone());
-            }
+        if let Some((token, until)) = &kept.token
+            && until.is_none_or(|until| Instant::now() < until)
+        {
+            return Ok(token.clone());
         }
         let (token, until) = self.fetch(http, redactor, &mut kept.refresh).await?;
         kept.token = Some((token.clone(), Some(until)));

@@ -114,7 +114,7 @@ impl<'a> Checker<'a> {
             Value::Object(table) => table,
             Value::String(word) => {
                 let words: Vec<&Value> = variants.iter().flat_map(|v| self.words(v)).collect();
-                if !words.iter().any(|w| *w == value) {
+                if !words.contains(&value) {
                     self.not_a_word(&words, word, path);
                 }
                 return;

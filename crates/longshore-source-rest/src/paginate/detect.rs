@@ -37,10 +37,10 @@ pub(super) fn detect(page: &Page<'_>) -> Found {
     }
     let Some(root) = page.doc.map(|d| d.root()).filter(|r| r.is_object()) else { return Found::Nothing };
     let next = next_key(root, &mut Vec::new());
-    if let Some((path, value)) = &next {
-        if value.text().is_some_and(|t| t.starts_with("http") || t.starts_with('/')) {
-            return Found::JsonLink(join(path));
-        }
+    if let Some((path, value)) = &next
+        && value.text().is_some_and(|t| t.starts_with("http") || t.starts_with('/'))
+    {
+        return Found::JsonLink(join(path));
     }
     if let Some(found) = page_number(page, root).or_else(|| offset(root)) {
         return found;
@@ -108,10 +108,10 @@ fn next_key<'a>(object: Val<'a>, path: &mut Vec<String>) -> Option<(Vec<String>,
                 return Some((path.clone(), value));
             }
         }
-        if value.is_object() {
-            if let Some(found) = next_key(value, path) {
-                return Some(found);
-            }
+        if value.is_object()
+            && let Some(found) = next_key(value, path)
+        {
+            return Some(found);
         }
         path.pop();
     }
@@ -148,11 +148,10 @@ fn offset(root: Val<'_>) -> Option<Found> {
     let (path, at) = find(root, &mut Vec::new(), &is_offset)?;
     let beside = path[..path.len() - 1].iter().try_fold(root, |at, key| at.get(key))?;
     let named = |names: &[&str]| {
-        let found = beside.entries().find_map(|(k, v)| {
+        beside.entries().find_map(|(k, v)| {
             let key = k.text()?.into_owned();
             (names.contains(&fold(&key).as_str())).then_some((key, v.whole()?))
-        });
-        found
+        })
     };
     let (limit, size) = named(&["limit", "maxresults", "pagesize", "perpage"]).filter(|(_, size)| *size > 0)?;
     let (total, _) = named(&["total", "totalcount", "totalrecords", "totalitems", "totalresults"])?;
@@ -194,10 +193,10 @@ fn find<'a>(
         if path.last().is_some_and(|k| fits(k, value)) {
             return Some((path.clone(), value));
         }
-        if value.is_object() {
-            if let Some(found) = find(value, path, fits) {
-                return Some(found);
-            }
+        if value.is_object()
+            && let Some(found) = find(value, path, fits)
+        {
+            return Some(found);
         }
         path.pop();
     }

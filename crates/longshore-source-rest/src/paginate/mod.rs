@@ -230,10 +230,10 @@ fn cursor_next(config: &CursorConfig, page: &Page<'_>) -> Result<Next> {
     if config.stop_after_empty_page && page.records == 0 {
         return Ok(Next::End);
     }
-    if let Some(path) = config.has_more_path.as_deref().filter(|p| !p.is_empty()) {
-        if !has_more(page, path)? {
-            return Ok(Next::End);
-        }
+    if let Some(path) = config.has_more_path.as_deref().filter(|p| !p.is_empty())
+        && !has_more(page, path)?
+    {
+        return Ok(Next::End);
     }
     let Some(cursor) = value_at(page, &config.cursor_path)?.filter(|v| v.is_truthy()) else { return Ok(Next::End) };
     let Some(text) = cursor.plain() else {
