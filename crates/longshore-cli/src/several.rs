@@ -20,6 +20,8 @@ pub(crate) struct Part {
     pub(crate) source: Box<dyn Source>,
     /// How many resources it has.
     pub(crate) resources: usize,
+    /// Its state stands under its name already, as dlt's does.
+    pub(crate) names_itself: bool,
 }
 
 impl Several {
@@ -39,6 +41,7 @@ impl Source for Several {
         let mut known = known.cloned().unwrap_or_default();
         for part in &mut self.parts {
             let state = known.remove(&part.name).filter(|_| !self.afresh);
+            let state = if part.names_itself { state.map(|s| json!({ "sources": { &part.name: s } })) } else { state };
             let journal = start.journal.as_ref().map(|j| j.join(&part.name));
             part.source.begin(&Start { load_id: start.load_id.clone(), state, journal })?;
         }
@@ -65,9 +68,17 @@ impl Source for Several {
     }
 
     fn state(&self) -> Option<Value> {
-        let states = self.parts.iter().filter_map(|p| Some((p.name.clone(), p.source.state()?)));
+        let own = |part: &Part| match part.names_itself {
+            true => part.source.state()?.get("sources")?.get(&part.name).cloned(),
+            false => part.source.state(),
+        };
+        let states = self.parts.iter().filter_map(|p| Some((p.name.clone(), own(p)?)));
         let states: Map<String, Value> = self.others.clone().into_iter().chain(states).collect();
         if states.is_empty() { None } else { Some(json!({ "sources": states })) }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.parts.iter().flat_map(|p| p.source.notes()).collect()
     }
 
     fn finish(&mut self) -> Result<()> {

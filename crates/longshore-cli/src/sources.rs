@@ -3,9 +3,10 @@
 use longshore_config::{Problem, Problems, Section};
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::Settings;
-use longshore_core::schema::SystemColumns;
+use longshore_core::schema::{SystemColumns, WriteRules};
 use longshore_core::source::Source;
 use longshore_source_files::{Progress, declared};
+use longshore_source_rest::{RestConfig, RestOptions, RestSource};
 use std::path::{Path, PathBuf};
 
 /// What a source is told of the run.
@@ -20,10 +21,8 @@ pub(crate) struct Context<'a> {
     /// Resources to load; empty for all that are selected.
     pub(crate) select: Vec<String>,
     /// Where answers are saved.
-    #[allow(dead_code)] // for sources that make requests
     pub(crate) record: Option<PathBuf>,
     /// Where answers are taken from.
-    #[allow(dead_code)] // for sources that make requests
     pub(crate) replay: Option<PathBuf>,
 }
 
@@ -35,6 +34,10 @@ pub(crate) struct Opened {
     /// Stands for its input as far as that is known beforehand; with the command it tells whether an interrupted run
     /// was the same.
     pub(crate) input: String,
+    /// Which of them are loaded; the others bring nothing and are left alone.
+    pub(crate) loads: Vec<bool>,
+    /// Its state stands under its name already.
+    pub(crate) names_itself: bool,
     /// Counters of bytes read.
     pub(crate) progress: Option<Progress>,
 }
@@ -66,22 +69,15 @@ const FILES: Kind = Kind {
     schema: declared::json_schema,
 };
 
-/// Its place in the list, until its crate is there: a project that declares one can be checked, not run.
 const REST_API: Kind = Kind {
     name: "rest_api",
     requests: true,
-    check: |section| {
-        let json = section.to_json();
-        let missing = ["client", "resources"].into_iter().filter(|key| json.get(key).is_none());
-        missing.map(|key| section.problem::<&str>(&[], format!("the key '{key}' is missing"))).collect()
-    },
+    check: |section| rest(section).err().unwrap_or_default(),
     resources: |section| {
-        let json = section.to_json();
-        let name = |r: &serde_json::Value| r.as_str().or_else(|| r.get("name")?.as_str()).map(str::to_owned);
-        json["resources"].as_array().into_iter().flatten().filter_map(name).collect()
+        rest(section).map(|c| c.resources().iter().map(|r| r.name.clone()).collect()).unwrap_or_default()
     },
-    open: |_, _| Err(Error::config("this build cannot load from APIs yet")),
-    schema: || serde_json::json!({ "required": ["client", "resources"] }),
+    open: open_rest,
+    schema: RestConfig::json_schema,
 };
 
 /// Returns the kind of a source.
@@ -101,6 +97,48 @@ fn files(section: &Section) -> Result<declared::FilesConfig, Vec<Problem>> {
         .map_err(|problems| problems.into_iter().map(problem).collect())
 }
 
+fn rest(section: &Section) -> Result<RestConfig, Vec<Problem>> {
+    let mut tree = section.to_json();
+    if let Some(table) = tree.as_object_mut() {
+        table.remove("type"); // what the section is, not a part of it
+    }
+    let problem = |p: longshore_source_rest::Problem| {
+        let path: Vec<&str> = p.path.split(['.', '[', ']']).filter(|key| !key.is_empty()).collect();
+        section.problem(&path, p.message).maybe_hint(p.suggestion)
+    };
+    RestConfig::from_value(&tree).map_err(|problems| problems.into_iter().map(problem).collect())
+}
+
+fn open_rest(section: &Section, context: &Context<'_>) -> Result<Opened> {
+    let config = rest(section).map_err(|p| Error::from(Problems(p)))?;
+    let names: Vec<String> = config.resources().iter().map(|r| r.name.clone()).collect();
+    let chosen: Vec<String> = names.iter().filter(|n| context.select.contains(n)).cloned().collect();
+    let select = (!chosen.is_empty()).then_some(chosen);
+    let loads = |i: usize| match &select {
+        Some(chosen) => chosen.contains(&names[i]),
+        None => config.resources()[i].selected,
+    };
+    let loaded: Vec<bool> = (0..names.len()).map(loads).collect();
+    let options = RestOptions {
+        name: section.name.clone(),
+        select,
+        record: context.record.clone(),
+        replay: context.replay.clone(),
+        ..RestOptions::default()
+    };
+    let input = format!("{:?}", (&options.select, &options.record, &options.replay));
+    let source = RestSource::new(config, options)?;
+    let mut resources = source.resources(context.system_columns);
+    for (settings, &loaded) in resources.iter_mut().zip(&loaded) {
+        settings.max_nesting = settings.max_nesting.min(context.max_nesting);
+        // What is not loaded brings no rows, which must not be taken for an empty replacement.
+        if !loaded {
+            settings.write = WriteRules::default();
+        }
+    }
+    Ok(Opened { source: Box::new(source), resources, input, loads: loaded, names_itself: true, progress: None })
+}
+
 fn open_files(section: &Section, context: &Context<'_>) -> Result<Opened> {
     let mut config = files(section).map_err(|p| Error::from(Problems(p)))?;
     let select = &context.select;
@@ -109,5 +147,6 @@ fn open_files(section: &Section, context: &Context<'_>) -> Result<Opened> {
     let resources = config.resources.iter().map(settings).collect::<Result<Vec<_>>>()?;
     let source = declared::FilesSource::new(config, context.folder, context.memory)?;
     let (input, progress) = (source.fingerprint(), Some(source.progress()));
-    Ok(Opened { source: Box::new(source), resources, input, progress })
+    let loads = vec![true; resources.len()];
+    Ok(Opened { source: Box::new(source), resources, input, loads, names_itself: false, progress })
 }

@@ -242,6 +242,10 @@ impl Source for RestSource {
         }
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.options.notes.all().iter().map(sentence).collect()
+    }
+
     fn state(&self) -> Option<Value> {
         let running = self.running.as_ref()?;
         let memory = running.run.memory.lock().unwrap_or_else(PoisonError::into_inner);
@@ -255,6 +259,11 @@ impl Source for RestSource {
         }
         state
     }
+}
+
+/// A note with the resource it is about.
+fn sentence(note: &Note) -> String {
+    if note.resource.is_empty() { note.text.clone() } else { format!("{}: {}", note.resource, note.text) }
 }
 
 impl Drop for Running {

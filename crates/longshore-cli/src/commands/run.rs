@@ -33,9 +33,9 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode> {
 
     let mut opened = open(&sections, args, said, &folder, memory)?;
     let fingerprint = fingerprint(args, &place, &project, &opened)?;
-    let resources = opened.iter().flat_map(|(_, o)| o.resources.clone());
-    let resources = resources.map(|mut settings| {
-        if args.full_refresh {
+    let resources = opened.iter().flat_map(|(_, o)| o.resources.iter().cloned().zip(o.loads.iter().copied()));
+    let resources = resources.map(|(mut settings, loads)| {
+        if args.full_refresh && loads {
             settings.write.disposition = Disposition::Replace;
         }
         settings
@@ -164,7 +164,12 @@ fn open(
 }
 
 fn several(opened: Vec<(String, Opened)>, afresh: bool) -> Several {
-    let part = |(name, o): (String, Opened)| Part { name, source: o.source, resources: o.resources.len() };
+    let part = |(name, o): (String, Opened)| Part {
+        name,
+        source: o.source,
+        resources: o.resources.len(),
+        names_itself: o.names_itself,
+    };
     Several::new(opened.into_iter().map(part).collect(), afresh)
 }
 
