@@ -1,5 +1,7 @@
 //! dlt's own files and variables, read unchanged: dlt resolves the same, and both must agree.
 
+#![allow(clippy::unwrap_used)] // helpers of tests panic as tests do
+
 mod common;
 
 use common::Folder;

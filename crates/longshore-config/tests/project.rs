@@ -1,5 +1,7 @@
 //! What a project says, in which order its places are asked, and what is told of its mistakes.
 
+#![allow(clippy::unwrap_used)] // helpers of tests panic as tests do
+
 mod common;
 
 use common::Folder;
