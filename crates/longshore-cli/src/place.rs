@@ -67,7 +67,7 @@ impl Addresses {
         let kind = longshore_destinations::kind(&connection.url)?;
         let canonical = (kind.canonical)(&connection)?;
         // A URL without its password may be one that the project knows.
-        let configured = if word.contains(':') { self.configured(&canonical) } else { None };
+        let configured = if word.contains([':', '/']) { self.configured(&canonical) } else { None };
         let destination = (kind.open)(configured.as_ref().unwrap_or(&connection))?;
         Ok(DestinationRef { url: canonical, destination })
     }

@@ -40,7 +40,8 @@ impl Project {
         if self.destinations().contains(&word) {
             return Ok(declared(self.destination_section(word)?));
         }
-        if word.contains(':') {
+        // A URL, or a path, which is a folder's.
+        if word.contains([':', '/']) || word.starts_with(['.', '~']) {
             return Ok(Target { name: None, url: word.to_owned(), settings: Map::new(), section: None });
         }
         if kinds.contains(&word) {
@@ -89,7 +90,7 @@ impl Project {
         for key in keys {
             let wanted = Wanted { sections: &sections, inner: &["credentials"], key, secret: false, shorten: true };
             if let Some(found) = lookup.find(&wanted).map_err(Problems::one)? {
-                target.settings.insert((*key).to_owned(), typed(key, found).to_json());
+                put_credential(&mut target, key, typed(key, found).to_json());
             }
         }
         for key in plain_keys(kind) {
@@ -104,7 +105,17 @@ impl Project {
     }
 }
 
-/// `type` and `url` say where; `credentials` may be a URL, or a table of more keys, as in dlt.
+/// Destinations read dlt's table of credentials by themselves; DuckDB's only key is one of its own.
+fn put_credential(target: &mut Target, key: &str, value: serde_json::Value) {
+    if target.url.starts_with("duckdb") {
+        target.settings.insert(key.to_owned(), value);
+        return;
+    }
+    let credentials = target.settings.entry("credentials").or_insert_with(|| Map::new().into());
+    credentials[key] = value;
+}
+
+/// `type` and `url` say where; `credentials` may be a URL too.
 fn declared(section: Section) -> Target {
     let url = section.tree.as_table().and_then(|t| t.text("url")).unwrap_or(&section.kind).to_owned();
     let mut target = Target { name: Some(section.name.clone()), url, settings: Map::new(), section: None };
@@ -112,7 +123,6 @@ fn declared(section: Section) -> Target {
         match (entry.key.as_str(), &entry.value.value) {
             ("type" | "destination_type" | "url", _) => {}
             ("credentials", Value::Text(text)) => take_credentials(&mut target, text),
-            ("credentials", Value::Table(table)) => target.settings.extend(table.to_json()),
             (key, _) => drop(target.settings.insert(key.to_owned(), entry.value.to_json())),
         }
     }
@@ -124,7 +134,9 @@ fn declared(section: Section) -> Target {
 fn take_credentials(target: &mut Target, text: &str) {
     let text = text.trim();
     match serde_json::from_str(text) {
-        Ok(serde_json::Value::Object(keys)) => target.settings.extend(keys),
+        Ok(serde_json::Value::Object(keys)) => {
+            keys.into_iter().for_each(|(key, value)| put_credential(target, &key, value))
+        }
         _ if target.url == "duckdb" && !text.starts_with("duckdb:") => target.url = format!("duckdb:{text}"),
         // SQLAlchemy's names of the same: postgresql://, postgresql+psycopg2://
         _ => match text.split_once("://") {

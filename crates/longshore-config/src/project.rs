@@ -34,7 +34,7 @@ impl Project {
     pub fn open(surroundings: Surroundings) -> Result<Project, Problems> {
         let layers = surroundings.layers()?;
         let mut problems = Vec::new();
-        let origin = Origin::File { file: layers[1].file.clone(), line: 1, column: 1 }; // there are always four and more
+        let origin = Origin::File { file: std::sync::Arc::clone(&layers[1].file), line: 1, column: 1 }; // there are always four and more
         let mut tree = Node { value: Value::Table(Table::default()), origin };
         for layer in layers.iter().rev().filter(|l| l.kind.is_ours()) {
             if layer.kind == LayerKind::Ours {

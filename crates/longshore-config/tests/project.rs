@@ -1,5 +1,7 @@
 //! What a project says, in which order its places are asked, and what is told of its mistakes.
 
+#![allow(clippy::unwrap_used)] // helpers of tests panic as tests do
+
 mod common;
 
 use common::Folder;
@@ -159,6 +161,9 @@ fn destinations_are_names_urls_or_kinds() {
     let lake = project.destination("lake", &kinds).unwrap();
     assert_eq!((lake.url.as_str(), json!(lake.settings)), ("s3://bucket/x", json!({"region": "eu"})));
     assert_eq!(project.destination("duckdb:a.duckdb", &kinds).unwrap().url, "duckdb:a.duckdb");
+    for path in ["./out", "data/out", "/data", "~/out"] {
+        assert_eq!(project.destination(path, &kinds).unwrap().url, path);
+    }
     assert_eq!(project.destination("duckdb", &kinds).unwrap().url, "duckdb");
     let wrong = project.destination("warehose", &kinds).unwrap_err();
     assert_eq!(wrong.0[0].hint.as_deref(), Some("did you mean 'warehouse'?"));

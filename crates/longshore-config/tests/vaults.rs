@@ -1,5 +1,7 @@
 //! The vaults, against doubles over HTTP that check what they are asked with.
 
+#![allow(clippy::unwrap_used)] // helpers of tests panic as tests do
+
 mod common;
 
 use common::Folder;

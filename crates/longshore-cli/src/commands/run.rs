@@ -97,8 +97,7 @@ fn sections(project: &Project, args: &RunArgs) -> Result<Vec<Section>> {
     }
     Problems::none(problems)?;
     check_selected(&sections, &args.select)?;
-    sections
-        .retain(|s| args.select.is_empty() || args.select.iter().any(|w| *w == s.name) || names_one(s, &args.select));
+    sections.retain(|s| args.select.is_empty() || args.select.contains(&s.name) || names_one(s, &args.select));
     Ok(sections)
 }
 

@@ -1,6 +1,6 @@
 //! A folder with a project.
 
-#![allow(dead_code)] // each test file uses its own part
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test file uses its own part
 
 use longshore_config::{Problems, Project, Surroundings};
 use std::fs;
