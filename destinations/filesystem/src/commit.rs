@@ -35,7 +35,11 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
     }
     let now = Utc::now();
     let records = records::of(&load.store, &target, manifest, now).await?;
-    let (tables, to_publish) = plan(load, manifest, files);
+    let (mut tables, to_publish) = plan(load, manifest, files);
+    let replaced = replaced_files(load, manifest).await?;
+    for table in &mut tables {
+        table.removed = replaced.get(&table.table).cloned().unwrap_or_default();
+    }
     let own = records.all().map(|r| r.path.clone()).filter(|p| *p != records.schema_path());
     announce(load, &pending, manifest, to_publish.iter().map(|f| f.file.path.clone()).chain(own).collect()).await?;
     publish(load, to_publish).await?;
@@ -56,6 +60,9 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
     let _ = load.store.delete(&pending).await;
     let _ =
         records::prune_states(&load.store, &target, manifest.schema.system_columns, load.config.max_state_files).await;
+    for path in replaced.values().flatten() {
+        let _ = load.store.delete(&in_dataset(&target.dataset, path)).await; // it counts no longer
+    }
     if !is_ours && standing.attempt != *load.attempt {
         return Ok(CommitOutcome::AlreadyCommitted);
     }
@@ -77,6 +84,18 @@ pub(crate) fn data_path(config: &Config, opening: &Opening, table: &str, number:
         number,
         extension: format.extension(),
     })
+}
+
+/// Files that hold what this load replaces, by table.
+async fn replaced_files(load: &Context, manifest: &Manifest) -> Result<BTreeMap<String, Vec<String>>> {
+    let families = manifest.replaced().flat_map(|t| manifest.schema.children_of(&t.name).into_iter().chain([t]));
+    let names: Vec<&str> = families.map(|t| t.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let current = manifest::fold(&manifest::read_all(&load.store, &load.opening.target.dataset).await?);
+    let replaced = current.into_iter().filter(|(table, _)| names.contains(&table.as_str()));
+    Ok(replaced.map(|(table, now)| (table, now.files.into_iter().map(|(file, _)| file.path).collect())).collect())
 }
 
 /// Gives every file its path, and every table of the schema its entry.

@@ -2,7 +2,7 @@
 //!
 //! A manifest is written last and never changed. It names the files that a load added and those that it took
 //! away, by table; the files of a table are what remains when the manifests are read in the order of their
-//! load ids. (No load takes files away yet; replacing and merging will.)
+//! load ids. Replacing takes away all that were there.
 
 use crate::config::FileFormat;
 use crate::layout::{MANIFESTS, PENDING, path_safe};
