@@ -156,7 +156,6 @@ fn state_content(
             "created_at": iso(now),
             "version_hash": dlt_hash(hash),
             "_dlt_load_id": manifest.load_id,
-            "_dlt_id": &hash[..14],
         }),
     }
 }
