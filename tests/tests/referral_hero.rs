@@ -3,7 +3,7 @@
 
 use longshore_testkit::servers::http::Server;
 use longshore_testkit::servers::referral_hero::{self, Options, TOKEN};
-use longshore_tests::{Lab, Output};
+use longshore_tests::{Lab, Output, rows_in};
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
@@ -33,7 +33,11 @@ fn command(lab: &Lab, server: &Server, args: &[&str]) -> Command {
 }
 
 fn loaded(lab: &Lab) -> Vec<(String, u64)> {
-    lab.tables().into_iter().filter(|(name, _)| !name.contains("__")).collect()
+    let count = |(name, _): &(&str, u64)| {
+        let sql = format!("SELECT count(*) FROM referral_hero_data.{name}");
+        ((*name).to_owned(), rows_in(&lab.database(), "referral_hero_data", &sql)[0][0].as_u64().unwrap_or_default())
+    };
+    TABLES.iter().map(count).collect()
 }
 
 fn expected() -> Vec<(String, u64)> {
@@ -80,7 +84,7 @@ fn a_run_that_broke_off_goes_on_where_it_was() {
     let output = Output::of(command(&lab, &server, &["--json"]));
     assert_eq!(output.status, Some(0), "{output:#?}");
     assert_eq!(loaded(&lab), expected());
-    assert_eq!(lab.rows("SELECT count(*) FROM _loads")[0][0], json!(1));
+    assert_eq!(rows_in(&lab.database(), "referral_hero_data", "SELECT count(*) FROM _loads")[0][0], json!(1));
     let asked = server.requests().len();
     assert!(asked <= undisturbed + 16, "{asked} requests instead of {undisturbed}: pages were fetched again");
 }

@@ -33,8 +33,8 @@ pub(crate) struct WriteArgs {
     pub(crate) dedup_sort: Option<String>,
 
     /// Names of the validity columns of scd2
-    #[arg(long, value_name = "FROM,TO", value_delimiter = ',', num_args = 2, help_heading = "Writing")]
-    pub(crate) validity_columns: Vec<String>,
+    #[arg(long, value_name = "FROM,TO", help_heading = "Writing")]
+    pub(crate) validity_columns: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,7 +80,9 @@ impl WriteArgs {
             dedup_sort: self.dedup_sort.as_deref().map(dedup_sort).transpose()?,
             scd2: None,
         };
-        if let [from, to] = self.validity_columns.as_slice() {
+        if let Some(text) = &self.validity_columns {
+            let wrong = || Error::config(format!("'{text}' is not two names")).hint("write FROM,TO");
+            let (from, to) = text.split_once(',').ok_or_else(wrong)?;
             let plain = rules.validity(system);
             rules.scd2 = Some(Scd2 { valid_from: column(from)?, valid_to: column(to)?, ..plain });
         }
@@ -95,7 +97,7 @@ impl WriteArgs {
             ("--merge-key", !self.merge_key.is_empty()),
             ("--hard-delete", self.hard_delete.is_some()),
             ("--dedup-sort", self.dedup_sort.is_some()),
-            ("--validity-columns", !self.validity_columns.is_empty()),
+            ("--validity-columns", self.validity_columns.is_some()),
         ];
         let merges = self.write_disposition == Disposition::Merge;
         if let Some((flag, _)) = only_merge.iter().find(|(_, given)| *given && !merges) {
@@ -109,7 +111,7 @@ impl WriteArgs {
             return Err(Error::config("a merge by delete-insert needs a key")
                 .hint("add --primary-key or --merge-key, or choose another --merge-strategy"));
         }
-        if !self.validity_columns.is_empty() && self.merge_strategy != Some(Strategy::Scd2) {
+        if self.validity_columns.is_some() && self.merge_strategy != Some(Strategy::Scd2) {
             return Err(Error::config("--validity-columns means nothing without --merge-strategy scd2"));
         }
         Ok(())
