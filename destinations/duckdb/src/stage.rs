@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, Manifest, Part};
-use longshore_core::schema::{Column, DataType, SystemColumns, Table};
-use longshore_sql::{add_column, create_schema, create_table, identifier, qualified};
+use longshore_core::schema::{Column, ColumnRole, DataType, SystemColumns, Table};
+use longshore_sql::{add_column, create_schema, create_table, identifier, literal, qualified};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -177,7 +177,7 @@ impl Drop for StopAtEnd<'_> {
 impl Inner {
     fn begin(database: Arc<Database>, path: &Path, opening: &Opening, is_new: bool, memory: u64) -> Result<Self> {
         let failed = |m: String| from_message(&m, path);
-        let tables = match is_new {
+        let mut tables = match is_new {
             true => BTreeMap::new(),
             false => existing_tables(&database.reader().map_err(failed)?, &opening.target.dataset)
                 .map_err(|e| failed(e.to_string()))?,
@@ -187,6 +187,7 @@ impl Inner {
         connection.execute("SET threads = 1").map_err(failed)?;
         connection.execute("BEGIN").map_err(failed)?;
         connection.execute(&create_schema(&opening.target.dataset)).map_err(failed)?;
+        remove_remains(&mut connection, &mut tables, opening).map_err(failed)?;
         Ok(Inner {
             tables,
             connection: Some(connection),
@@ -347,4 +348,26 @@ fn existing_tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<BTre
         }
     }
     Ok(tables)
+}
+
+/// Takes out rows of this very load that stand there although its record does not: of a process that was killed during
+/// its commit, DuckDB has been seen to keep the rows of a table that was merged by whole row groups.
+fn remove_remains(
+    connection: &mut Connection,
+    tables: &mut BTreeMap<String, OpenTable>,
+    opening: &Opening,
+) -> Result<(), String> {
+    let column = opening.system_columns.column(ColumnRole::LoadId);
+    let load_id = literal(opening.load_id.as_str());
+    for (name, table) in tables.iter_mut().filter(|(_, t)| t.before > 0 && t.columns.contains(&column.name)) {
+        let of_load =
+            format!("{} WHERE {} = {load_id}", qualified(&opening.target.dataset, name), identifier(&column.name));
+        let remains = connection.number(&format!("SELECT count(*) FROM {of_load}"))?;
+        if remains > 0 {
+            tracing::info!(table = name, rows = remains, "rows of an interrupted commit are removed");
+            connection.execute(&format!("DELETE FROM {of_load}"))?;
+            table.before = table.before.saturating_sub(remains.unsigned_abs());
+        }
+    }
+    Ok(())
 }
