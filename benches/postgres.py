@@ -24,8 +24,12 @@ TABLES = ["orders", "orders__line_items", "orders__line_items__tax_lines", "orde
           "orders__customer__marketing__channels"]  # fmt: skip
 # A trigger that makes the commit fail, so that the package is sealed and waits to be loaded.
 HOLD = """CREATE OR REPLACE FUNCTION public.hold() RETURNS event_trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'the package is to wait'; END $$;
-    CREATE EVENT TRIGGER hold ON ddl_command_end WHEN TAG IN ('ALTER TABLE', 'DROP TABLE') EXECUTE FUNCTION public.hold()"""
+    $$ BEGIN
+        IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity LIKE '%loads') THEN
+            RAISE EXCEPTION 'the package is to wait';
+        END IF;
+    END $$;
+    CREATE EVENT TRIGGER hold ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.hold()"""
 
 
 class Server:
