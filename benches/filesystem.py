@@ -55,7 +55,7 @@ def longshore(source, url, env, work):
 def rows(folder):
     import duckdb
 
-    return duckdb.sql(f"SELECT count(*) FROM read_parquet('{folder}/raw/orders/*.parquet')").fetchone()[0]
+    return duckdb.sql(f"SELECT count(*) FROM read_parquet('{folder}/raw/orders/*.parquet')").fetchall()[0][0]
 
 
 def main():
