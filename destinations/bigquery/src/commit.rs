@@ -7,7 +7,7 @@
 use crate::error::Failure;
 use crate::names::{identifier, qualified};
 use crate::query::{Answer, parameter, rows_of_job};
-use crate::stage::{Inner, StagedRows};
+use crate::stage::{Inner, Place, StagedRows};
 use crate::types::{conversion, type_name};
 use crate::{jobs, read, tables};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -34,6 +34,7 @@ type Columns = Vec<(String, String)>;
 /// Commits what was staged and says what came of it.
 pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest) -> Result<CommitOutcome> {
     let staged = load.finish_staging().await?;
+    let load = &load.place;
     let target = &load.opening.target;
     if read::has_load(&load.api, &target.dataset, &manifest.load_id).await? {
         return Ok(CommitOutcome::AlreadyCommitted);
@@ -61,7 +62,7 @@ pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest) -> Result<Comm
 }
 
 /// Makes what is missing of all tables that are to be there after the load.
-async fn ensure_tables(load: &Inner, manifest: &Manifest, staged: &[StagedRows]) -> Result<BTreeMap<String, Columns>> {
+async fn ensure_tables(load: &Place, manifest: &Manifest, staged: &[StagedRows]) -> Result<BTreeMap<String, Columns>> {
     let system = load.opening.system_columns;
     let mut wanted = manifest.schema.tables.clone();
     let rejects = rejects_table(system);
@@ -87,7 +88,7 @@ enum Outcome {
 }
 
 /// Runs a script under the first name whose job has not failed; a failure that passes is tried again under the next.
-async fn run(load: &Inner, name: &str, sql: &str, parameters: &[Value], step: &[&StagedRows]) -> Result<Outcome> {
+async fn run(load: &Place, name: &str, sql: &str, parameters: &[Value], step: &[&StagedRows]) -> Result<Outcome> {
     let (api, location) = (&load.api, load.staging.location.as_str());
     let (mut tries, mut pause) = (0, FIRST_PAUSE);
     for attempt in 0..ATTEMPTS {
@@ -139,7 +140,7 @@ fn outcome(answer: &Answer, step: &[&StagedRows]) -> Result<Outcome> {
 
 /// One transaction of a load, as a script.
 struct Script<'a> {
-    load: &'a Inner,
+    load: &'a Place,
     manifest: &'a Manifest,
     there: &'a BTreeMap<String, Columns>,
     number: usize,

@@ -109,7 +109,7 @@ impl FileWriter {
         self.send(last, Some(self.rows)).await
     }
 
-    async fn send(&self, bytes: Vec<u8>, rows: Option<u64>) -> Result<()> {
+    async fn send(&mut self, bytes: Vec<u8>, rows: Option<u64>) -> Result<()> {
         // The upload may have failed: its own error says more, and is looked at first.
         let ended = |_| Error::new(ErrorKind::Unavailable, "the upload ended early");
         self.chunks.send(Chunk { bytes: Bytes::from(bytes), rows }).await.map_err(ended)

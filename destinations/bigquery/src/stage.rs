@@ -37,11 +37,17 @@ pub(crate) struct BigQueryLoad {
 /// The load's state.
 #[derive(Debug)]
 pub(crate) struct Inner {
+    pub(crate) place: Place,
+    tables: BTreeMap<String, StagedTable>,
+    receipts: BTreeMap<u64, Staged>,
+}
+
+/// Where a load goes, and on what way.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
     pub(crate) api: Arc<Api>,
     pub(crate) opening: Opening,
     pub(crate) staging: Staging,
-    tables: BTreeMap<String, StagedTable>,
-    receipts: BTreeMap<u64, Staged>,
 }
 
 /// What has come of one table.
@@ -93,7 +99,8 @@ impl BigQueryLoad {
         ensure_dataset(api, &staging_dataset, Some(&location), lifetime).await?;
         let staging = Staging::new(staging_dataset, location, opening);
         let (tables, receipts) = Default::default();
-        let inner = Inner { api: Arc::clone(api), opening: opening.clone(), staging, tables, receipts };
+        let place = Place { api: Arc::clone(api), opening: opening.clone(), staging };
+        let inner = Inner { place, tables, receipts };
         Ok(BigQueryLoad { api: Arc::clone(api), inner: Mutex::new(Some(inner)) })
     }
 }
@@ -211,12 +218,12 @@ impl Inner {
     /// Begins a table's file with what waits for it.
     async fn begin_file(&mut self, name: &str) -> Result<()> {
         let staged = self.tables.get_mut(name).ok_or_else(over)?;
-        let base = self.staging.file_name(name, staged.rows, &staged.columns);
+        let base = self.place.staging.file_name(name, staged.rows, &staged.columns);
         let (send, receive) = mpsc::channel(1);
         let columns = staged.columns.clone();
-        let work = load_file(Arc::clone(&self.api), self.staging.clone(), base, columns.clone(), receive);
-        let writer = FileWriter::new(&columns, &self.opening.load_id, send)?;
-        let uploading = Uploading { columns, task: self.api.spawn(work)? };
+        let work = load_file(Arc::clone(&self.place.api), self.place.staging.clone(), base, columns.clone(), receive);
+        let writer = FileWriter::new(&columns, &self.place.opening.load_id, send)?;
+        let uploading = Uploading { columns, task: self.place.api.spawn(work)? };
         let open = staged.open.insert(Open { writer, uploading });
         staged.waiting_bytes = 0;
         for (table, batch) in std::mem::take(&mut staged.waiting) {
@@ -281,7 +288,7 @@ impl Inner {
     /// Ends the load and removes what was staged.
     async fn close(self) {
         self.end();
-        self.staging.remove(&self.api).await;
+        self.place.staging.remove(&self.place.api).await;
     }
 }
 

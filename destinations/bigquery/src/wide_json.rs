@@ -1,7 +1,7 @@
 //! JSON that BigQuery would change: its numbers have 64 bits. Such a document is kept as a JSON string instead.
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_array::{ArrayRef, StringArray};
 use std::sync::Arc;
 
 /// How deep BigQuery's JSON may be nested.
