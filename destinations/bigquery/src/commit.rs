@@ -71,7 +71,8 @@ async fn ensure_tables(load: &Place, manifest: &Manifest, staged: &[StagedRows])
     }
     wanted.extend([SystemTable::Loads, SystemTable::Schemas, SystemTable::State].map(|t| system_table(system, t)));
     // Refused before the first table is made.
-    wanted.iter().try_for_each(crate::names::check_names)?;
+    let longest = load.api.config.max_identifier_length;
+    wanted.iter().try_for_each(|t| crate::names::check_names(t, longest))?;
     let dataset = &load.opening.target.dataset;
     let ensure = |table: Table| async move {
         let columns = tables::ensure(&load.api, dataset, &table).await?;

@@ -1,5 +1,6 @@
 //! Settings of the BigQuery destination: project, location, credentials, and where the API is.
 
+use crate::names::MAX_NAME;
 use longshore_core::connect::{Connection, Secret};
 use longshore_core::error::{Error, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -32,6 +33,8 @@ pub struct Config {
     pub staging_lifetime: Duration,
     /// Bytes a query of the user may be billed for.
     pub max_bytes_billed: Option<u64>,
+    /// Longest table or column name, in bytes; for servers that hold less than BigQuery.
+    pub max_identifier_length: usize,
     /// How long a request that fails for a passing reason is repeated.
     pub patience: Duration,
 }
@@ -75,6 +78,7 @@ struct Settings {
     staging_hours: Option<u64>,
     max_bytes_billed: Option<u64>,
     retry_deadline: Option<f64>,
+    max_identifier_length: Option<usize>,
 }
 
 impl Config {
@@ -109,6 +113,7 @@ impl Config {
             staging_dataset: given.staging_dataset,
             staging_lifetime: Duration::from_secs(given.staging_hours.unwrap_or(STAGING_HOURS).max(1) * 3600),
             max_bytes_billed: given.max_bytes_billed,
+            max_identifier_length: given.max_identifier_length.unwrap_or(MAX_NAME).clamp(1, MAX_NAME),
             patience: Duration::from_secs_f64(given.retry_deadline.unwrap_or(60.0).clamp(0.0, 3600.0)),
         })
     }

@@ -3,7 +3,7 @@
 use crate::answer::to_batch;
 use crate::api::Api;
 use crate::config::Config;
-use crate::names::{MAX_NAME, check_dataset};
+use crate::names::check_dataset;
 use crate::query::{self, Query};
 use crate::stage::BigQueryLoad;
 use crate::{read, tables};
@@ -32,7 +32,7 @@ impl BigQuery {
     pub fn new(config: Config) -> Result<Self> {
         let capabilities = Capabilities {
             atomicity: Atomicity::Package,
-            max_identifier_length: MAX_NAME,
+            max_identifier_length: config.max_identifier_length,
             concurrency: NonZeroUsize::MIN.saturating_add(3),
             // Uploads are the longest part of a load, and one that is given up leaves nothing.
             stages_early: true,

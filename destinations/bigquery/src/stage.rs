@@ -183,11 +183,12 @@ impl Inner {
 
     /// A table that has more columns than its file goes on in another file.
     async fn learn_columns(&mut self, table: &Table) -> Result<()> {
+        let longest = self.place.api.config.max_identifier_length;
         let staged = self.tables.entry(table.name.clone()).or_default();
         if table.columns.len() <= staged.columns.len() {
             return Ok(()); // a part has the first columns of its table
         }
-        check_names(table)?;
+        check_names(table, longest)?;
         staged.columns.clone_from(&table.columns);
         if staged.open.as_ref().is_some_and(|o| !o.writer.fits(table)) {
             staged.end_file().await?;

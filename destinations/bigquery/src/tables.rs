@@ -106,7 +106,7 @@ pub(crate) async fn remove(api: &Api, dataset: &str, table: &str) -> Result<(), 
 /// Makes a table, or the columns it lacks; returns its columns' names and types as they are.
 pub(crate) async fn ensure(api: &Api, dataset: &str, table: &Table) -> Result<Vec<(String, String)>> {
     let placed = |e: Error| e.with("table", &table.name).with("dataset", dataset);
-    check_names(table)?;
+    check_names(table, api.config.max_identifier_length)?;
     for _ in 0..TRIES {
         let found = find(api, dataset, &table.name).await.map_err(|f| placed(f.into()))?;
         let (method, path, body, etag) = match found {

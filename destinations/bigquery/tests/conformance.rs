@@ -42,6 +42,10 @@ impl Site for Dataset {
     async fn open(&self) -> Result<Arc<dyn Destination>> {
         let mut connection = Connection::new(self.server.url());
         connection.environment = std::env::vars().collect(); // credentials of a real project
+        if !self.server.is_real() {
+            // The emulator makes folders of these names, and those cannot be longer.
+            connection.settings.insert("max_identifier_length".into(), 240.into());
+        }
         longshore_destination_bigquery::open(&connection)
     }
 
