@@ -1,6 +1,7 @@
 //! What goes wrong between us and BigQuery: replies that are lost, servers that stumble, tokens that end. No row is lost,
 //! none comes twice.
 
+#[allow(dead_code)] // the conformance test uses the rest
 mod server;
 
 use longshore_core::connect::Connection;
@@ -56,7 +57,6 @@ impl Proxy {
 /// One request a connection, so that every one is looked at.
 fn forward(mut client: TcpStream, fault: Fault, marks: &[&str], hits: &Mutex<u32>) -> Option<()> {
     let request = read_request(&mut client)?;
-    let line = String::from_utf8_lossy(&request[..request.iter().position(|b| *b == b'\r')?]).into_owned();
     let is_first = marks.iter().all(|m| String::from_utf8_lossy(&request).contains(m)) && {
         let mut hits = hits.lock().ok()?;
         *hits += 1;
@@ -67,7 +67,8 @@ fn forward(mut client: TcpStream, fault: Fault, marks: &[&str], hits: &Mutex<u32
     }
     if let (true, Fault::Refused(status)) = (is_first, fault) {
         let body = r#"{"error":{"code":0,"message":"as ordered","errors":[{"reason":"ordered"}]}}"#;
-        write!(client, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).ok()?;
+        write!(client, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+            .ok()?;
         return None;
     }
     let address = SERVER.endpoint.trim_start_matches("http://");
@@ -76,7 +77,6 @@ fn forward(mut client: TcpStream, fault: Fault, marks: &[&str], hits: &Mutex<u32
     let mut answer = Vec::new();
     server.read_to_end(&mut answer).ok()?;
     if is_first && fault == Fault::ReplyLost {
-        assert!(!line.is_empty());
         return None;
     }
     client.write_all(&answer).ok()
