@@ -28,15 +28,19 @@ check:
 build-release:
     scripts/build-release
 
-# Compare with dlt and with SQL written by hand, and write docs/benchmarks.md
-bench *args:
+# Time the parts, compare the whole with dlt and with SQL written by hand, and write docs/benchmarks.md
+bench *args: bench-parts
     scripts/get-duckdb
     cargo build --release --locked --package longshore-cli --package longshore-bench-data
     python3 benches/compare.py --python "$(scripts/get-python benches/peers/requirements.txt)" --write-docs docs/benchmarks.md {{args}}
 
-# Fuzz one target for a long time (needs cargo-fuzz and a nightly toolchain)
+# Time the parts by themselves: JSON tape, normalising, naming, packages
+bench-parts *args:
+    cargo bench --locked --package longshore-core --package longshore-pipeline -- {{args}}
+
+# Fuzz one target (json or naming) for a long time; needs `cargo install cargo-fuzz`
 fuzz target="json" seconds="3600":
-    cd fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
+    cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} -- -max_total_time={{seconds}}
 
 # The API's documentation, in a browser
 doc:

@@ -19,12 +19,13 @@ fn main() {
         let from = library.join(name);
         if let Ok(from) = from.canonicalize() {
             println!("cargo::rerun-if-changed={}", from.display());
-            let to = profile.join(name);
-            let _ = fs::remove_file(&to);
-            if fs::hard_link(&from, &to).is_err() {
-                let copied = fs::copy(&from, &to);
-                assert!(copied.is_ok(), "cannot copy {} to {}: {copied:?}", from.display(), to.display());
-            }
+            // Two crates bring the library, perhaps at once: whichever comes last, the file is whole at any time.
+            let (new, to) = (profile.join(format!("{name}.{}", env!("CARGO_PKG_NAME"))), profile.join(name));
+            let _ = fs::remove_file(&new);
+            let brought = fs::hard_link(&from, &new).or_else(|_| fs::copy(&from, &new).map(|_| ()));
+            let brought = brought.and_then(|()| fs::rename(&new, &to));
+            assert!(brought.is_ok(), "cannot bring {} to {}: {brought:?}", from.display(), to.display());
+            let _ = fs::remove_file(&new); // renaming a link over another of the same file leaves both
         }
     }
 }

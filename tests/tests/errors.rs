@@ -176,7 +176,7 @@ fn wrong_arguments_are_told_before_anything_is_touched() {
     let with = |args: &[&str]| lab.run(&[&["load", "bad.ndjson", "--table", "t"], args].concat());
     let types = "types are: text, bigint, double, bool, timestamp, json, decimal, binary, date, time";
     let cases: &[(&[&str], String)] = &[
-        (&["-d", "oracle://x"], "error: there is no destination 'oracle'\n  hint: this build has: duckdb:///path/to/file.duckdb\n".into()),
+        (&["-d", "oracle://x"], "error: there is no destination 'oracle'\n  hint: this build has: duckdb:///path/to/file.duckdb, file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, postgres://user@host/database\n".into()),
         (&["-d", "duckdb:///"], "error: the destination 'duckdb:///' names no file\n  hint: write duckdb:///path/to/file.duckdb\n".into()),
         (&["--memory", "lots"], "error: 'lots' is no amount of memory\n  hint: write bytes, or 256M, or 2G; at least 32M\n".into()),
         (&["--memory", "1M"], "error: '1M' is no amount of memory\n  hint: write bytes, or 256M, or 2G; at least 32M\n".into()),

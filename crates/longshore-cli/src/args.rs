@@ -1,5 +1,10 @@
 //! What can be written on the command line.
 
+mod project;
+
+pub(crate) use project::{CheckArgs, InitArgs, RunArgs};
+
+use crate::write_args::WriteArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -24,9 +29,13 @@ impl Cli {
     pub(crate) fn json(&self) -> bool {
         match &self.command {
             Command::Load(load) => load.json,
+            Command::Run(run) => run.json,
+            Command::Check(check) => check.json,
             Command::Tables(tables) => tables.json,
             Command::Pipeline(pipeline) => pipeline.json,
-            Command::Query(_) | Command::Completions { .. } => false,
+            #[cfg(feature = "filesystem")]
+            Command::Clean(clean) => clean.json,
+            Command::Init(_) | Command::Query(_) | Command::Completions { .. } => false,
         }
     }
 }
@@ -35,10 +44,19 @@ impl Cli {
 pub(crate) enum Command {
     /// Load files, folders, globs or stdin
     Load(Box<LoadArgs>),
+    /// Load the sources that a project declares in longshore.toml
+    Run(Box<RunArgs>),
+    /// Say what is wrong with a project's configuration
+    Check(CheckArgs),
+    /// Write a project to begin with
+    Init(InitArgs),
     /// Run a query on what was loaded
     Query(QueryArgs),
     /// List the tables of a dataset with their row counts
     Tables(TablesArgs),
+    /// Remove what interrupted loads left in folders and buckets
+    #[cfg(feature = "filesystem")]
+    Clean(CleanArgs),
     /// Look after a pipeline: its packages, schema, last run
     Pipeline(PipelineArgs),
     /// Print a completion script
@@ -97,6 +115,9 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_enum, default_value_t = SystemColumns::Native)]
     pub(crate) system_columns: SystemColumns,
 
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
+
     /// What to do with records that are not JSON
     #[arg(long, value_enum, default_value_t = OnError::Fail)]
     pub(crate) on_error: OnError,
@@ -130,12 +151,30 @@ pub(crate) enum SystemColumns {
     Dlt,
 }
 
+impl From<SystemColumns> for longshore_core::schema::SystemColumns {
+    fn from(words: SystemColumns) -> Self {
+        match words {
+            SystemColumns::Native => Self::Native,
+            SystemColumns::Dlt => Self::Dlt,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnError {
     /// Load nothing and say where the first bad record is
     Fail,
     /// Keep bad records whole in the rejects table and load the rest
     Reject,
+}
+
+impl From<OnError> for longshore_core::normalize::OnError {
+    fn from(word: OnError) -> Self {
+        match word {
+            OnError::Fail => Self::Fail,
+            OnError::Reject => Self::Reject,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -179,6 +218,21 @@ pub(crate) enum Format {
 pub(crate) struct TablesArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
+
+    /// Print as one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(feature = "filesystem")]
+#[derive(Debug, Args)]
+pub(crate) struct CleanArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 
     /// Print as one JSON document
     #[arg(long)]

@@ -3,10 +3,15 @@
 mod args;
 mod commands;
 mod error;
+mod machine;
 mod place;
 mod progress;
 mod say;
+mod several;
+mod sources;
 mod summary;
+mod surroundings;
+mod write_args;
 
 use clap::Parser;
 use std::process::ExitCode;

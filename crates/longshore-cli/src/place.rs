@@ -1,13 +1,16 @@
 //! Which pipeline, destination and dataset a command means.
 
 use crate::args::PlaceArgs;
+use crate::surroundings;
+use longshore_config::{Project, Target};
 use longshore_core::connect::{Connection, Limits};
 use longshore_core::destination::Destination;
 use longshore_core::error::{Error, Result};
 use longshore_core::naming;
 
-use longshore_pipeline::DestinationRef;
-use std::path::PathBuf;
+use longshore_destinations::KINDS;
+use longshore_pipeline::{Connect, DestinationRef};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Pipeline, destinations and dataset, with the defaults filled in.
@@ -19,39 +22,105 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// What the arguments say, with the names and secrets of the project in this folder.
     pub(crate) fn of(args: &PlaceArgs, limits: Limits) -> Result<Self> {
-        let mut urls = args.destination.clone();
-        if urls.is_empty() {
-            urls.push("duckdb".to_owned());
-        }
-        let destinations = urls.iter().map(|url| open(url, &args.pipeline, limits)).collect::<Result<Vec<_>>>()?;
-        let dataset = args.dataset.clone().unwrap_or_else(|| format!("{}_dataset", args.pipeline));
+        Place::find(&Addresses::here(limits)?, &args.pipeline, &args.destination, args.dataset.as_deref())
+    }
+
+    pub(crate) fn find(
+        addresses: &Addresses,
+        pipeline: &str,
+        destinations: &[String],
+        dataset: Option<&str>,
+    ) -> Result<Self> {
+        let default = ["duckdb".to_owned()];
+        let words = if destinations.is_empty() { &default } else { destinations };
+        let destinations = words.iter().map(|word| addresses.open(word, pipeline)).collect::<Result<Vec<_>>>()?;
+        let dataset = dataset.map_or_else(|| format!("{pipeline}_dataset"), str::to_owned);
         let dataset =
             naming::normalize_identifier(&dataset).ok_or_else(|| Error::config("the dataset's name is empty"))?;
-        Ok(Place { pipeline: args.pipeline.clone(), destinations, dataset })
+        Ok(Place { pipeline: pipeline.to_owned(), destinations, dataset })
     }
 }
 
-/// A kind's bare name means its default place: a file named after the pipeline, in this folder.
-pub(crate) fn open(url: &str, pipeline: &str, limits: Limits) -> Result<DestinationRef> {
-    let url = if url == "duckdb" { format!("duckdb:{pipeline}.duckdb") } else { url.to_owned() };
-    let connection = connection(&url, limits);
-    let kind = longshore_destinations::kind(&url)?;
-    let canonical = (kind.canonical)(&connection)?;
-    let destination = (kind.open)(&connection)?;
-    Ok(DestinationRef { url: canonical, destination })
+/// From names and URLs to destinations, by what the project says of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Addresses {
+    project: Arc<Project>,
+    limits: Limits,
 }
 
-/// Opens the destination of a package that an earlier run left.
-pub(crate) fn reopen(url: &str, limits: Limits) -> Result<Arc<dyn Destination>> {
-    longshore_destinations::open(&connection(url, limits))
+impl Addresses {
+    pub(crate) fn new(project: Arc<Project>, limits: Limits) -> Self {
+        Addresses { project, limits }
+    }
+
+    /// Those of the project in the current folder, which may have no file at all.
+    pub(crate) fn here(limits: Limits) -> Result<Self> {
+        let project = Project::open(surroundings::of(Path::new("."), None)?)?;
+        Ok(Addresses::new(Arc::new(project), limits))
+    }
+
+    /// Finds what a word of `--destination` means.
+    pub(crate) fn open(&self, word: &str, pipeline: &str) -> Result<DestinationRef> {
+        let connection = self.connection(word, pipeline)?;
+        let kind = longshore_destinations::kind(&connection.url)?;
+        let canonical = (kind.canonical)(&connection)?;
+        // A URL without its password may be one that the project knows.
+        let configured = if word.contains([':', '/']) { self.configured(&canonical) } else { None };
+        let destination = (kind.open)(configured.as_ref().unwrap_or(&connection))?;
+        Ok(DestinationRef { url: canonical, destination })
+    }
+
+    /// Opens the destination of a package that an earlier run left. The package knows its URL without secrets; they
+    /// are those of the project's destination with the same URL, if there is one.
+    pub(crate) fn reopen(&self, url: &str) -> Result<Arc<dyn Destination>> {
+        let connection = match self.configured(url) {
+            Some(connection) => connection,
+            None => {
+                self.connect(Target { name: None, url: url.to_owned(), settings: Default::default(), section: None })
+            }
+        };
+        longshore_destinations::open(&connection)
+    }
+
+    /// The same as a function, for pipelines.
+    pub(crate) fn as_connect(&self) -> Connect {
+        let addresses = self.clone();
+        Arc::new(move |url| addresses.reopen(url))
+    }
+
+    /// The connection of a word, with its default place filled in.
+    pub(crate) fn connection(&self, word: &str, pipeline: &str) -> Result<Connection> {
+        let mut target = self.project.destination(word, &kinds())?;
+        // A kind's bare name means its default place: a file named after the pipeline, in this folder.
+        if target.url == "duckdb" && !["path", "database"].iter().any(|key| target.settings.contains_key(*key)) {
+            target.url = format!("duckdb:{pipeline}.duckdb");
+        }
+        Ok(self.connect(target))
+    }
+
+    /// The one place where a destination is given the environment.
+    fn connect(&self, target: Target) -> Connection {
+        let (limits, environment) = (self.limits, surroundings::environment());
+        Connection { url: target.url, settings: target.settings, environment, limits }
+    }
+
+    /// The project's destination with that canonical URL. One that cannot be read now is not the one.
+    fn configured(&self, canonical: &str) -> Option<Connection> {
+        let names = self.project.destinations().into_iter().map(str::to_owned);
+        let names = names.chain(kinds().into_iter().map(str::to_owned));
+        let connections = names.filter_map(|name| self.connection(&name, "").ok());
+        connections.into_iter().find(|c| {
+            let kind = longshore_destinations::kind(&c.url);
+            kind.is_ok_and(|k| (k.canonical)(c).is_ok_and(|url| url == canonical))
+        })
+    }
 }
 
-/// The one place where a destination is given the environment.
-fn connection(url: &str, limits: Limits) -> Connection {
-    let text = |s: std::ffi::OsString| s.into_string().ok();
-    let environment = std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))).collect();
-    Connection { environment, limits, ..Connection::new(url) }
+/// Names of the kinds this build has.
+pub(crate) fn kinds() -> Vec<&'static str> {
+    KINDS.iter().map(|k| k.name).collect()
 }
 
 /// Where pipelines live: `--data-dir`, `LONGSHORE_DATA_DIR`, or the platform's data folder.

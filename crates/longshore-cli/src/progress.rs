@@ -18,7 +18,7 @@ pub(crate) struct Display {
 }
 
 impl Display {
-    pub(crate) fn start(mode: ProgressMode, run: Progress, input: InputProgress) -> Self {
+    pub(crate) fn start(mode: ProgressMode, run: Progress, input: Option<InputProgress>) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let bar = match mode {
             ProgressMode::Off => return Display { stop: Arc::default(), thread: None },
@@ -30,7 +30,7 @@ impl Display {
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("progress".into())
-            .spawn(move || if bar { draw_bar(&stopped, &run, &input) } else { log_lines(&stopped, &run) });
+            .spawn(move || if bar { draw_bar(&stopped, &run, input.as_ref()) } else { log_lines(&stopped, &run) });
         Display { stop, thread: thread.ok() }
     }
 }
@@ -45,19 +45,21 @@ impl Drop for Display {
     }
 }
 
-fn draw_bar(stop: &AtomicBool, run: &Progress, input: &InputProgress) {
+fn draw_bar(stop: &AtomicBool, run: &Progress, input: Option<&InputProgress>) {
     // A load that is over before the eye could follow shows nothing.
     std::thread::park_timeout(Duration::from_millis(300));
     if stop.load(Ordering::Relaxed) {
         return;
     }
     let began = Instant::now();
-    let bar = match input.stats().total_raw_bytes {
+    let bar = match input.and_then(|i| i.stats().total_raw_bytes) {
         Some(total) => ProgressBar::new(total).with_style(style("{bar:30} {percent:>3}%  {msg}")),
         None => ProgressBar::new_spinner().with_style(style("{spinner} {msg}")),
     };
     while !stop.load(Ordering::Relaxed) {
-        bar.set_position(input.stats().raw_bytes);
+        if let Some(input) = input {
+            bar.set_position(input.stats().raw_bytes);
+        }
         bar.set_message(line(run, began));
         std::thread::park_timeout(Duration::from_millis(100));
     }

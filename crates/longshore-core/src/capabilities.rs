@@ -1,5 +1,6 @@
 //! What a destination can do, as data: the pipeline asks this, never the destination's name.
 
+use crate::schema::{Disposition, MergeStrategy, WriteRules};
 use std::num::NonZeroUsize;
 
 /// Facts about one configured destination; constant for its life.
@@ -11,9 +12,45 @@ pub struct Capabilities {
     pub max_identifier_length: usize,
     /// Parts it likes to stage at once.
     pub concurrency: NonZeroUsize,
+    /// What it can do to rows that are there already.
+    pub dispositions: Dispositions,
     /// True when staging may begin while the package is still being written: what is staged is
     /// invisible, cheap to throw away, and holds no lock that others wait for longer than a load takes.
     pub stages_early: bool,
+}
+
+/// Ways of writing beside appending, which all can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dispositions {
+    /// Replaces a table and its children in the step that brings the new rows.
+    pub replace: bool,
+    /// Strategies it can merge by.
+    pub merge: &'static [MergeStrategy],
+}
+
+impl Dispositions {
+    /// Appends only.
+    pub const APPEND: Self = Dispositions { replace: false, merge: &[] };
+    /// Replaces, and merges by every strategy.
+    pub const ALL: Self = Dispositions {
+        replace: true,
+        merge: &[
+            MergeStrategy::DeleteInsert,
+            MergeStrategy::Upsert,
+            MergeStrategy::InsertOnly,
+            MergeStrategy::Scd2,
+            MergeStrategy::Cdc,
+        ],
+    };
+
+    /// Returns true when tables can be written by these rules.
+    pub fn can(&self, rules: &WriteRules) -> bool {
+        match rules.disposition {
+            Disposition::Append => true,
+            Disposition::Replace => self.replace,
+            Disposition::Merge => rules.appends() || self.merge.contains(&rules.strategy),
+        }
+    }
 }
 
 /// The unit that becomes visible in one step.

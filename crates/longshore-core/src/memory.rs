@@ -1,6 +1,6 @@
 //! The reference destination: datasets in memory. The shortest thing that keeps the contract.
 
-use crate::capabilities::{Atomicity, Capabilities};
+use crate::capabilities::{Atomicity, Capabilities, Dispositions};
 use crate::destination::{CommitOutcome, Committed, Destination, Load, Opening, Staged};
 use crate::error::{Error, Result};
 use crate::package::{LoadId, Manifest, Part, TableCount, Target};
@@ -34,6 +34,7 @@ impl MemoryDestination {
             atomicity: Atomicity::Package,
             max_identifier_length: 65536,
             concurrency: NonZeroUsize::MIN,
+            dispositions: Dispositions { replace: true, merge: &[] },
             stages_early: true,
         };
         MemoryDestination { capabilities, datasets: Arc::default() }
@@ -134,6 +135,10 @@ impl Load for MemoryLoad {
         }
         for table in &manifest.schema.tables {
             dataset.rows.entry(table.name.clone()).or_default();
+        }
+        for root in manifest.replaced() {
+            let family = manifest.schema.children_of(&root.name).into_iter().chain([root]);
+            family.for_each(|t| _ = dataset.rows.insert(t.name.clone(), Vec::new()));
         }
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for (table, batches) in staged.into_values() {

@@ -89,6 +89,9 @@ pub struct Manifest {
     pub load_id: LoadId,
     /// Where it was meant to go.
     pub target: Target,
+    /// Root tables of the resources that took part, with or without records.
+    #[serde(default)]
+    pub resources: Vec<String>,
     /// The whole schema after this load.
     pub schema: Schema,
     /// What the load adds to the schema it began from.
@@ -143,6 +146,16 @@ pub struct PartFile {
 }
 
 impl Manifest {
+    /// Returns the root tables whose rows this load replaces, with or without new ones.
+    pub fn replaced(&self) -> impl Iterator<Item = &Table> {
+        self.resources.iter().filter_map(|r| self.schema.table(r)).filter(|t| t.write.replaces())
+    }
+
+    /// Returns the root tables this load merges its rows into.
+    pub fn merged(&self) -> impl Iterator<Item = &Table> {
+        self.schema.tables.iter().filter(|t| t.is_root() && t.write.merges() && self.rows(&t.name) > 0)
+    }
+
     /// Returns the rows of a table in this load.
     pub fn rows(&self, table: &str) -> u64 {
         self.tables.iter().find(|t| t.table == table).map_or(0, |t| t.rows)

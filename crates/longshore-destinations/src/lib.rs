@@ -37,6 +37,22 @@ pub static KINDS: &[Kind] = &[
         canonical: longshore_destination_duckdb::canonical,
         open: longshore_destination_duckdb::open,
     },
+    #[cfg(feature = "filesystem")]
+    Kind {
+        name: "filesystem",
+        schemes: &["file", "s3", "s3a", "gs", "gcs", "az", "abfss", "abfs", "azure", "adl"],
+        example: "file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix",
+        canonical: longshore_destination_filesystem::canonical,
+        open: longshore_destination_filesystem::open,
+    },
+    #[cfg(feature = "postgres")]
+    Kind {
+        name: "postgres",
+        schemes: &["postgres", "postgresql"],
+        example: "postgres://user@host/database",
+        canonical: longshore_destination_postgres::canonical,
+        open: longshore_destination_postgres::open,
+    },
 ];
 
 /// Returns the kind a URL names.
@@ -44,12 +60,21 @@ pub static KINDS: &[Kind] = &[
 /// # Errors
 /// When there is none: the message lists those there are.
 pub fn kind(url: &str) -> Result<&'static Kind> {
-    let scheme = url.split(':').next().unwrap_or(url);
+    let scheme = if is_path(url) { "file" } else { url.split(':').next().unwrap_or(url) };
     KINDS.iter().find(|k| k.name == scheme || k.schemes.contains(&scheme)).ok_or_else(|| {
         let known: Vec<&str> = KINDS.iter().map(|k| k.example).collect();
         Error::config(format!("there is no destination '{scheme}'"))
             .hint(format!("this build has: {}", known.join(", ")))
     })
+}
+
+/// True for `./out`, `/data/out`, `~/out` and `data/out`: a path, which is a folder's.
+fn is_path(url: &str) -> bool {
+    let before_query = url.split('?').next().unwrap_or(url);
+    let has_scheme = before_query.split_once(':').is_some_and(|(scheme, _)| {
+        !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    });
+    !has_scheme && (before_query.contains('/') || before_query.starts_with(['.', '~']))
 }
 
 /// Opens the destination of a connection.
@@ -63,6 +88,26 @@ pub fn open(connection: &Connection) -> Result<Arc<dyn Destination>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "filesystem")]
+    #[test]
+    fn a_bare_path_is_a_folder() {
+        for url in [
+            "./out",
+            "out/x",
+            "/data",
+            "~/out",
+            ".",
+            "./a:b/c",
+            "out/?format=csv",
+            "s3://b/p",
+            "abfss://c@a/p",
+            "filesystem",
+        ] {
+            assert_eq!(kind(url).unwrap().name, "filesystem", "{url}");
+        }
+        assert!(kind("out").is_err());
+    }
 
     #[test]
     fn an_unknown_kind_is_answered_with_the_known_ones() {

@@ -3,7 +3,7 @@
 use crate::extract::{Extract, Extracted};
 use crate::load::load_package;
 use crate::lock::PipelineLock;
-use crate::pipeline::{FinishedRun, Pipeline, RunOptions};
+use crate::pipeline::{DestinationRef, FinishedRun, Pipeline, RunOptions};
 use crate::progress::Stage;
 use crate::report::{DestinationReport, Outcome, Timings};
 use crate::resume::{chain, finish, finish_earlier, left_out, runtime, settle};
@@ -15,7 +15,7 @@ use longshore_core::destination::{CommitOutcome, Committed, Opening};
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::{Settings, Shape};
 use longshore_core::package::{LoadId, Manifest, Part, Target};
-use longshore_core::schema::{Schema, SchemaChange, SystemColumns};
+use longshore_core::schema::{Disposition, Schema, SchemaChange, SystemColumns};
 use longshore_core::source::{Source, Start};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -37,6 +37,7 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     pub(crate) fn run(&self, source: &mut dyn Source) -> Result<FinishedRun> {
         let began = Instant::now();
+        self.check_dispositions()?;
         let store = self.pipeline.store();
         let lock = Arc::new(PipelineLock::acquire(store.folder(), self.pipeline.name())?);
         let swept = store.sweep(Some(self.pipeline.keep_packages()))?;
@@ -125,6 +126,7 @@ impl Run<'_> {
                 format: FORMAT,
                 load_id,
                 target,
+                resources: extracted.shape.resource_tables(),
                 change: SchemaChange::between(&schema, &schema_after),
                 schema: schema_after,
                 state: extracted.state,
@@ -163,6 +165,25 @@ impl Run<'_> {
             settings.max_identifier_length = settings.max_identifier_length.min(shortest);
         }
         resources
+    }
+
+    /// What a destination cannot do is refused before anything is touched.
+    fn check_dispositions(&self) -> Result<()> {
+        for resource in &self.options.resources {
+            resource.write.check().map_err(|e| e.with("table", &resource.table))?;
+            let refuses = |d: &&DestinationRef| !d.destination.capabilities().dispositions.can(&resource.write);
+            if let Some(d) = self.pipeline.destinations().iter().find(refuses) {
+                let how = match resource.write.disposition {
+                    Disposition::Merge => format!("merge by {}", resource.write.strategy),
+                    _ => "replace".to_owned(),
+                };
+                return Err(Error::config(format!("the destination cannot {how}"))
+                    .with("table", &resource.table)
+                    .with("destination", &d.url)
+                    .hint("choose another write disposition, or another destination"));
+            }
+        }
+        Ok(())
     }
 
     fn system(&self) -> SystemColumns {

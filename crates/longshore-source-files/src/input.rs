@@ -199,19 +199,18 @@ fn has_json_ending(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn folder(name: &str, files: &[&str]) -> PathBuf {
-        let root = std::env::temp_dir().join(format!("longshore-input-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&root);
-        fs::create_dir_all(&root).unwrap();
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
         for file in files {
-            let path = root.join(file);
+            let path = root.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "{}").unwrap();
         }
         root
     }
 
-    fn names(root: &Path, what: &str) -> Result<Vec<String>> {
+    fn names(root: &tempfile::TempDir, what: &str) -> Result<Vec<String>> {
+        let root = root.path();
         let inputs = Input::resolve(&[root.join(what).display().to_string()])?;
         let root = format!("{}/", root.display());
         Ok(inputs.iter().map(|i| i.name.replace(&root, "")).collect())
@@ -219,7 +218,7 @@ mod tests {
 
     #[test]
     fn finds_files_in_order() {
-        let root = folder("order", &["b.json", "a/x.jsonl.gz", "a/.hid.json", "c.txt", "a.ndjson.ZST", "n[1].json"]);
+        let root = folder(&["b.json", "a/x.jsonl.gz", "a/.hid.json", "c.txt", "a.ndjson.ZST", "n[1].json"]);
         assert_eq!(names(&root, "").unwrap(), ["a/x.jsonl.gz", "a.ndjson.ZST", "b.json", "n[1].json"]);
         assert_eq!(names(&root, "*.json").unwrap(), ["b.json", "n[1].json"]);
         assert_eq!(names(&root, "**/*.json*").unwrap(), ["a/x.jsonl.gz", "b.json", "n[1].json"]);
@@ -230,7 +229,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_there() {
-        let root = folder("none", &["sub/readme.txt"]);
+        let root = folder(&["sub/readme.txt"]);
         assert!(matches!(names(&root, ""), Err(Error::EmptyDirectory { .. })));
         assert!(matches!(names(&root, "x.json"), Err(Error::Missing { .. })));
         assert!(matches!(names(&root, "*.json"), Err(Error::NothingMatches { .. })));

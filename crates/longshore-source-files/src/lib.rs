@@ -35,6 +35,7 @@
 #![warn(missing_docs)]
 
 mod cutter;
+pub mod declared;
 mod error;
 mod hint;
 mod input;

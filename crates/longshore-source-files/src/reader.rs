@@ -82,9 +82,15 @@ impl BlockReader {
         for input in &inputs {
             total = total.zip(input.size).map(|(sum, size)| sum.saturating_add(size));
         }
+        let (pool, progress) = (Pool::new(options.block_bytes), Progress::new(inputs.len(), total));
+        BlockReader::with(inputs, options, pool, progress)
+    }
+
+    /// One of several readers that share buffers and counters.
+    pub(crate) fn with(inputs: Vec<Input>, options: Options, pool: Pool, progress: Progress) -> BlockReader {
         BlockReader {
-            pool: Pool::new(options.block_bytes),
-            progress: Progress::new(inputs.len(), total),
+            pool,
+            progress,
             inputs: inputs.into_iter(),
             options,
             current: None,

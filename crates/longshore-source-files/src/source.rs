@@ -101,7 +101,7 @@ impl Source {
 
     /// Reads until `buf` is full or the input ends, so that blocks do not depend on how many
     /// bytes a pipe gives at a time.
-    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
         let from_head = self.head.len().min(buf.len());
         buf[..from_head].copy_from_slice(&self.head[..from_head]);
         self.head.drain(..from_head);

@@ -1,4 +1,5 @@
 //! Files as they come: compressed, cut off, misnamed, several.
+#![allow(clippy::unwrap_used)] // a helper that cannot go on has found a flaw
 
 mod common;
 
@@ -24,10 +25,13 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+thread_local! {
+    /// Gone when the test, and with it its thread, is over.
+    static FOLDER: tempfile::TempDir = tempfile::tempdir().unwrap();
+}
+
 fn file(name: &str, bytes: &[u8]) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("longshore-inputs-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(name);
+    let path = FOLDER.with(|folder| folder.path().join(name));
     fs::write(&path, bytes).unwrap();
     path
 }

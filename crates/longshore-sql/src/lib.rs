@@ -4,8 +4,14 @@
 
 mod ddl;
 mod dialect;
+mod merge;
 mod quote;
+mod records;
+mod root_ids;
 
 pub use ddl::{add_column, create_schema, create_table, system_table};
 pub use dialect::Dialect;
+pub use merge::{Family, checks, merge, validity_table};
 pub use quote::{identifier, literal, qualified};
+pub use records::load_records;
+pub use root_ids::root_ids;

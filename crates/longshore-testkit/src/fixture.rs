@@ -19,7 +19,7 @@ use longshore_core::normalize::{
     Offsets, OnError, RecordBytes, Settings, Shape, TableBatch, arrow_schema, native_row_id, normalize,
 };
 use longshore_core::package::{Counts, LoadId, Manifest, Part, PartFile, PartFileReader, PartRows, TableCount, Target};
-use longshore_core::schema::{Column, ColumnRole, DataType, Schema, SchemaChange, SystemColumns, Table};
+use longshore_core::schema::{Column, ColumnRole, DataType, Schema, SchemaChange, SystemColumns, Table, WriteRules};
 use longshore_core::{Error, Result};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -49,6 +49,8 @@ pub struct PackageBuilder {
     state: Option<serde_json::Value>,
     counts: Counts,
     max_identifier_length: usize,
+    write: WriteRules,
+    resources: Vec<String>,
 }
 
 impl PackageBuilder {
@@ -67,6 +69,8 @@ impl PackageBuilder {
             state: None,
             counts: Counts::default(),
             max_identifier_length: 65536,
+            write: WriteRules::default(),
+            resources: Vec::new(),
         }
     }
 
@@ -107,12 +111,14 @@ impl PackageBuilder {
             _ => {
                 let mut settings = Settings::new(table, self.system);
                 settings.max_identifier_length = self.max_identifier_length;
+                settings.write = self.write.clone();
                 Shape::new(self.schema.clone(), settings)
             }
         };
         let bytes = RecordBytes { bytes: records.as_bytes(), records: None, pages: false };
         let block = normalize(&mut shape, &mut Tape::default(), bytes, OnError::Fail)
             .unwrap_or_else(|bad| panic!("the records of '{table}' are not JSON: {bad:?}"));
+        self.take_part(table);
         self.counts.read += block.read;
         self.counts.normalised += block.read;
         self.counts.bytes += records.len() as u64;
@@ -123,6 +129,30 @@ impl PackageBuilder {
         self.schema = shape.schema().clone();
         self.shape = Some((table.to_owned(), shape));
         self
+    }
+
+    /// Writes the root tables that come next by these rules.
+    #[must_use]
+    pub fn writing(mut self, rules: WriteRules) -> Self {
+        self.write = rules;
+        self.shape = None;
+        self
+    }
+
+    /// Lets a resource take part that has no records.
+    #[must_use]
+    pub fn nothing_of(mut self, table: &str) -> Self {
+        let settings = Settings { write: self.write.clone(), ..Settings::new(table, self.system) };
+        self.schema = Shape::new(self.schema, settings).schema().clone();
+        self.shape = None;
+        self.take_part(table);
+        self
+    }
+
+    fn take_part(&mut self, table: &str) {
+        if !self.resources.iter().any(|r| r == table) {
+            self.resources.push(table.to_owned());
+        }
     }
 
     /// Adds rows of a root table by hand: its data columns, to which system columns are added.
@@ -219,6 +249,7 @@ impl PackageBuilder {
                 format: 1,
                 load_id: self.load_id,
                 target: self.target,
+                resources: self.resources,
                 change: SchemaChange::between(&self.base, &self.schema),
                 schema: self.schema,
                 state: self.state,

@@ -4,6 +4,8 @@
 //!   destination gives to be put through it, [`rows`] the form in which it reads tables back.
 //! * [`fixture`] builds load packages: JSON through the real normaliser, or Arrow arrays by hand.
 //! * [`fault`] wraps a destination so that calls fail, lose their reply or hang.
+//! * [`proxy`] stands between a client and a server and does harm; [`servers`] starts real servers
+//!   (mock HTTP ones with the feature `servers`).
 //! * [`rebuild`] puts nested records back together from the tables they became.
 //!
 //! A destination's `tests/conformance.rs` (with `harness = false` in its `Cargo.toml`):
@@ -42,5 +44,7 @@ pub mod fault;
 pub mod fixture;
 pub mod fuzz;
 pub mod harness;
+pub mod proxy;
 pub mod rebuild;
 pub mod rows;
+pub mod servers;

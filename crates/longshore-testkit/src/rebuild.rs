@@ -86,7 +86,7 @@ impl Row {
                 Some(ColumnRole::ParentId) => row.parent = value.as_i64(),
                 Some(ColumnRole::RootId) => row.root = value.as_i64(),
                 Some(ColumnRole::ListIndex) => row.position = value.as_i64(),
-                Some(ColumnRole::LoadId) => {}
+                Some(ColumnRole::LoadId | ColumnRole::RowHash) => {}
                 None if value.is_null() => {}
                 None => row.values.push((column_path(table, column), value)),
             }

@@ -9,7 +9,7 @@ use crate::stage::BigQueryLoad;
 use crate::{read, tables};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use longshore_core::capabilities::{Atomicity, Capabilities};
+use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
 use longshore_core::destination::{Committed, Destination, Load, Opening};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, TableCount, Target};
@@ -34,6 +34,7 @@ impl BigQuery {
             atomicity: Atomicity::Package,
             max_identifier_length: config.max_identifier_length,
             concurrency: NonZeroUsize::MIN.saturating_add(3),
+            dispositions: Dispositions::APPEND,
             // Uploads are the longest part of a load, and one that is given up leaves nothing.
             stages_early: true,
         };

@@ -25,64 +25,54 @@ pub(crate) enum Source {
     Missing,
 }
 
-/// A reusable chunk of up to [`VECTOR_ROWS`] rows with a fixed set of columns.
+/// Fills DuckDB's chunks with rows of one table of one load.
 #[derive(Debug)]
-pub(crate) struct Chunk {
-    raw: ffi::duckdb_data_chunk,
-    columns: Vec<(Source, DataType)>,
+pub(crate) struct Filler {
+    types: Vec<DataType>,
     load_id: ffi::duckdb_value,
-    null: Vec<ffi::duckdb_value>,
+    null: ffi::duckdb_value,
 }
 
-// SAFETY: used by one thread at a time through `&mut`.
-unsafe impl Send for Chunk {}
-
-impl Chunk {
-    pub(crate) fn new(columns: Vec<(Source, DataType)>, load_id: &str) -> Self {
-        // SAFETY: the types are destroyed once each, after the chunk has copied them.
-        unsafe {
-            let mut types: Vec<ffi::duckdb_logical_type> = columns.iter().map(|(_, t)| logical_type(*t)).collect();
-            let raw = ffi::duckdb_create_data_chunk(types.as_mut_ptr(), types.len() as u64);
-            for t in &mut types {
-                ffi::duckdb_destroy_logical_type(t);
-            }
-            let null = columns.iter().map(|_| ffi::duckdb_create_null_value()).collect();
-            Chunk { raw, columns, load_id: load_id_value(load_id), null }
-        }
+impl Filler {
+    pub(crate) fn new(types: Vec<DataType>, load_id: &str) -> Self {
+        // SAFETY: plain constructors; the values are destroyed with the filler.
+        unsafe { Filler { types, load_id: load_id_value(load_id), null: ffi::duckdb_create_null_value() } }
     }
 
-    pub(crate) fn raw(&self) -> ffi::duckdb_data_chunk {
-        self.raw
-    }
-
-    /// Fills the chunk with rows of a batch. The batch must live until the chunk has been appended:
-    /// long texts are not copied.
-    pub(crate) fn fill(&mut self, batch: &RecordBatch, first: usize, rows: usize) {
-        // SAFETY: the chunk is alive, and no more than VECTOR_ROWS rows are written to any vector.
+    /// Fills a chunk with up to [`VECTOR_ROWS`] rows of a batch, one of `sources` for each column. The
+    /// batch must live until DuckDB has taken the chunk: long texts are not copied.
+    ///
+    /// # Safety
+    /// `chunk` is alive and has columns of the filler's types.
+    pub(crate) unsafe fn fill(
+        &self,
+        chunk: ffi::duckdb_data_chunk,
+        sources: &[Source],
+        batch: &RecordBatch,
+        first: usize,
+        rows: usize,
+    ) {
+        // SAFETY: the caller's; no more than VECTOR_ROWS rows are written to any vector.
         unsafe {
-            ffi::duckdb_data_chunk_reset(self.raw);
-            for (i, (source, data_type)) in self.columns.iter().enumerate() {
-                let vector = ffi::duckdb_data_chunk_get_vector(self.raw, i as u64);
+            for (i, (source, data_type)) in sources.iter().zip(&self.types).enumerate() {
+                let vector = ffi::duckdb_data_chunk_get_vector(chunk, i as u64);
                 match source {
                     Source::Column(c) => fill(vector, *data_type, batch.column(*c), first, rows),
                     Source::LoadId => ffi::duckdb_vector_reference_value(vector, self.load_id),
-                    Source::Missing => ffi::duckdb_vector_reference_value(vector, self.null[i]),
+                    Source::Missing => ffi::duckdb_vector_reference_value(vector, self.null),
                 }
             }
-            ffi::duckdb_data_chunk_set_size(self.raw, rows as u64);
+            ffi::duckdb_data_chunk_set_size(chunk, rows as u64);
         }
     }
 }
 
-impl Drop for Chunk {
+impl Drop for Filler {
     fn drop(&mut self) {
         // SAFETY: each made once, destroyed once.
         unsafe {
-            ffi::duckdb_destroy_data_chunk(&mut self.raw);
             ffi::duckdb_destroy_value(&mut self.load_id);
-            for value in &mut self.null {
-                ffi::duckdb_destroy_value(value);
-            }
+            ffi::duckdb_destroy_value(&mut self.null);
         }
     }
 }
@@ -102,7 +92,7 @@ unsafe fn load_id_value(load_id: &str) -> ffi::duckdb_value {
 
 /// # Safety
 /// The caller destroys the type.
-unsafe fn logical_type(data_type: DataType) -> ffi::duckdb_logical_type {
+pub(crate) unsafe fn logical_type(data_type: DataType) -> ffi::duckdb_logical_type {
     let id = match data_type {
         DataType::Text | DataType::Json => ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
         DataType::Bigint => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT,

@@ -3,33 +3,48 @@
 
 use crate::destination::has_load;
 use crate::error::from_message;
+use crate::merge::{lacking_root_ids, merge_all, merged_tables, replaced_tables, staging};
 use crate::stage::Inner;
 use longshore_core::destination::{CommitOutcome, Staged};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Manifest, TableCount};
 use longshore_core::schema::{SystemColumns, SystemTable};
-use longshore_sql::{literal, qualified, system_table};
+use longshore_sql::{literal, qualified, system_table, validity_table};
 
 /// Commits what was staged and says what the tables hold now.
-pub(crate) fn commit(load: &mut Inner, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
+pub(crate) fn commit(
+    load: &mut Inner,
+    manifest: &Manifest,
+    staged: &[Staged],
+    threads: usize,
+) -> Result<CommitOutcome> {
     if is_committed(load, manifest)? {
         return Ok(CommitOutcome::AlreadyCommitted);
     }
-    for receipt in staged {
-        if !load.tables.contains_key(&receipt.table) {
+    for receipt in staged.iter().filter(|r| r.rows > 0) {
+        let is_staged = |name: &str| load.tables.contains_key(name);
+        let beside = manifest.schema.table(&receipt.table).map(|t| staging(t, &manifest.load_id).name);
+        if !is_staged(&receipt.table) && !beside.is_some_and(|name| is_staged(&name)) {
             return Err(Error::internal("a receipt names a table that was not staged").with("table", &receipt.table));
         }
     }
+    let merged = merged_tables(load, manifest);
+    let backfill = lacking_root_ids(load, manifest);
     for table in &manifest.schema.tables {
-        load.ensure_table(table)?;
+        load.ensure_table(&validity_table(table, load.opening.system_columns))?;
     }
     write_records(load, manifest)?;
-    load.flush()?;
-    // Until here one thread compressed what came; what is left of every table is done by all.
-    load.execute(&format!("SET threads = {}", load.threads))?;
+    load.use_threads(threads)?;
+    for table in replaced_tables(manifest) {
+        load.empty(&table)?;
+    }
+    for statement in backfill {
+        load.execute(&statement)?;
+    }
+    let counted = merge_all(load, manifest, &merged)?;
     load.execute("COMMIT")?;
     load.keep_file();
-    count_back(load, manifest).map(CommitOutcome::Committed)
+    count_back(load, manifest, &counted).map(CommitOutcome::Committed)
 }
 
 fn is_committed(load: &Inner, manifest: &Manifest) -> Result<bool> {
@@ -81,18 +96,31 @@ fn statements(load: &Inner, manifest: &Manifest, system: SystemColumns, hash: &s
     statements
 }
 
-/// Counts the load's tables. The file is ours alone, so what a table has more than before is what
+/// Counts the load's tables; those it merged were counted before. The file is ours alone, so what a table has more than before is what
 /// this load brought.
-fn count_back(load: &Inner, manifest: &Manifest) -> Result<Vec<TableCount>> {
+fn count_back(load: &Inner, manifest: &Manifest, merged: &[TableCount]) -> Result<Vec<TableCount>> {
     let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
     let failed = |m: String| from_message(&m, &load.path);
     let reader = connection.database().reader().map_err(failed)?;
-    let mut counts = Vec::new();
-    for wanted in &manifest.tables {
-        let sql = format!("SELECT count(*) FROM {}", qualified(&load.opening.target.dataset, &wanted.table));
-        let now: i64 = reader.query_row(&sql, [], |r| r.get(0)).map_err(|e| failed(e.to_string()))?;
-        let before = load.tables.get(&wanted.table).map_or(0, |t| t.before);
-        counts.push(TableCount { table: wanted.table.clone(), rows: (now as u64).saturating_sub(before) });
+    // One statement: for a small load, asking table by table would be a good part of its time.
+    let count = |(i, t): (usize, &TableCount)| {
+        format!("SELECT {i} AS i, count(*) FROM {}", qualified(&load.opening.target.dataset, &t.table))
+    };
+    let counts: Vec<String> = manifest.tables.iter().enumerate().map(count).collect();
+    if counts.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(counts)
+    let sql = format!("{} ORDER BY i", counts.join(" UNION ALL "));
+    let now: Vec<i64> = reader
+        .prepare(&sql)
+        .and_then(|mut s| s.query_map([], |r| r.get(1))?.collect())
+        .map_err(|e| failed(e.to_string()))?;
+    let brought = |(wanted, now): (&TableCount, i64)| {
+        if let Some(counted) = merged.iter().find(|m| m.table == wanted.table) {
+            return counted.clone();
+        }
+        let before = load.tables.get(&wanted.table).map_or(0, |t| t.before);
+        TableCount { table: wanted.table.clone(), rows: (now as u64).saturating_sub(before) }
+    };
+    Ok(manifest.tables.iter().zip(now).map(brought).collect())
 }

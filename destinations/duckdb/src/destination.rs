@@ -2,11 +2,11 @@
 
 use crate::config::{Config, DEFAULT_MEMORY};
 use crate::error::{from_message, is_locked};
-use crate::ffi::{Access, Database};
-use crate::stage::DuckLoad;
+use crate::ffi::{Access, Connection, Database};
+use crate::stage::{DuckLoad, Resources};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use longshore_core::capabilities::{Atomicity, Capabilities};
+use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
 use longshore_core::destination::{Committed, Destination, Load, Opening};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, TableCount, Target};
@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 
 /// How long another process may hold the file before that is an error.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Ends a log. Without a change DuckDB sees nothing to do.
+const END_OF_LOG: &str = "CREATE SCHEMA _longshore_end_of_log; DROP SCHEMA _longshore_end_of_log; FORCE CHECKPOINT";
 
 /// A DuckDB database file.
 #[derive(Debug, Clone)]
@@ -36,6 +39,7 @@ impl DuckDb {
             max_identifier_length: 65536,
             // One transaction is one connection.
             concurrency: NonZeroUsize::MIN,
+            dispositions: Dispositions::ALL,
             stages_early: true,
         };
         DuckDb { config, capabilities }
@@ -45,7 +49,15 @@ impl DuckDb {
     async fn open(&self, access: Access) -> Result<Arc<Database>> {
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
+            let torn = access == Access::Write && self.has_log();
             match Database::open(&self.config.path, access, &self.settings()) {
+                Ok(database) if torn => {
+                    // DuckDB takes whole row groups out of a log that ends before its commit, every time it reads it,
+                    // and would write the next commit behind them. So the log has to go; `stage` removes such rows.
+                    let mut connection = Connection::new(Arc::clone(&database));
+                    let ended = connection.as_mut().map_err(|m| m.clone()).and_then(|c| c.execute(END_OF_LOG));
+                    return ended.map(|()| database).map_err(|m| from_message(&m, &self.config.path));
+                }
                 Ok(database) => return Ok(database),
                 Err(m) if is_locked(&m) && Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(100)).await
@@ -69,6 +81,13 @@ impl DuckDb {
     fn threads(&self) -> usize {
         let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.config.threads.unwrap_or_else(all).max(1)
+    }
+
+    /// True when a log stands beside the file: the last process that wrote it did not end well.
+    fn has_log(&self) -> bool {
+        let mut log = self.config.path.clone().into_os_string();
+        log.push(".wal");
+        Path::new(&log).exists()
     }
 
     /// The file.
@@ -120,9 +139,7 @@ impl Destination for DuckDb {
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
         // A run that died after its commit left it in the log beside the file; opened for writing
         // once, the file holds everything by itself.
-        let mut log = self.config.path.clone().into_os_string();
-        log.push(".wal");
-        let _replayed = match Path::new(&log).exists() {
+        let _replayed = match self.has_log() {
             true => Some(self.open(Access::Write).await?),
             false => None,
         };
@@ -133,7 +150,9 @@ impl Destination for DuckDb {
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
         let is_new = !self.config.path.exists();
         let database = self.open(Access::Write).await?;
-        Ok(Box::new(DuckLoad::begin(database, self.path(), opening, is_new, self.threads())?))
+        let memory = self.config.memory.unwrap_or(DEFAULT_MEMORY);
+        let resources = Resources { threads: self.threads(), memory, waiting_bytes: (memory / 3) as usize };
+        Ok(Box::new(DuckLoad::begin(database, self.path(), opening, is_new, resources)?))
     }
 
     async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {

@@ -1,9 +1,8 @@
-//! DuckDB's C interface, wrapped: a database, one connection, appenders. The only unsafe code, with
-//! `chunk`.
+//! DuckDB's C interface, wrapped: a database and one connection. The only unsafe code, with `scan`
+//! and `chunk`.
 //!
-//! The safe crate `duckdb` reads well, but its appender takes rows through one value at a time and
-//! borrows its connection; a load wants columns, constants, and appenders that live as long as its
-//! transaction.
+//! The safe crate `duckdb` reads well, but its connections cannot leave their thread with a
+//! transaction open, and its table functions and appenders copy every value.
 #![allow(unsafe_code)]
 
 use duckdb::ffi;
@@ -142,21 +141,25 @@ impl Connection {
         }
     }
 
-    /// Opens an appender for a table; columns as the table has them.
-    pub(crate) fn appender(&mut self, schema: &str, table: &str) -> Result<Appender, Message> {
-        let (Ok(schema), Ok(table)) = (CString::new(schema), CString::new(table)) else {
-            return Err("a NUL character in a table name".to_owned());
-        };
-        let mut raw = ptr::null_mut();
-        // SAFETY: the connection is open; on failure the appender holds the message and is destroyed here.
+    /// Runs a query for one whole number, in the connection's transaction.
+    pub(crate) fn number(&mut self, sql: &str) -> Result<i64, Message> {
+        let sql = CString::new(sql).map_err(|_| "a NUL character in a statement".to_owned())?;
+        // SAFETY: as for `execute`; the value is read from the first row while the result is alive, and DuckDB
+        // answers 0 where there is none.
         unsafe {
-            if ffi::duckdb_appender_create(self.raw, schema.as_ptr(), table.as_ptr(), &mut raw) != ffi::DuckDBSuccess {
-                let message = text(ffi::duckdb_appender_error(raw));
-                ffi::duckdb_appender_destroy(&mut raw);
-                return Err(message);
-            }
+            let mut result: ffi::duckdb_result = std::mem::zeroed();
+            let answer = match ffi::duckdb_query(self.raw, sql.as_ptr(), &mut result) {
+                ffi::DuckDBSuccess => Ok(ffi::duckdb_value_int64(&mut result, 0, 0)),
+                _ => Err(text(ffi::duckdb_result_error(&mut result))),
+            };
+            ffi::duckdb_destroy_result(&mut result);
+            answer
         }
-        Ok(Appender { raw })
+    }
+
+    /// The handle, for what `scan` registers.
+    pub(crate) fn raw(&self) -> ffi::duckdb_connection {
+        self.raw
     }
 }
 
@@ -164,52 +167,6 @@ impl Drop for Connection {
     fn drop(&mut self) {
         // SAFETY: connected once, disconnected once; an open transaction is rolled back.
         unsafe { ffi::duckdb_disconnect(&mut self.raw) };
-    }
-}
-
-/// Appends chunks to one table. Must be closed or dropped before its connection.
-#[derive(Debug)]
-pub(crate) struct Appender {
-    raw: ffi::duckdb_appender,
-}
-
-// SAFETY: as for the connection it belongs to.
-unsafe impl Send for Appender {}
-
-impl Appender {
-    pub(crate) fn append(&mut self, chunk: &super::chunk::Chunk) -> Result<(), Message> {
-        // SAFETY: both handles are alive.
-        match unsafe { ffi::duckdb_append_data_chunk(self.raw, chunk.raw()) } {
-            ffi::DuckDBSuccess => Ok(()),
-            _ => Err(self.message()),
-        }
-    }
-
-    /// Brings what is buffered into the table.
-    pub(crate) fn flush(&mut self) -> Result<(), Message> {
-        // SAFETY: the handle is alive.
-        match unsafe { ffi::duckdb_appender_flush(self.raw) } {
-            ffi::DuckDBSuccess => Ok(()),
-            _ => Err(self.message()),
-        }
-    }
-
-    fn message(&self) -> Message {
-        // SAFETY: the handle is alive, the text belongs to it and is copied.
-        unsafe { text(ffi::duckdb_appender_error(self.raw)) }
-    }
-
-    /// Gives up what is buffered, so that dropping the appender writes nothing.
-    pub(crate) fn discard(&mut self) {
-        // SAFETY: the handle is alive.
-        unsafe { ffi::duckdb_appender_clear(self.raw) };
-    }
-}
-
-impl Drop for Appender {
-    fn drop(&mut self) {
-        // SAFETY: made once, destroyed once.
-        unsafe { ffi::duckdb_appender_destroy(&mut self.raw) };
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! * `config`: where the file is and what DuckDB may use;
 //! * `destination`: the contract, reading and opening loads;
-//! * `stage`: parts into the open transaction; `commit`: the load's record, the commit, the count;
+//! * `stage`: parts into the open transaction; `queue`: which rows go in next, and on how many threads;
+//! * `commit`: the load's record, the commit, the count; `merge`: what happens to rows that
+//!   are there already;
 //! * `types`: our types in DuckDB's words; `error`: DuckDB's errors in ours;
-//! * `ffi` and `chunk`: the one place with unsafe code: DuckDB's C interface for appending columns.
+//! * `ffi`, `scan` and `chunk`: the one place with unsafe code: DuckDB's C interface for handing over columns.
 
 mod chunk;
 mod commit;
@@ -12,6 +14,9 @@ mod config;
 mod destination;
 mod error;
 mod ffi;
+mod merge;
+mod queue;
+mod scan;
 mod stage;
 mod types;
 

@@ -1,40 +1,72 @@
-//! Staging: parts go straight into the tables, inside the load's open transaction, where nobody
-//! else sees them.
+//! Staging: rows go straight into the tables, inside the load's open transaction, where nobody else
+//! sees them.
+//!
+//! Parts only queue up; a thread of the load inserts them, so that normalising goes on beside it.
 
-use crate::chunk::{Chunk, Source, VECTOR_ROWS};
 use crate::destination::table_names;
 use crate::error::from_message;
-use crate::ffi::{Appender, Connection, Database};
+use crate::ffi::{Connection, Database};
+use crate::queue::{Queue, Run};
+use crate::scan::{Feed, Scan};
 use crate::types::DuckDialect;
 use async_trait::async_trait;
 use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
 use longshore_core::error::{Error, Result};
-use longshore_core::package::{Manifest, Part};
-use longshore_core::schema::{Column, ColumnRole, DataType, Table};
-use longshore_sql::{add_column, create_schema, create_table, identifier};
+use longshore_core::package::{LoadId, Manifest, Part};
+use longshore_core::schema::{Column, ColumnRole, DataType, SystemColumns, Table};
+use longshore_sql::{add_column, create_schema, create_table, identifier, literal, qualified};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 
-/// A load under way: one connection with one open transaction.
+/// A load under way.
 #[derive(Debug)]
 pub(crate) struct DuckLoad {
-    inner: Mutex<Inner>,
+    queue: Arc<Queue>,
+    staging: Mutex<Staging>,
+    /// Threads the commit may use.
+    threads: usize,
+    load_id: LoadId,
 }
 
-/// The load's state; the order of fields is the order of closing: appenders before the connection.
+#[derive(Debug)]
+struct Staging {
+    /// Receipts by part number: a part that comes again is here already.
+    staged: BTreeMap<u64, Staged>,
+    /// The thread that inserts; gone once its outcome has been asked for.
+    inserter: Option<JoinHandle<Result<Inner>>>,
+}
+
+/// One connection with one open transaction.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) tables: BTreeMap<String, OpenTable>,
     pub(crate) connection: Option<Connection>,
+    scan: Scan,
     pub(crate) opening: Opening,
     pub(crate) path: PathBuf,
-    /// Threads the commit may use.
-    pub(crate) threads: usize,
     /// The file did not exist before: it goes away again if the load does.
     is_new: bool,
-    /// Receipts by part number: a part that comes again is here already.
-    staged: BTreeMap<u64, Staged>,
+    /// Threads DuckDB has at the moment.
+    threads: usize,
+    /// Bytes DuckDB may use at the moment.
+    memory: u64,
+}
+
+/// What DuckDB cannot spill for each column of the dataset that a transaction may append to: the
+/// blocks of 256 KiB under way. With less it gives the load up instead of spilling; measured with
+/// 31 tables.
+const COLUMN_MEMORY: u64 = 3 << 18;
+
+/// What a load may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resources {
+    pub(crate) threads: usize,
+    /// Bytes DuckDB is held to.
+    pub(crate) memory: u64,
+    /// Bytes of rows that wait to be inserted.
+    pub(crate) waiting_bytes: usize,
 }
 
 /// A table of the dataset as it is now.
@@ -44,24 +76,9 @@ pub(crate) struct OpenTable {
     columns: Vec<String>,
     /// Rows it had before the load.
     pub(crate) before: u64,
-    /// Rows this load appended.
-    pub(crate) appended: u64,
-    writer: Option<Writer>,
+    /// True once this load took out the rows it had before.
+    emptied: bool,
 }
-
-#[derive(Debug)]
-struct Writer {
-    /// Column names of the parts it was made for.
-    part_columns: Vec<String>,
-    chunk: Chunk,
-    appender: Appender,
-    /// Rows since the last flush.
-    buffered: usize,
-}
-
-/// An appender keeps 204,800 rows by itself, and leaves that much of every table to the commit.
-/// Flushed earlier, row groups are compressed while the input is still being read.
-const FLUSH_ROWS: usize = 16_384;
 
 impl DuckLoad {
     pub(crate) fn begin(
@@ -69,40 +86,62 @@ impl DuckLoad {
         path: &Path,
         opening: &Opening,
         is_new: bool,
-        threads: usize,
+        resources: Resources,
     ) -> Result<Self> {
-        let failed = |m: String| from_message(&m, path);
-        let reader = database.reader().map_err(failed)?;
-        let tables = existing_tables(&reader, &opening.target.dataset).map_err(|e| failed(e.to_string()))?;
-        drop(reader);
-        let mut connection = Connection::new(database).map_err(failed)?;
-        // With more threads DuckDB's own would wait busily for rows while the normaliser needs them.
-        connection.execute("SET threads = 1").map_err(failed)?;
-        connection.execute("BEGIN").map_err(failed)?;
-        connection.execute(&create_schema(&opening.target.dataset)).map_err(failed)?;
-        let inner = Inner {
-            tables,
-            connection: Some(connection),
-            opening: opening.clone(),
-            path: path.to_path_buf(),
-            threads,
-            is_new,
-            staged: BTreeMap::new(),
+        let inner = Inner::begin(database, path, opening, is_new, resources.memory)?;
+        let queue = Queue::new(resources.waiting_bytes, resources.threads);
+        let work = Arc::clone(&queue);
+        let inserter = thread::Builder::new().name("insert".into()).spawn(move || insert_all(inner, &work));
+        let inserter = inserter.map_err(|e| Error::internal("cannot start a thread").source(e))?;
+        let staging = Mutex::new(Staging { staged: BTreeMap::new(), inserter: Some(inserter) });
+        Ok(DuckLoad { queue, staging, threads: resources.threads, load_id: opening.load_id.clone() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Staging> {
+        self.staging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queue_part(&self, part: &Part) -> Result<Staged> {
+        let mut staging = self.lock();
+        if let Some(receipt) = staging.staged.get(&part.number) {
+            return Ok(receipt.clone());
+        }
+        let table = match part.table.write.merges() {
+            true => Arc::new(crate::merge::staging(&part.table, &self.load_id)),
+            false => Arc::clone(&part.table),
         };
-        Ok(DuckLoad { inner: Mutex::new(inner) })
+        let mut rows = 0;
+        for batch in part.batches()? {
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            if !self.queue.push(&table, batch) {
+                return Err(staging.outcome().err().unwrap_or_else(|| Error::internal("the load is over")));
+            }
+        }
+        let receipt = Staged { part: part.number, table: part.table.name.clone(), rows };
+        staging.staged.insert(part.number, receipt.clone());
+        Ok(receipt)
+    }
+}
+
+impl Staging {
+    /// Waits for the inserting thread.
+    fn outcome(&mut self) -> Result<Inner> {
+        let Some(inserter) = self.inserter.take() else { return Err(Error::internal("the load is over")) };
+        inserter.join().unwrap_or_else(|_| Err(Error::internal("the thread that inserts panicked")))
     }
 }
 
 #[async_trait]
 impl Load for DuckLoad {
     async fn stage(&self, part: &Part) -> Result<Staged> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.stage(part).map_err(|e| e.with("table", &part.table.name))
+        self.queue_part(part)
     }
 
     async fn commit(self: Box<Self>, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
-        let mut inner = self.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
-        crate::commit::commit(&mut inner, manifest, staged)
+        self.queue.complete();
+        let mut inner = self.lock().outcome()?;
+        crate::commit::commit(&mut inner, manifest, staged, self.threads)
     }
 
     async fn abort(self: Box<Self>) -> Result<()> {
@@ -110,7 +149,57 @@ impl Load for DuckLoad {
     }
 }
 
+impl Drop for DuckLoad {
+    fn drop(&mut self) {
+        self.queue.stop();
+        let _ = self.lock().outcome(); // dropping the transaction rolls it back
+    }
+}
+
+/// Inserts what comes, until the queue ends; the transaction stays open.
+fn insert_all(mut inner: Inner, queue: &Queue) -> Result<Inner> {
+    let _stop = StopAtEnd(queue);
+    while let Some(run) = queue.next() {
+        inner.insert(run)?;
+    }
+    Ok(inner)
+}
+
+/// Whatever ends the thread: nobody waits for room in its queue any longer.
+struct StopAtEnd<'a>(&'a Queue);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 impl Inner {
+    fn begin(database: Arc<Database>, path: &Path, opening: &Opening, is_new: bool, memory: u64) -> Result<Self> {
+        let failed = |m: String| from_message(&m, path);
+        let mut tables = match is_new {
+            true => BTreeMap::new(),
+            false => existing_tables(&database.reader().map_err(failed)?, &opening.target.dataset)
+                .map_err(|e| failed(e.to_string()))?,
+        };
+        let mut connection = Connection::new(database).map_err(failed)?;
+        let scan = Scan::register(&mut connection).map_err(failed)?;
+        connection.execute("SET threads = 1").map_err(failed)?;
+        connection.execute("BEGIN").map_err(failed)?;
+        connection.execute(&create_schema(&opening.target.dataset)).map_err(failed)?;
+        remove_remains(&mut connection, &mut tables, opening).map_err(failed)?;
+        Ok(Inner {
+            tables,
+            connection: Some(connection),
+            scan,
+            opening: opening.clone(),
+            path: path.to_path_buf(),
+            is_new,
+            threads: 1,
+            memory,
+        })
+    }
+
     /// Runs a statement in the load's transaction.
     pub(crate) fn execute(&mut self, sql: &str) -> Result<()> {
         let connection = self.connection.as_mut().ok_or_else(|| Error::internal("the load is over"))?;
@@ -122,40 +211,19 @@ impl Inner {
         self.is_new = false;
     }
 
-    fn stage(&mut self, part: &Part) -> Result<Staged> {
-        if let Some(receipt) = self.staged.get(&part.number) {
-            return Ok(receipt.clone());
-        }
-        self.ensure_table(&part.table)?;
-        let mut rows = 0;
-        for batch in part.batches()? {
-            let batch = batch?;
-            rows += batch.num_rows() as u64;
-            self.append(&part.table, &batch)?;
-        }
-        let receipt = Staged { part: part.number, table: part.table.name.clone(), rows };
-        self.staged.insert(part.number, receipt.clone());
-        Ok(receipt)
-    }
-
     /// Makes the table, or the columns it lacks.
     pub(crate) fn ensure_table(&mut self, table: &Table) -> Result<()> {
         let dataset = self.opening.target.dataset.clone();
         let Some(open) = self.tables.get_mut(&table.name) else {
             self.execute(&create_table(&DuckDialect, &dataset, table))?;
             let columns = table.columns.iter().map(|c| c.name.clone()).collect();
-            let open = OpenTable { columns, before: 0, appended: 0, writer: None };
-            self.tables.insert(table.name.clone(), open);
+            self.tables.insert(table.name.clone(), OpenTable { columns, before: 0, emptied: false });
             return Ok(());
         };
         let same = |c: &Column| open.columns.iter().any(|known| known.eq_ignore_ascii_case(&c.name));
         let missing: Vec<Column> = table.columns.iter().filter(|c| !same(c)).cloned().collect();
         if missing.is_empty() {
             return Ok(());
-        }
-        // An appender is bound to the columns of its table: what it holds goes in first.
-        if let Some(mut writer) = open.writer.take() {
-            writer.appender.flush().map_err(|m| from_message(&m, &self.path))?;
         }
         open.columns.extend(missing.iter().map(|c| c.name.clone()));
         for column in &missing {
@@ -164,47 +232,78 @@ impl Inner {
         Ok(())
     }
 
-    fn append(&mut self, table: &Table, batch: &arrow_array::RecordBatch) -> Result<()> {
-        let path = self.path.clone();
-        let failed = |m: String| from_message(&m, &path);
-        let dataset = self.opening.target.dataset.clone();
-        let load_id = self.opening.load_id.as_str().to_owned();
-        let (Some(open), Some(connection)) = (self.tables.get_mut(&table.name), self.connection.as_mut()) else {
-            return Err(Error::internal("a batch came for a table that was not made"));
-        };
-        let is_same = |w: &Writer| w.part_columns.iter().eq(table.columns.iter().map(|c| &c.name));
-        if !open.writer.as_ref().is_some_and(is_same) {
-            if let Some(mut writer) = open.writer.take() {
-                writer.appender.flush().map_err(failed)?;
+    /// Takes out the rows a table had before this load.
+    pub(crate) fn empty(&mut self, table: &str) -> Result<()> {
+        let Some(open) = self.tables.get_mut(table).filter(|t| !t.emptied) else { return Ok(()) };
+        (open.emptied, open.before) = (true, 0);
+        let dataset = &self.opening.target.dataset;
+        self.execute(&format!("DELETE FROM {}", qualified(dataset, table)))
+    }
+
+    /// Asks for a whole number in the load's transaction.
+    pub(crate) fn number(&mut self, sql: &str) -> Result<u64> {
+        let connection = self.connection.as_mut().ok_or_else(|| Error::internal("the load is over"))?;
+        let number = connection.number(sql).map_err(|m| from_message(&m, &self.path))?;
+        Ok(number.try_into().unwrap_or(0)) // counts are not negative
+    }
+
+    /// Returns true when the table has that column already.
+    pub(crate) fn has_column(&self, table: &str, column: &str) -> bool {
+        self.tables.get(table).is_some_and(|t| t.columns.iter().any(|c| c.eq_ignore_ascii_case(column)))
+    }
+
+    /// Inserts a run into its table.
+    fn insert(&mut self, run: Run) -> Result<()> {
+        let Some(name) = run.units.iter().flatten().next().map(|w| w.table.name.clone()) else { return Ok(()) };
+        self.insert_into(&name, run).map_err(|e| e.with("table", &name))
+    }
+
+    fn insert_into(&mut self, name: &str, run: Run) -> Result<()> {
+        let mut columns: Vec<(String, DataType)> = Vec::new();
+        let mut known = usize::MAX;
+        let mut ordered = false;
+        for waiting in run.units.iter().flatten().filter(|w| w.rows.num_rows() > 0) {
+            // Tables grow at their end, so the number of columns tells which they are.
+            if waiting.table.columns.len() != known {
+                known = waiting.table.columns.len();
+                self.ensure_table(&waiting.table)?;
+                add_columns(&mut columns, &waiting.table);
             }
-            let appender = connection.appender(&dataset, &table.name).map_err(failed)?;
-            let chunk = Chunk::new(sources(&open.columns, table), &load_id);
-            let part_columns = table.columns.iter().map(|c| c.name.clone()).collect();
-            open.writer = Some(Writer { part_columns, chunk, appender, buffered: 0 });
+            if waiting.table.write.replaces() {
+                self.empty(name)?;
+            }
+            // Rows to be merged stay in their order where nothing in them tells it.
+            ordered |= waiting.table.write.merges() && self.opening.system_columns == SystemColumns::Dlt;
         }
-        let Some(writer) = open.writer.as_mut() else { return Err(Error::internal("no writer")) };
-        let mut first = 0;
-        while first < batch.num_rows() {
-            let rows = VECTOR_ROWS.min(batch.num_rows() - first);
-            writer.chunk.fill(batch, first, rows);
-            writer.appender.append(&writer.chunk).map_err(failed)?;
-            first += rows;
+        self.allow_memory()?;
+        self.use_threads(if ordered { 1 } else { run.units.len() })?;
+        let names: Vec<String> = columns.iter().map(|(name, _)| identifier(name)).collect();
+        let table = qualified(&self.opening.target.dataset, name);
+        let sql = format!("INSERT INTO {table} ({}) SELECT * FROM {}()", names.join(", "), self.scan.name());
+        self.scan.feed(Feed { columns, units: run.units, load_id: self.opening.load_id.as_str().to_owned() });
+        let inserted = self.execute(&sql);
+        self.scan.clear();
+        inserted
+    }
+
+    /// Lets DuckDB have what it cannot do without for so many columns.
+    fn allow_memory(&mut self) -> Result<()> {
+        let columns: usize = self.tables.values().map(|t| t.columns.len()).sum();
+        let needed = columns as u64 * COLUMN_MEMORY;
+        if needed > self.memory {
+            self.execute(&format!("SET memory_limit = '{needed}B'"))?;
+            self.memory = needed;
         }
-        writer.buffered += batch.num_rows();
-        if writer.buffered >= FLUSH_ROWS {
-            writer.appender.flush().map_err(failed)?;
-            writer.buffered = 0;
-        }
-        open.appended += batch.num_rows() as u64;
         Ok(())
     }
 
-    /// Brings everything appended into the tables.
-    pub(crate) fn flush(&mut self) -> Result<()> {
-        for (name, table) in &mut self.tables {
-            if let Some(mut writer) = table.writer.take() {
-                writer.appender.flush().map_err(|m| from_message(&m, &self.path).with("table", name))?;
-            }
+    /// Gives DuckDB threads; more than one only for as long as there is work for each, because the one
+    /// that waits for the others does so busily, while the normalisers could use its processor.
+    /// On several threads, row groups go in in any order.
+    pub(crate) fn use_threads(&mut self, threads: usize) -> Result<()> {
+        if self.threads != threads {
+            self.execute(&format!("SET threads = {threads}; SET preserve_insertion_order = {}", threads == 1))?;
+            self.threads = threads;
         }
         Ok(())
     }
@@ -212,12 +311,6 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        for table in self.tables.values_mut() {
-            if let Some(writer) = &mut table.writer {
-                writer.appender.discard();
-            }
-        }
-        self.tables.clear();
         self.connection = None; // rolls back, and closes the database if nobody else has it
         if self.is_new {
             // Best effort: an empty database file is harmless.
@@ -229,21 +322,13 @@ impl Drop for Inner {
     }
 }
 
-/// For each column of the table, where a part's batch has it.
-fn sources(columns: &[String], part: &Table) -> Vec<(Source, DataType)> {
-    let in_batch: Vec<&Column> = part.columns.iter().filter(|c| c.role != Some(ColumnRole::LoadId)).collect();
-    columns
-        .iter()
-        .map(|name| {
-            if let Some(i) = in_batch.iter().position(|c| c.name.eq_ignore_ascii_case(name)) {
-                return (Source::Column(i), in_batch[i].data_type);
-            }
-            match part.system(ColumnRole::LoadId).filter(|c| c.name == *name) {
-                Some(c) => (Source::LoadId, c.data_type),
-                None => (Source::Missing, DataType::Text),
-            }
-        })
-        .collect()
+/// Adds the columns of a part's table that are not there yet.
+fn add_columns(columns: &mut Vec<(String, DataType)>, table: &Table) {
+    for column in &table.columns {
+        if !columns.iter().any(|(name, _)| name.eq_ignore_ascii_case(&column.name)) {
+            columns.push((column.name.clone(), column.data_type));
+        }
+    }
 }
 
 fn existing_tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<BTreeMap<String, OpenTable>> {
@@ -251,7 +336,7 @@ fn existing_tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<BTre
     for name in table_names(c, dataset)? {
         let sql = format!("SELECT count(*) FROM {}.{}", identifier(dataset), identifier(&name));
         let before: i64 = c.query_row(&sql, [], |r| r.get(0))?;
-        tables.insert(name, OpenTable { columns: Vec::new(), before: before as u64, appended: 0, writer: None });
+        tables.insert(name, OpenTable { columns: Vec::new(), before: before as u64, emptied: false });
     }
     let sql = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ? ORDER BY table_name, column_index";
     let mut statement = c.prepare(sql)?;
@@ -263,4 +348,26 @@ fn existing_tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<BTre
         }
     }
     Ok(tables)
+}
+
+/// Takes out rows of this very load that stand there although its record does not: of a process that was killed during
+/// its commit, DuckDB has been seen to keep the rows of a table that was merged by whole row groups.
+fn remove_remains(
+    connection: &mut Connection,
+    tables: &mut BTreeMap<String, OpenTable>,
+    opening: &Opening,
+) -> Result<(), String> {
+    let column = opening.system_columns.column(ColumnRole::LoadId);
+    let load_id = literal(opening.load_id.as_str());
+    for (name, table) in tables.iter_mut().filter(|(_, t)| t.before > 0 && t.columns.contains(&column.name)) {
+        let of_load =
+            format!("{} WHERE {} = {load_id}", qualified(&opening.target.dataset, name), identifier(&column.name));
+        let remains = connection.number(&format!("SELECT count(*) FROM {of_load}"))?;
+        if remains > 0 {
+            tracing::info!(table = name, rows = remains, "rows of an interrupted commit are removed");
+            connection.execute(&format!("DELETE FROM {of_load}"))?;
+            table.before = table.before.saturating_sub(remains.unsigned_abs());
+        }
+    }
+    Ok(())
 }

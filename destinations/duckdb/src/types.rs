@@ -1,6 +1,6 @@
 //! Our types in DuckDB's words.
 
-use longshore_core::schema::DataType;
+use longshore_core::schema::{DataType, SystemColumns};
 use longshore_sql::Dialect;
 
 /// DuckDB's SQL.
@@ -8,6 +8,14 @@ use longshore_sql::Dialect;
 pub(crate) struct DuckDialect;
 
 impl Dialect for DuckDialect {
+    /// Rows of a staging table stand in the order they were inserted.
+    fn staged_order(&self, system: SystemColumns, row_id: &str) -> String {
+        match system {
+            SystemColumns::Native => row_id.to_owned(),
+            SystemColumns::Dlt => "rowid".to_owned(),
+        }
+    }
+
     fn type_name(&self, data_type: DataType) -> &'static str {
         match data_type {
             DataType::Text => "VARCHAR",

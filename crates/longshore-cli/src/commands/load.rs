@@ -1,49 +1,40 @@
 //! `longshore load`.
 
-use crate::args::{Cli, LoadArgs, OnError, SystemColumns};
+use crate::args::{Cli, LoadArgs};
 use crate::error::FAILED;
-use crate::place::{Place, data_dir, reopen};
+use crate::machine;
+use crate::place::{Addresses, Place, data_dir};
 use crate::progress::Display;
 use crate::summary;
-use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
-use longshore_core::normalize::{self, FieldPath, Settings};
-use longshore_core::schema::{self, DataType};
+use longshore_core::normalize::{FieldPath, Settings};
+use longshore_core::schema::DataType;
 use longshore_pipeline::{Outcome, Pipeline, Progress, RunOptions};
 use longshore_source_files::{BlockReader, Input, JsonSource, Options, Select, to_error};
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-
-/// Memory a load stays within when nobody says otherwise, if the machine has twice as much.
-const DEFAULT_MEMORY: u64 = 256 << 20;
-const LEAST_MEMORY: u64 = 32 << 20;
 
 pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
-    let memory = memory(args.memory.as_deref())?;
-    let threads =
-        args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get)).max(1);
-    let limits = Limits { threads: Some(threads), memory: Some(memory * 3 / 8) };
-    let place = Place::of(&args.place, limits)?;
+    let memory = machine::memory(args.memory.as_deref())?;
+    let threads = machine::threads(args.threads);
+    let addresses = Addresses::here(machine::limits(threads, memory))?;
+    let at = &args.place;
+    let place = Place::find(&addresses, &at.pipeline, &at.destination, at.dataset.as_deref())?;
     let settings = settings(args)?;
     let mut source = source(args, memory)?;
     let progress = Progress::default();
     let options = RunOptions {
         dataset: place.dataset.clone(),
         resources: vec![settings],
-        on_error: match args.on_error {
-            OnError::Fail => normalize::OnError::Fail,
-            OnError::Reject => normalize::OnError::Reject,
-        },
+        on_error: args.on_error.into(),
         threads,
         fingerprint: fingerprint(args, &place)?,
         progress: progress.clone(),
     };
     let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &place.pipeline, place.destinations)?
         .keep_packages_of(args.keep_packages)
-        .connect_with(Arc::new(move |url| reopen(url, limits)));
-    let display = Display::start(args.progress, progress, source.progress());
+        .connect_with(addresses.as_connect());
+    let display = Display::start(args.progress, progress, Some(source.progress()));
     let finished = pipeline.run(&mut source, options);
     drop(display);
     let finished = finished?;
@@ -60,15 +51,13 @@ fn settings(args: &LoadArgs) -> Result<Settings> {
         Some(table) => table.clone(),
         None => table_of(&args.inputs[0])?,
     };
-    let system = match args.system_columns {
-        SystemColumns::Native => schema::SystemColumns::Native,
-        SystemColumns::Dlt => schema::SystemColumns::Dlt,
-    };
+    let system = args.system_columns.into();
     let paths = |texts: &[String]| texts.iter().map(|p| FieldPath::parse(p)).collect::<Result<Vec<_>>>();
     Ok(Settings {
         max_nesting: args.max_nesting,
         json_columns: paths(&args.json_columns)?,
         hints: args.hint.iter().map(|h| hint(h)).collect::<Result<_>>()?,
+        write: args.write.rules(system)?,
         ..Settings::new(&table, system)
     })
 }
@@ -125,8 +114,7 @@ fn fingerprint(args: &LoadArgs, place: &Place) -> Result<String> {
             args.max_nesting,
             &args.json_columns,
             &args.hint,
-            args.system_columns,
-            args.on_error,
+            (args.system_columns, args.on_error, &args.write),
             &place.dataset,
             urls
         )
@@ -144,32 +132,6 @@ fn files(args: &LoadArgs) -> Result<Vec<(String, u64, Option<std::time::SystemTi
     Ok(facts.collect())
 }
 
-/// Reads `256M`; the default is half of what the process may have, at most 256 MiB.
-fn memory(given: Option<&str>) -> Result<u64> {
-    let Some(text) = given else {
-        let limit = cgroup_limit().unwrap_or(u64::MAX);
-        return Ok((limit / 2).clamp(LEAST_MEMORY, DEFAULT_MEMORY));
-    };
-    let wrong =
-        || Error::config(format!("'{text}' is no amount of memory")).hint("write bytes, or 256M, or 2G; at least 32M");
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
-        "" | "B" => 0,
-        "K" | "KB" | "KIB" => 10,
-        "M" | "MB" | "MIB" => 20,
-        "G" | "GB" | "GIB" => 30,
-        _ => return Err(wrong()),
-    };
-    let amount: u64 = digits.parse().map_err(|_| wrong())?;
-    amount.checked_mul(1 << shift).filter(|m| *m >= LEAST_MEMORY).ok_or_else(wrong)
-}
-
-/// What the control group allows this process (version 2, then 1).
-fn cgroup_limit() -> Option<u64> {
-    let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    files.iter().find_map(|f| std::fs::read_to_string(f).ok()?.trim().parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,12 +140,5 @@ mod tests {
     fn tables_are_named_after_files() {
         assert_eq!(table_of("data/orders.2024.ndjson.gz").unwrap(), "orders");
         assert!(table_of("-").is_err() && table_of("data/*.json").is_err());
-    }
-
-    #[test]
-    fn memory_is_read_with_its_unit() {
-        assert_eq!(memory(Some("64M")).unwrap(), 64 << 20);
-        assert_eq!(memory(Some("2g")).unwrap(), 2 << 30);
-        assert!(memory(Some("1M")).is_err() && memory(Some("lots")).is_err() && memory(Some("99999999999G")).is_err());
     }
 }

@@ -1,8 +1,13 @@
 //! One file a command.
 
+mod check;
+#[cfg(feature = "filesystem")]
+mod clean;
+mod init;
 mod load;
 mod pipeline;
 mod query;
+mod run;
 mod tables;
 
 use crate::args::{Cli, Command};
@@ -15,9 +20,14 @@ use std::process::ExitCode;
 pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Load(args) => load::run(cli, args),
+        Command::Run(args) => run::run(cli, args),
+        Command::Check(args) => check::run(args),
+        Command::Init(args) => init::run(args),
         Command::Query(args) => query::run(args),
         Command::Tables(args) => tables::run(args),
         Command::Pipeline(args) => pipeline::run(cli, args),
+        #[cfg(feature = "filesystem")]
+        Command::Clean(args) => clean::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "longshore", &mut script);

@@ -2,7 +2,7 @@
 
 use crate::args::{Cli, PipelineAction, PipelineArgs, SchemaFormat};
 use crate::error::FAILED;
-use crate::place::{data_dir, open, reopen};
+use crate::place::{Addresses, data_dir};
 use crate::say::say;
 use crate::summary::{self, bytes, number};
 use longshore_core::connect::Limits;
@@ -13,7 +13,6 @@ use longshore_pipeline::{DestinationRef, Outcome, Pipeline, Progress};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 pub(crate) fn run(cli: &Cli, args: &PipelineArgs) -> Result<ExitCode> {
     let data_dir = data_dir(cli.data_dir.as_ref())?;
@@ -152,11 +151,12 @@ fn trace(store: &Store, args: &PipelineArgs) -> Result<()> {
 
 /// Loads what waits, each package where it was meant to go.
 fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode> {
+    let addresses = Addresses::here(Limits::default())?;
     let mut destinations: Vec<DestinationRef> = Vec::new();
     for package in store.pending()? {
         for d in package.progress.destinations {
             if destinations.iter().all(|known| known.url != d.url) {
-                let destination = reopen(&d.url, Limits::default())?;
+                let destination = addresses.reopen(&d.url)?;
                 destinations.push(DestinationRef { url: d.url, destination });
             }
         }
@@ -165,8 +165,7 @@ fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode
         say!("{}", if args.json { "[]" } else { "no package waits" });
         return Ok(ExitCode::SUCCESS);
     }
-    let pipeline = Pipeline::open(data_dir, &args.name, destinations)?
-        .connect_with(Arc::new(|url| reopen(url, Limits::default())));
+    let pipeline = Pipeline::open(data_dir, &args.name, destinations)?.connect_with(addresses.as_connect());
     let mut failed = false;
     let finished = pipeline.retry(&Progress::default())?;
     if args.json {
@@ -185,11 +184,12 @@ fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode
 
 /// Loads what is still kept, wherever it was meant to go, into the destinations given here.
 fn replay(data_dir: &Path, args: &PipelineArgs, to: &[String]) -> Result<ExitCode> {
-    let destinations = to.iter().map(|url| open(url, &args.name, Limits::default())).collect::<Result<Vec<_>>>()?;
+    let addresses = Addresses::here(Limits::default())?;
+    let destinations = to.iter().map(|url| addresses.open(url, &args.name)).collect::<Result<Vec<_>>>()?;
     // What is kept stays kept: only a load decides that.
     let pipeline = Pipeline::open(data_dir, &args.name, destinations)?
         .keep_packages_of(usize::MAX)
-        .connect_with(Arc::new(|url| reopen(url, Limits::default())));
+        .connect_with(addresses.as_connect());
     let reports = pipeline.replay(&Progress::default())?;
     if args.json {
         say!("{}", json!(reports));

@@ -10,4 +10,4 @@ mod text;
 
 pub use escape::unescape;
 pub use tape::{Kind, Node, SyntaxError, Tape};
-pub use text::{write_as_dlt, write_compact};
+pub use text::{write_as_dlt, write_compact, write_sorted_as_dlt};

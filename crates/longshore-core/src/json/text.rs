@@ -36,6 +36,55 @@ pub fn write_as_dlt(tape: &Tape, bytes: &[u8], index: usize, out: &mut Vec<u8>) 
     });
 }
 
+/// Appends the value at `index` as [`write_as_dlt`] does, with the keys of every object sorted; of keys that come
+/// twice the last value counts. At the top, keys that begin with `without` are left out.
+pub fn write_sorted_as_dlt(tape: &Tape, bytes: &[u8], index: usize, without: &str, out: &mut Vec<u8>) {
+    /// Deeper values keep the order of their keys: recursion must end somewhere.
+    const DEEPEST: u32 = 200;
+    fn sorted(tape: &Tape, bytes: &[u8], index: usize, without: &str, depth: u32, out: &mut Vec<u8>) {
+        let kind = tape.nodes()[index].kind;
+        if depth > DEEPEST || !matches!(kind, Kind::Object | Kind::Array) {
+            return write_as_dlt(tape, bytes, index, out);
+        }
+        let (mut next, end) = (index + 1, tape.after(index));
+        let mut members: Vec<(Vec<u8>, usize)> = Vec::new();
+        while next < end {
+            let mut key = Vec::new();
+            if kind == Kind::Object {
+                write_as_dlt(tape, bytes, next, &mut key);
+                next += 1;
+            }
+            members.push((key, next));
+            next = tape.after(next);
+        }
+        if kind == Kind::Object {
+            members.retain(|(key, _)| without.is_empty() || !key[1..].starts_with(without.as_bytes()));
+            // A stable sort from the back: of equal keys the last comes first, and stays.
+            members.reverse();
+            members.sort_by(|a, b| key_text(&a.0).cmp(key_text(&b.0)));
+            members.dedup_by(|a, b| a.0 == b.0);
+        }
+        out.push(if kind == Kind::Object { b'{' } else { b'[' });
+        for (i, (key, value)) in members.into_iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            if kind == Kind::Object {
+                out.extend_from_slice(&key);
+                out.push(b':');
+            }
+            sorted(tape, bytes, value, "", depth + 1, out);
+        }
+        out.push(if kind == Kind::Object { b'}' } else { b']' });
+    }
+    sorted(tape, bytes, index, without, 0, out);
+}
+
+/// A written key without its quotes, so that a key sorts before those it begins.
+fn key_text(key: &[u8]) -> &[u8] {
+    &key[1..key.len().saturating_sub(1).max(1)]
+}
+
 fn write_text(text: &[u8], out: &mut Vec<u8>) {
     let mut escaped = String::from('"');
     json_text::write_escaped(&mut escaped, &String::from_utf8_lossy(text));
@@ -103,6 +152,16 @@ fn close(open: &mut Vec<(usize, bool, usize)>, at: usize, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn writes_keys_in_order() {
+        let text = r#"{"b":[{"z":1,"a":{"d":2,"c":3}}],"ab":2,"a":1,"_dlt_id":"x","a":9}"#;
+        let mut tape = Tape::default();
+        tape.parse(text.as_bytes(), 0).unwrap();
+        let mut out = Vec::new();
+        write_sorted_as_dlt(&tape, text.as_bytes(), 0, "_dlt", &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), r#"{"a":9,"ab":2,"b":[{"a":{"c":3,"d":2},"z":1}]}"#);
+    }
 
     #[test]
     fn writes_what_was_read_without_white_space() {

@@ -102,6 +102,11 @@ impl Ids<'_> {
             (_, ColumnRole::ListIndex) => {
                 Arc::new(Int64Array::from_iter_values(rows.positions.iter().map(|&p| i64::from(p))))
             }
+            (_, ColumnRole::RowHash) => {
+                let mut own = rows.own_ids.iter().peekable();
+                let hash = |row| own.next_if(|(r, _)| *r as usize == row).map(|(_, hash)| hash.as_str());
+                Arc::new((0..count).map(hash).collect::<StringArray>())
+            }
             (SystemColumns::Native, role) => {
                 let of = self.table_of(table, role);
                 let first = native_row_id(self.load_id, &self.shape.schema.name, self.offsets.get(of));

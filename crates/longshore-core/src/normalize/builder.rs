@@ -34,16 +34,29 @@ pub(super) enum Values {
 }
 
 impl ColumnBuilder {
-    pub(super) fn new(data_type: DataType) -> Self {
+    /// Returns an empty column with room for so many rows, and bytes of texts.
+    pub(super) fn new(data_type: DataType, rows: usize, bytes: usize) -> Self {
         let values = match data_type {
-            DataType::Bigint | DataType::Timestamp | DataType::Time => Values::Int(Vec::new()),
-            DataType::Double => Values::Double(Vec::new()),
-            DataType::Bool => Values::Bool(BooleanBufferBuilder::new(0)),
-            DataType::Text | DataType::Json | DataType::Binary => Values::Bytes { bytes: Vec::new(), ends: vec![0] },
-            DataType::Decimal => Values::Decimal(Vec::new()),
-            DataType::Date => Values::Date(Vec::new()),
+            DataType::Bigint | DataType::Timestamp | DataType::Time => Values::Int(Vec::with_capacity(rows)),
+            DataType::Double => Values::Double(Vec::with_capacity(rows)),
+            DataType::Bool => Values::Bool(BooleanBufferBuilder::new(rows)),
+            DataType::Text | DataType::Json | DataType::Binary => {
+                let mut ends = Vec::with_capacity(rows + 1);
+                ends.push(0);
+                Values::Bytes { bytes: Vec::with_capacity(bytes), ends }
+            }
+            DataType::Decimal => Values::Decimal(Vec::with_capacity(rows)),
+            DataType::Date => Values::Date(Vec::with_capacity(rows)),
         };
-        ColumnBuilder { data_type, values, nulls: NullBufferBuilder::new(0), rows: 0 }
+        ColumnBuilder { data_type, values, nulls: NullBufferBuilder::new(rows), rows: 0 }
+    }
+
+    /// Bytes of the texts so far.
+    pub(super) fn text_bytes(&self) -> usize {
+        match &self.values {
+            Values::Bytes { bytes, .. } => bytes.len(),
+            _ => 0,
+        }
     }
 
     /// Makes the column `rows` long, then counts one value more, which the caller pushes.
@@ -122,7 +135,7 @@ mod tests {
 
     #[test]
     fn skipped_rows_are_null() {
-        let mut text = ColumnBuilder::new(DataType::Text);
+        let mut text = ColumnBuilder::new(DataType::Text, 0, 0);
         text.open(1).push_bytes("é".as_bytes());
         text.open(3).push_bytes(b"");
         let array = text.finish(5);

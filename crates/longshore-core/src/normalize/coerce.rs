@@ -133,9 +133,19 @@ fn as_text(value: Value<'_>) -> String {
     match value {
         Value::Bool(v) => if v { "True" } else { "False" }.to_owned(), // as Python prints it, as dlt
         Value::Integer(raw) => raw.to_owned(),
+        Value::Float(raw) if is_float_repr(raw) => raw.to_owned(),
         Value::Float(raw) => held_by_double(raw).map_or_else(|| raw.to_owned(), python_text::float_repr),
         Value::Text(text) | Value::Json(text) => text.to_owned(),
     }
+}
+
+/// True when Python prints the number just as it is written: up to 15 digits always come back, so
+/// there is no shorter text, and from 0.1 on it has no exponent.
+fn is_float_repr(raw: &str) -> bool {
+    let Some((whole, fraction)) = raw.strip_prefix('-').unwrap_or(raw).split_once('.') else { return false };
+    let short = whole.len() + fraction.len() <= 15 && fraction.bytes().all(|b| b.is_ascii_digit());
+    let large = whole != "0" || !fraction.starts_with('0');
+    short && (fraction == "0" || (large && !fraction.ends_with('0')))
 }
 
 fn text_to_bigint(text: &str, native: bool) -> Option<i64> {
@@ -261,6 +271,16 @@ mod tests {
             assert_eq!(coerce(target, Value::Text(text), Native).is_some(), fits, "{target} {text}");
             assert!(coerce(target, Value::Text(text), Dlt).is_some(), "{target} {text}");
         }
+    }
+
+    #[test]
+    fn floats_that_are_printed_as_written_are_known() {
+        for raw in ["0.1", "0.0", "-0.0", "12.5", "-3.0", "1234567890123.25", "0.10", "1.50", "0.01", "1e5", "2.5e0"] {
+            let repr = python_text::float_repr(raw.parse().unwrap());
+            assert!(!is_float_repr(raw) || repr == raw, "{raw} {repr}");
+            assert_eq!(as_text(Value::Float(raw)), repr);
+        }
+        assert!(is_float_repr("12.5") && is_float_repr("0.0") && !is_float_repr("1.50") && !is_float_repr("1e5"));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod assemble;
 mod builder;
 mod coerce;
+mod identity;
 mod native_id;
 pub mod row_id;
 mod rows;
@@ -108,6 +109,7 @@ pub fn normalize(
         }
     }
     let rows = walker.rows;
+    rows.teach(shape);
     let changed = base != (shape.version, shape.epoch);
     Ok(NormalizedBlock { rows, base, changed, read, rejects })
 }

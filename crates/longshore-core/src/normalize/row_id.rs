@@ -44,6 +44,19 @@ pub fn write_root_row_id(out: &mut String, load_id: &str, table: &str, row: u64)
     write_id(out, &[load_id, table], "\0", row);
 }
 
+/// dlt's hash of a text (`digest128` in `dlt/common/utils.py`): root rows of tables that are merged by key or
+/// kept in versions have it as their id, of their key or of the whole record.
+#[must_use]
+pub fn text_id(text: &[u8]) -> String {
+    let mut hash = Shake128::default();
+    hash.update(text);
+    let mut digest = [0_u8; ID_BYTES];
+    hash.finalize_xof().read(&mut digest);
+    let mut id = String::with_capacity(ROW_ID_LEN);
+    push_base64(&mut id, digest);
+    id
+}
+
 const ID_BYTES: usize = 10;
 
 fn write_id(out: &mut String, names: &[&str; 2], separator: &str, index: u64) {
@@ -88,6 +101,19 @@ mod tests {
     #[test]
     fn a_nested_id_is_the_one_dlt_computes() {
         assert_eq!(nested_row_id("parent", "t__l", 0), "uxWb6dg6v/+spA");
+    }
+
+    #[test]
+    fn a_key_and_a_record_have_the_ids_dlt_computes() {
+        let pairs = [
+            (r#"{"id":1}"#, "z5jIxXIbUnmbKw"),
+            (r#"{"id":2}"#, "M6/KlLzJ2FeV/w"),
+            (r#"{"a":"x","b":1}"#, "t8htE3Gr5XylGw"),
+            (r#"{"id":1,"v":1}"#, "LUMPmT/OVz+TPg"),
+        ];
+        for (text, id) in pairs {
+            assert_eq!(text_id(text.as_bytes()), id, "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The rows of one block, table by table, before they have ids.
 
 use super::builder::ColumnBuilder;
-use super::shape::{ColumnId, NONE, Shape, TableId};
+use super::shape::{ColumnId, NONE, Shape, TableId, TableShape};
 
 /// Rows one block brings to one table. Row numbers count from 0 within the block.
 #[derive(Debug, Default)]
@@ -66,12 +66,35 @@ impl TableRows {
         if index >= self.columns.len() {
             self.columns.resize_with(index + 1, || None);
         }
-        self.columns[index].get_or_insert_with(|| ColumnBuilder::new(shape.data_type(table, column)))
+        self.columns[index].get_or_insert_with(|| {
+            let usual = &shape.tables[table as usize].usual;
+            let bytes = usual.text_bytes.get(index).copied().unwrap_or(0);
+            ColumnBuilder::new(shape.data_type(table, column), usual.rows, bytes)
+        })
     }
 
     /// Returns true when the table's last row belongs to that parent row.
     pub(super) fn has_rows_of(&self, parent: RowRef) -> bool {
         self.parents.last() == Some(&parent.row) && self.parent_tables.last() == Some(&parent.table)
+    }
+}
+
+/// What a block usually brings to a table, so that room is made once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Usual {
+    rows: usize,
+    /// Per column.
+    text_bytes: Vec<usize>,
+}
+
+impl Usual {
+    /// Takes a block for a usual one, with a little to spare.
+    fn learn(&mut self, rows: &TableRows) {
+        let with_spare = |n: usize| n + n / 16;
+        self.rows = with_spare(rows.rows as usize);
+        let bytes = rows.columns.iter().map(|c| with_spare(c.as_ref().map_or(0, ColumnBuilder::text_bytes)));
+        self.text_bytes.clear();
+        self.text_bytes.extend(bytes);
     }
 }
 
@@ -82,6 +105,28 @@ pub(super) struct BlockRows {
 }
 
 impl BlockRows {
+    /// Returns no rows, with room for as many as usual.
+    pub(super) fn with_room(shape: &Shape) -> Self {
+        let room = |table: &TableShape| {
+            let rows = if table.parent == NONE { 0 } else { table.usual.rows };
+            TableRows {
+                parents: Vec::with_capacity(rows),
+                parent_tables: Vec::with_capacity(rows),
+                roots: Vec::with_capacity(rows),
+                positions: Vec::with_capacity(rows),
+                ..TableRows::default()
+            }
+        };
+        BlockRows { tables: shape.tables.iter().map(room).collect() }
+    }
+
+    /// Remembers how much this block brought, for the next.
+    pub(super) fn teach(&self, shape: &mut Shape) {
+        for (rows, table) in self.tables.iter().zip(&mut shape.tables) {
+            table.usual.learn(rows);
+        }
+    }
+
     #[inline]
     pub(super) fn table(&mut self, table: TableId) -> &mut TableRows {
         debug_assert_ne!(table, NONE);

@@ -59,6 +59,11 @@ impl FieldPath {
         Ok(FieldPath(keys))
     }
 
+    /// Makes a path of keys as they are: they may hold dots.
+    pub fn from_keys(keys: impl IntoIterator<Item = String>) -> Self {
+        FieldPath(keys.into_iter().collect())
+    }
+
     /// Returns true when `keys`, as the source spells them, lead to this path.
     pub(super) fn matches(&self, keys: &[String]) -> bool {
         let same = |a: &str, b: &str| a == b || naming::normalize_key(a) == naming::normalize_key(b);

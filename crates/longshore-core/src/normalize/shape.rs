@@ -4,6 +4,7 @@
 //! once per distinct key and found again by comparing bytes. Everything that decides where a value
 //! goes is either in the schema or follows from it by fixed rules; the trie is only a cache.
 
+use super::rows::Usual;
 use super::settings::Settings;
 use crate::naming;
 use crate::schema::{Alias, AliasKind, Column, ColumnRole, DataType, Schema, SystemColumns, Table};
@@ -47,6 +48,8 @@ pub(super) struct TableShape {
     roots: Vec<(i64, NodeId)>,
     /// True once the table has its system columns.
     pub(super) complete: bool,
+    /// Only for speed.
+    pub(super) usual: Usual,
 }
 
 /// A dict at one place of a table's rows.
@@ -110,7 +113,23 @@ impl Shape {
         for table in schema.tables {
             shape.adopt(table);
         }
+        // What a resource without records does to its tables is for its rules of today to say.
+        for resource in (0..shape.resources.len()).rev() {
+            shape.turn_to(resource);
+            if shape.by_name.contains_key(&shape.root_table_name()) {
+                shape.root_table();
+            }
+        }
         shape
+    }
+
+    /// Returns the root tables of the resources, whether or not they have records yet.
+    pub fn resource_tables(&self) -> Vec<String> {
+        self.resources.iter().map(|settings| root_table_name(settings)).collect()
+    }
+
+    fn root_table_name(&self) -> String {
+        root_table_name(&self.settings)
     }
 
     /// Returns the schema as it is now.
@@ -145,6 +164,7 @@ impl Shape {
             columns,
             roots: Vec::new(),
             complete: table.system(ColumnRole::RowId).is_some(),
+            usual: Usual::default(),
         });
         self.schema.tables.push(table);
         id
@@ -152,7 +172,7 @@ impl Shape {
 
     /// Returns the root table, made if it is new.
     pub(super) fn root_table(&mut self) -> TableId {
-        let name = naming::shorten(&self.settings.table, &self.settings.table, self.settings.max_identifier_length);
+        let name = self.root_table_name();
         let id = match self.by_name.get(&name) {
             Some(&id) => id,
             None => {
@@ -162,10 +182,28 @@ impl Shape {
         };
         self.tables[id as usize].ident_path = vec![self.settings.table.clone()];
         if self.schema.tables[id as usize].write != self.settings.write {
-            self.schema.tables[id as usize].write = self.settings.write.clone();
-            self.version += 1;
+            self.write_as_told(id);
         }
         id
+    }
+
+    /// A root table and its children are written by the same rules, from this load on.
+    fn write_as_told(&mut self, root: TableId) {
+        self.version += 1;
+        for id in (0..self.tables.len() as TableId).filter(|&id| self.root_of(id) == root).collect::<Vec<_>>() {
+            self.schema.tables[id as usize].write = self.settings.write.clone();
+            if self.tables[id as usize].complete {
+                self.extra_columns(id);
+            }
+        }
+    }
+
+    /// Adds the system columns that the way of writing needs.
+    fn extra_columns(&mut self, table: TableId) {
+        let is_root = self.tables[table as usize].parent == NONE;
+        for &role in self.settings.system.extra_roles(is_root, &self.schema.tables[table as usize].write) {
+            self.system_column(table, role);
+        }
     }
 
     /// Returns the node of a table's rows when `level` nesting levels are left.
@@ -314,7 +352,8 @@ impl Shape {
         let is_root = self.tables[n.table as usize].parent == NONE;
         let system = self.settings.system;
         // A field that has the name of a system column keeps its value under another name.
-        match system.roles(is_root).iter().any(|&r| system.column(r).name == name) {
+        let roles = system.roles(is_root).iter().chain(system.extra_roles(is_root, &self.settings.write));
+        match roles.map(|&r| system.column(r)).any(|c| c.name == name) {
             true => format!("{name}_source"),
             false => name,
         }
@@ -430,8 +469,9 @@ impl Shape {
             Some(&id) => id,
             None => {
                 self.version += 1;
-                let parent = self.schema.tables[owner as usize].name.clone();
-                self.adopt(Table::new(name, Some(parent)))
+                let owner = &self.schema.tables[owner as usize];
+                let table = Table { write: owner.write.clone(), ..Table::new(name, Some(owner.name.clone())) };
+                self.adopt(table)
             }
         };
         let table = &mut self.tables[id as usize];
@@ -483,6 +523,7 @@ impl Shape {
         }
         self.tables[table as usize].complete = true;
         let system = self.settings.system;
+        self.extra_columns(table);
         for &role in system.roles(self.tables[table as usize].parent == NONE) {
             self.system_column(table, role);
         }
@@ -513,4 +554,8 @@ impl Shape {
     pub(super) fn data_type(&self, table: TableId, column: ColumnId) -> DataType {
         self.schema.tables[table as usize].columns[column as usize].data_type
     }
+}
+
+fn root_table_name(settings: &Settings) -> String {
+    naming::shorten(&settings.table, &settings.table, settings.max_identifier_length)
 }

@@ -5,6 +5,7 @@
 //! column is seen first, so it is kept to the letter.
 
 use super::coerce::{Typed, Value, coerce, held_by_double};
+use super::identity::Identity;
 use super::rows::{BlockRows, RowRef};
 use super::shape::{ColumnId, NodeId, Shape};
 use crate::json::{Kind, Node, Tape, unescape, write_as_dlt, write_compact};
@@ -25,11 +26,13 @@ pub(super) struct Walker<'a> {
     /// Lists of the rows at hand.
     lists: Vec<(usize, NodeId, u32)>,
     scratch: Vec<u8>,
+    identity: Identity,
 }
 
 impl<'a> Walker<'a> {
     pub(super) fn new(shape: &'a mut Shape, bytes: &'a [u8]) -> Self {
-        Walker { shape, rows: BlockRows::default(), bytes, dicts: Vec::new(), lists: Vec::new(), scratch: Vec::new() }
+        let (identity, rows) = (Identity::of(shape), BlockRows::with_room(shape));
+        Walker { identity, shape, rows, bytes, dicts: Vec::new(), lists: Vec::new(), scratch: Vec::new() }
     }
 
     /// Takes the record, or with `pages` the elements of the array, on the tape; returns how many.
@@ -58,6 +61,20 @@ impl<'a> Walker<'a> {
             self.row(tape, index, at, level);
         } else {
             self.wrapped(tape, index, b"value", at, level);
+        }
+        if self.identity != Identity::None {
+            self.identify(tape, index, at);
+        }
+    }
+
+    /// Gives the root row the id or hash that follows from its record, unless the record brought an id.
+    fn identify(&mut self, tape: &Tape, index: usize, at: RowRef) {
+        let own_ids = &mut self.rows.table(at.table).own_ids;
+        if own_ids.last().is_some_and(|(row, _)| *row == at.row) {
+            return;
+        }
+        if let Some(id) = self.identity.id(self.shape, tape, self.bytes, index) {
+            own_ids.push((at.row, id));
         }
     }
 

@@ -47,6 +47,8 @@ pub enum ColumnRole {
     RootId,
     /// 0-based position in the parent's list.
     ListIndex,
+    /// Hash of the record a root row comes from: tells versions of it apart (`scd2`).
+    RowHash,
 }
 
 fn yes() -> bool {

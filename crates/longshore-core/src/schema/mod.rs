@@ -37,6 +37,18 @@ impl Schema {
         self.tables.iter().find(|t| t.name == name)
     }
 
+    /// Returns the tables below a root table, at any depth, parents before their children.
+    pub fn children_of(&self, root: &str) -> Vec<&Table> {
+        let mut family: Vec<&Table> = Vec::new();
+        for table in &self.tables {
+            let Some(parent) = table.parent.as_deref() else { continue };
+            if parent == root || family.iter().any(|t| t.name == parent) {
+                family.push(table);
+            }
+        }
+        family
+    }
+
     /// Returns the JSON text the version hash is made of and destinations store.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default() // plain data with string keys: cannot fail
@@ -69,6 +81,7 @@ impl SystemColumns {
             ParentId => ("_parent_id", "_dlt_parent_id"),
             RootId => ("_root_id", "_dlt_root_id"),
             ListIndex => ("_list_idx", "_dlt_list_idx"),
+            RowHash => ("_row_hash", "_dlt_row_hash"),
         };
         let (name, id_type) = match self {
             SystemColumns::Native => (native, DataType::Bigint),
@@ -76,6 +89,7 @@ impl SystemColumns {
         };
         let data_type = match role {
             ListIndex => DataType::Bigint,
+            RowHash => DataType::Text,
             RowId | ParentId | RootId | LoadId => id_type,
         };
         Column::system(name, data_type, role)
@@ -94,6 +108,19 @@ impl SystemColumns {
             (SystemColumns::Native, false) => &[RowId, ParentId, RootId, ListIndex, LoadId],
             (SystemColumns::Dlt, true) => &[LoadId, RowId],
             (SystemColumns::Dlt, false) => &[ParentId, ListIndex, RowId],
+        }
+    }
+
+    /// Returns the roles a table has beside [`SystemColumns::roles`] because of how it is written: what tells
+    /// versions of a record apart, and in dlt mode the root id by which a merge finds a record's children.
+    pub fn extra_roles(self, is_root: bool, write: &WriteRules) -> &'static [ColumnRole] {
+        if write.disposition != Disposition::Merge {
+            return &[];
+        }
+        match (self, is_root, write.strategy == MergeStrategy::Scd2) {
+            (SystemColumns::Native, true, true) => &[ColumnRole::RowHash],
+            (SystemColumns::Dlt, false, false) => &[ColumnRole::RootId],
+            _ => &[],
         }
     }
 

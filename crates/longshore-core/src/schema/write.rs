@@ -56,8 +56,21 @@ pub enum MergeStrategy {
     InsertOnly,
     /// Keep history: close a changed row's validity and insert the new one.
     Scd2,
-    /// Apply a log of inserts, updates and deletes in its order.
+    /// As upsert, and delete rows whose primary key is not among the new ones: in the groups of the merge key that
+    /// the load has records of, or without one everywhere.
     Cdc,
+}
+
+impl std::fmt::Display for MergeStrategy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            MergeStrategy::DeleteInsert => "delete-insert",
+            MergeStrategy::Upsert => "upsert",
+            MergeStrategy::InsertOnly => "insert-only",
+            MergeStrategy::Scd2 => "scd2",
+            MergeStrategy::Cdc => "cdc",
+        })
+    }
 }
 
 /// Order of records with one primary key: the first stays.
@@ -88,5 +101,49 @@ impl WriteRules {
     /// True for plain appending without keys: what a table has that nobody said anything about.
     pub fn is_default(&self) -> bool {
         *self == WriteRules::default()
+    }
+
+    /// True when rows are only added. That includes a merge by delete and insert without any key, as in dlt.
+    pub fn appends(&self) -> bool {
+        let no_key = self.primary_key.is_empty() && self.merge_key.is_empty();
+        match self.disposition {
+            Disposition::Append => true,
+            Disposition::Replace => false,
+            Disposition::Merge => self.strategy == MergeStrategy::DeleteInsert && no_key,
+        }
+    }
+
+    /// True when rows that are there are compared with new ones.
+    pub fn merges(&self) -> bool {
+        self.disposition == Disposition::Merge && !self.appends()
+    }
+
+    /// True when the table is emptied first.
+    pub fn replaces(&self) -> bool {
+        self.disposition == Disposition::Replace
+    }
+
+    /// Checks that the strategy has the keys it needs.
+    ///
+    /// # Errors
+    /// When it has not; the table is to be added by the caller.
+    pub fn check(&self) -> crate::Result<()> {
+        use MergeStrategy::{Cdc, InsertOnly, Upsert};
+        let needs_key = matches!(self.strategy, Upsert | InsertOnly | Cdc);
+        if self.disposition == Disposition::Merge && needs_key && self.primary_key.is_empty() {
+            return Err(crate::Error::config(format!("the merge strategy {} needs a primary key", self.strategy))
+                .hint("name the columns that identify a record, or merge by delete-insert with a merge key"));
+        }
+        Ok(())
+    }
+
+    /// Returns the validity columns of `scd2`, with their names of that mode where none are given.
+    pub fn validity(&self, system: super::SystemColumns) -> Scd2 {
+        let (from, to) = match system {
+            super::SystemColumns::Native => ("_valid_from", "_valid_to"),
+            super::SystemColumns::Dlt => ("_dlt_valid_from", "_dlt_valid_to"),
+        };
+        let plain = || Scd2 { valid_from: from.into(), valid_to: to.into(), active: None, boundary: None };
+        self.scd2.clone().unwrap_or_else(plain)
     }
 }

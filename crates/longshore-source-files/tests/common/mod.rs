@@ -5,10 +5,10 @@ use std::io::{self, Read};
 
 use longshore_source_files::{Block, BlockReader, Error, Input, Layout, Options, Select, split_all};
 
-pub const BLOCK_SIZES: [usize; 6] = [1, 2, 3, 7, 64, 4 << 20];
+pub(crate) const BLOCK_SIZES: [usize; 6] = [1, 2, 3, 7, 64, 4 << 20];
 
 /// Gives one to three bytes at a time, as a slow pipe does.
-pub struct Drip(pub Vec<u8>, pub usize);
+pub(crate) struct Drip(pub(crate) Vec<u8>, pub(crate) usize);
 
 impl Read for Drip {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -20,7 +20,7 @@ impl Read for Drip {
 }
 
 /// The records must be `expected` for every block size, and also through `split_all`.
-pub fn check(input: &str, path: Option<&str>, expected: &[&str]) {
+pub(crate) fn check(input: &str, path: Option<&str>, expected: &[&str]) {
     for block in BLOCK_SIZES {
         let (found, error) = records(input.as_bytes(), block, path);
         assert!(error.is_none(), "{input:?} {path:?} {block}: {error:?}");
@@ -32,14 +32,14 @@ pub fn check(input: &str, path: Option<&str>, expected: &[&str]) {
     }
 }
 
-pub fn blocks(input: &[u8], block: usize, path: Option<&str>) -> (Vec<Block>, Option<Error>) {
+pub(crate) fn blocks(input: &[u8], block: usize, path: Option<&str>) -> (Vec<Block>, Option<Error>) {
     let select = path.map(|p| Select::parse(p).unwrap());
     let options = Options { select, block_bytes: block, ..Options::default() };
     blocks_with(input, options)
 }
 
 /// All blocks, checked against the input for offset, line and number.
-pub fn blocks_with(input: &[u8], options: Options) -> (Vec<Block>, Option<Error>) {
+pub(crate) fn blocks_with(input: &[u8], options: Options) -> (Vec<Block>, Option<Error>) {
     let input_kind = if input.len() < 10_000 {
         Input::reader("drip", Drip(input.to_vec(), 0))
     } else {
@@ -71,7 +71,7 @@ pub fn blocks_with(input: &[u8], options: Options) -> (Vec<Block>, Option<Error>
     (blocks, error)
 }
 
-pub fn records(input: &[u8], block: usize, path: Option<&str>) -> (Vec<String>, Option<Error>) {
+pub(crate) fn records(input: &[u8], block: usize, path: Option<&str>) -> (Vec<String>, Option<Error>) {
     let (blocks, error) = blocks(input, block, path);
     let mut all = Vec::new();
     for block in blocks {
@@ -87,7 +87,7 @@ pub fn records(input: &[u8], block: usize, path: Option<&str>) -> (Vec<String>, 
 }
 
 /// How many whole lines equal to `line` a parser finds that goes on at the next line feed.
-pub fn lines_taken_one_by_one(blocks: &[Block], line: &str) -> usize {
+pub(crate) fn lines_taken_one_by_one(blocks: &[Block], line: &str) -> usize {
     let lines = blocks.iter().flat_map(|b| b.bytes.split(|b| *b == b'\n'));
     lines.filter(|l| l.trim_ascii() == line.as_bytes()).count()
 }

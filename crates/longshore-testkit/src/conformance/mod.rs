@@ -9,12 +9,14 @@ mod growth;
 mod looking;
 mod memory_of_loads;
 mod names;
+mod nested;
 mod parts;
 mod place;
 mod repeat;
 mod sharing;
 mod types;
 mod visibility;
+mod write;
 
 use crate::harness::Harness;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -77,6 +79,7 @@ fn cases_for(capabilities: &Capabilities) -> Vec<Case> {
     cases.extend(memory_of_loads::cases());
     cases.extend(sharing::cases());
     cases.extend(looking::cases());
+    cases.extend(write::cases(capabilities));
     cases
 }
 

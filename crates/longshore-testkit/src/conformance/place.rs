@@ -112,7 +112,9 @@ impl Place {
 
 /// Asserts equal rows in any order, and shows the first ones that differ.
 pub(super) fn assert_rows(what: &str, found: Vec<Vec<Value>>, expect: Vec<Vec<Value>>) {
-    let texts = |rows: Vec<Vec<Value>>| {
+    let texts = |mut rows: Vec<Vec<Value>>| {
+        // The keys of a JSON object have no order.
+        rows.iter_mut().flatten().for_each(Value::sort_all_objects);
         let mut texts: Vec<String> = rows.iter().map(|row| json_text(row)).collect();
         texts.sort();
         texts

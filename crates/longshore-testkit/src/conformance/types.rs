@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
         doubles_keep_every_bit,
         decimals_keep_38_digits,
         texts_keep_every_character,
-        text_with_nul_is_kept_or_the_load_is_refused,
+        text_with_nul_is_kept_or_escaped_or_the_load_is_refused,
         a_text_of_a_megabyte_is_kept,
         instants_reach_from_year_1_to_9999,
         days_and_times_of_day_reach_their_ends,
@@ -162,9 +162,11 @@ async fn texts_keep_every_character(at: Place) -> Result<()> {
     check_column(&at, DataType::Text, texts(values), values.iter().map(|&v| json!(v)).collect()).await
 }
 
-async fn text_with_nul_is_kept_or_the_load_is_refused(at: Place) -> Result<()> {
+async fn text_with_nul_is_kept_or_escaped_or_the_load_is_refused(at: Place) -> Result<()> {
     let package = at.package(1).json("t", r#"{"v":"a\u0000b"}"#).build();
     match at.load(&package).await {
+        // Kept, or written as its escape where the destination has no such character.
+        Ok(_) if at.read("t").await?.column("v") == ["a\\u0000b"] => Ok(()),
         Ok(_) => at.check("t", &["v"], r#"["a\u0000b"]"#).await,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Data, "a value that cannot be stored is an error about data: {error}");

@@ -1,0 +1,128 @@
+//! `longshore check`: everything that is wrong with a project's configuration, with its place.
+
+use crate::args::CheckArgs;
+use crate::error::USAGE;
+use crate::place::Addresses;
+use crate::say::say;
+use crate::{sources, surroundings};
+use longshore_config::{Problem, Project, Section};
+use longshore_core::connect::{Connection, Limits};
+use longshore_core::error::{Error, Result};
+use serde_json::json;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
+    if args.schema {
+        let kinds: Vec<_> = sources::KINDS.iter().map(|k| (k.name, (k.schema)())).collect();
+        say!("{:#}", longshore_config::json_schema(&kinds));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let surroundings = surroundings::named(args.project.as_deref())?;
+    let project = match Project::open(surroundings) {
+        Ok(project) => Arc::new(project),
+        Err(problems) => return Ok(tell(&problems.0, &[], args)),
+    };
+    if !project.has_file() {
+        return Err(Error::config(format!("there is no {}", project.file()))
+            .hint("make a project with: longshore init files duckdb"));
+    }
+    let mut problems = Vec::new();
+    let mut found = Vec::new();
+    for name in project.sources() {
+        problems.extend(source(&project, name, &mut found));
+    }
+    let addresses = Addresses::new(Arc::clone(&project), Limits::default());
+    for word in words(&project) {
+        problems.extend(destination(&project, &addresses, &word, args.connect, &mut found));
+    }
+    Ok(tell(&problems, &found, args))
+}
+
+fn source(project: &Project, name: &str, found: &mut Vec<String>) -> Vec<Problem> {
+    let section = match project.source(name) {
+        Ok(section) => section,
+        Err(problems) => return problems.0,
+    };
+    match sources::kind(&section) {
+        Ok(kind) => {
+            let resources = (kind.resources)(&section);
+            found.push(format!("source {name} ({}): {}", section.kind, resources.join(", ")));
+            (kind.check)(&section)
+        }
+        Err(problem) => vec![problem],
+    }
+}
+
+/// Every name of `[destinations]`, and what `[pipeline]` names besides.
+fn words(project: &Project) -> Vec<String> {
+    let mut words: Vec<String> = project.destinations().into_iter().map(str::to_owned).collect();
+    words.extend(project.pipeline().destinations.iter().filter(|d| !words.contains(d)).cloned().collect::<Vec<_>>());
+    words
+}
+
+fn destination(
+    project: &Project,
+    addresses: &Addresses,
+    word: &str,
+    connect: bool,
+    found: &mut Vec<String>,
+) -> Vec<Problem> {
+    let target = match project.destination(word, &crate::place::kinds()) {
+        Ok(target) => target,
+        Err(problems) => return problems.0,
+    };
+    let pipeline = project.pipeline().name.clone().unwrap_or_else(|| "longshore".to_owned());
+    let checked = addresses.connection(word, &pipeline).and_then(|connection| try_out(&connection, connect));
+    match checked {
+        Ok(shown) => {
+            found.push(format!("destination {word}: {shown}"));
+            Vec::new()
+        }
+        Err(e) => vec![at_its_place(target.section.as_ref(), project, &e)],
+    }
+}
+
+/// Asks for the tables of a dataset that is hardly there: an answer is what counts.
+fn try_out(connection: &Connection, connect: bool) -> Result<String> {
+    let destination = longshore_destinations::open(connection)?;
+    (longshore_destinations::kind(&connection.url)?.canonical)(connection)?;
+    if connect {
+        super::runtime()?.block_on(destination.tables("longshore_check"))?;
+        return Ok(format!("{destination} answers"));
+    }
+    Ok(destination.to_string())
+}
+
+fn at_its_place(section: Option<&Section>, project: &Project, error: &Error) -> Problem {
+    let problem = match section {
+        Some(section) => section.problem_from_message(error.message()),
+        None => {
+            let origin = longshore_config::node::Origin::File { file: project.file().into(), line: 1, column: 1 };
+            Problem::new(&origin, "pipeline.destination", error.to_string())
+        }
+    };
+    let hint = problem.hint.clone().or_else(|| error.hint_text().map(str::to_owned));
+    problem.maybe_hint(hint)
+}
+
+fn tell(problems: &[Problem], found: &[String], args: &CheckArgs) -> ExitCode {
+    if args.json {
+        say!("{}", json!({ "valid": problems.is_empty(), "problems": problems, "found": found }));
+    } else if problems.is_empty() {
+        for line in found {
+            say!("{line}");
+        }
+        say!("the configuration is valid");
+    } else {
+        for problem in problems {
+            eprintln!("{problem}");
+            if let Some(hint) = &problem.hint {
+                eprintln!("  hint: {hint}");
+            }
+        }
+        let n = problems.len();
+        eprintln!("{n} problem{}", if n == 1 { "" } else { "s" });
+    }
+    ExitCode::from(if problems.is_empty() { 0 } else { USAGE })
+}

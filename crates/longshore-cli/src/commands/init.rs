@@ -1,0 +1,137 @@
+//! `longshore init`: writes a project to begin with. Nothing that is there is written over, unless told to.
+
+mod openapi;
+
+use crate::args::InitArgs;
+use crate::say::say;
+use longshore_core::error::{Error, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const SOURCES: [&str; 4] = ["files", "rest_api", "referral_hero", "openapi"];
+const IGNORE: &str = "# secrets and what a run leaves\nsecrets.toml\n*.duckdb\n*.duckdb.wal\n";
+
+/// A project's files by name.
+struct Files(Vec<(&'static str, String)>);
+
+pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
+    let openapi = args.source == "openapi";
+    let spec = args.destination.as_deref().filter(|_| openapi);
+    let (destination, dir) = if openapi { (&args.third, &args.fourth) } else { (&args.destination, &args.third) };
+    let destination = destination.as_deref().unwrap_or("duckdb");
+    let dir = PathBuf::from(dir.as_deref().unwrap_or("."));
+    if !openapi && args.fourth.is_some() {
+        return Err(Error::config("there is one folder too many"));
+    }
+    // A word that is no kind is found out before anything is written.
+    longshore_destinations::kind(destination)?;
+    let mut project = match args.source.as_str() {
+        "files" => files(),
+        "rest_api" => rest_api(),
+        "referral_hero" => referral_hero(),
+        "openapi" => {
+            let spec = spec.ok_or_else(|| {
+                Error::config("the OpenAPI document is missing").hint("longshore init openapi openapi.yaml duckdb")
+            })?;
+            openapi::project(Path::new(spec))?
+        }
+        other => {
+            let near = longshore_config::problem::suggest(other, SOURCES);
+            return Err(Error::config(format!("there is no source '{other}' to begin with"))
+                .hint(near.unwrap_or_else(|| format!("there are: {}", SOURCES.join(", ")))));
+        }
+    };
+    project.0.push((".gitignore", IGNORE.to_owned()));
+    into(&mut project, destination);
+    write(&dir, &project, args.force)?;
+    for (name, _) in &project.0 {
+        say!("wrote {}", shown(&dir.join(name)));
+    }
+    let at = if dir == Path::new(".") { String::new() } else { format!(" {}", dir.display()) };
+    say!("next: longshore check{at}, then longshore run{at}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn files() -> Files {
+    Files(vec![
+        ("longshore.toml", include_str!("../../templates/files.toml").to_owned()),
+        ("data/orders.ndjson", include_str!("../../templates/orders.ndjson").to_owned()),
+        ("secrets.toml", secrets("")),
+    ])
+}
+
+fn rest_api() -> Files {
+    Files(vec![
+        ("longshore.toml", include_str!("../../templates/rest_api.toml").to_owned()),
+        ("secrets.toml", secrets("[sources.rest_api_source]\napi_token = \"fill in\"\n")),
+    ])
+}
+
+fn referral_hero() -> Files {
+    Files(vec![
+        ("longshore.toml", include_str!("../../../../examples/referral_hero/longshore.toml").to_owned()),
+        ("secrets.toml", secrets("[sources.referral_hero_source]\napi_token = \"fill in\"\n")),
+    ])
+}
+
+/// A `secrets.toml` with what is to be filled in.
+fn secrets(content: &str) -> String {
+    format!("# Secrets of this project. Keep it out of version control; .gitignore names it.\n{content}")
+}
+
+/// Names another destination in place of DuckDB, with the keys to fill in.
+fn into(project: &mut Files, destination: &str) {
+    if destination == "duckdb" {
+        return;
+    }
+    for (name, content) in &mut project.0 {
+        match *name {
+            "longshore.toml" => {
+                let line = content.lines().find(|l| l.starts_with("destination = ")).map(str::to_owned);
+                if let Some(line) = line {
+                    *content = content.replacen(&line, &format!("destination = \"{destination}\""), 1);
+                }
+            }
+            "secrets.toml" if !destination.contains(':') => {
+                content.push_str(&format!(
+                    "\n[destination.{destination}.credentials]\n# its keys: docs/destinations/{destination}.md\n"
+                ));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Writes all files or none.
+fn write(dir: &Path, project: &Files, force: bool) -> Result<()> {
+    let there: Vec<String> =
+        project.0.iter().map(|(name, _)| dir.join(name)).filter(|p| p.exists()).map(|p| shown(&p)).collect();
+    if !there.is_empty() && !force {
+        return Err(Error::config(format!("there is already {}", there.join(", ")))
+            .hint("name another folder, or write over it with --force"));
+    }
+    for (name, content) in &project.0 {
+        let path = dir.join(name);
+        let folder = path.parent().unwrap_or(dir);
+        fs::create_dir_all(folder)
+            .and_then(|()| write_one(&path, content))
+            .map_err(|e| Error::storage("the file cannot be written").with("file", shown(&path)).source(e))?;
+    }
+    Ok(())
+}
+
+/// Secrets are for their owner's eyes.
+fn write_one(path: &Path, content: &str) -> std::io::Result<()> {
+    fs::write(path, content)?;
+    #[cfg(unix)]
+    if path.ends_with("secrets.toml") {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix("./").unwrap_or(path).display().to_string()
+}

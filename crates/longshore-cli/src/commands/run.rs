@@ -1,0 +1,192 @@
+//! `longshore run`: loads the sources that a project declares.
+
+use crate::args::{Cli, OnError, ProgressMode, RunArgs, SystemColumns};
+use crate::error::FAILED;
+use crate::machine;
+use crate::place::{Addresses, Place, data_dir};
+use crate::progress::Display;
+use crate::several::{Part, Several};
+use crate::sources::{self, Context, Opened};
+use crate::{summary, surroundings};
+use clap::ValueEnum;
+use longshore_config::{PipelineSettings, Problem, Problems, Project, Section};
+use longshore_core::error::{Error, Result};
+use longshore_core::normalize::DEFAULT_MAX_NESTING;
+use longshore_core::schema::Disposition;
+use longshore_pipeline::{Outcome, Pipeline, Progress, RunOptions};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode> {
+    let surroundings = surroundings::named(args.project.as_deref())?;
+    let folder = surroundings.project.clone();
+    let project = Arc::new(Project::open(surroundings)?);
+    let said = project.pipeline();
+    let memory = machine::memory(args.memory.as_deref().or(said.memory.as_deref()))?;
+    let threads = machine::threads(args.threads.or(said.threads.and_then(|n| usize::try_from(n).ok())));
+    let addresses = Addresses::new(Arc::clone(&project), machine::limits(threads, memory));
+    let sections = sections(&project, args)?;
+    let name = pipeline_name(args, said, &project);
+    let words = if args.destination.is_empty() { &said.destinations } else { &args.destination };
+    let place = Place::find(&addresses, &name, words, args.dataset.as_deref().or(said.dataset.as_deref()))?;
+
+    let mut opened = open(&sections, args, said, &folder, memory)?;
+    let fingerprint = fingerprint(args, &place, &project, &opened)?;
+    let resources = opened.iter().flat_map(|(_, o)| o.resources.iter().cloned().zip(o.loads.iter().copied()));
+    let resources = resources.map(|(mut settings, loads)| {
+        if args.full_refresh && loads {
+            settings.write.disposition = Disposition::Replace;
+        }
+        settings
+    });
+    let progress = Progress::default();
+    let options = RunOptions {
+        dataset: place.dataset.clone(),
+        resources: resources.collect(),
+        on_error: args.on_error.or(word(said.on_error.as_deref())).unwrap_or(OnError::Fail).into(),
+        threads,
+        fingerprint,
+        progress: progress.clone(),
+    };
+    let keep = args.keep_packages.or(said.keep_packages.and_then(|n| usize::try_from(n).ok())).unwrap_or(0);
+    let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &name, place.destinations)?
+        .keep_packages_of(keep)
+        .connect_with(addresses.as_connect());
+    // A bar of bytes makes sense where there is one input to watch.
+    let input = if let [(_, only)] = opened.as_mut_slice() { only.progress.take() } else { None };
+    let mut source = several(opened, args.full_refresh);
+    let mode = args.progress.or(word(said.progress.as_deref())).unwrap_or(ProgressMode::Auto);
+    let display = Display::start(mode, progress, input);
+    let finished = pipeline.run(&mut source, options);
+    drop(display);
+    let finished = finished?;
+    summary::print(&finished.report, args.json);
+    summary::print_failures(&finished.report);
+    pipeline.note_trace(&finished.report)?;
+    // Last of all: from here on, the same command is a new load.
+    let failed = finished.acknowledge()?.outcome == Outcome::Failed;
+    std::process::exit(if failed { FAILED.into() } else { 0 });
+}
+
+/// The flag, the file, the only source, or the folder: the first that has a name.
+fn pipeline_name(args: &RunArgs, said: &PipelineSettings, project: &Project) -> String {
+    let only = if let [only] = project.sources().as_slice() { Some((*only).to_owned()) } else { None };
+    args.pipeline.clone().or_else(|| said.name.clone()).or(only).unwrap_or_else(|| "longshore".to_owned())
+}
+
+/// The sources to load: those that `--select` names, or a resource of them, or all.
+fn sections(project: &Project, args: &RunArgs) -> Result<Vec<Section>> {
+    if project.sources().is_empty() {
+        let error = match project.has_file() {
+            true => Error::config(format!("{} declares no source", project.file())),
+            false => Error::config("there is no longshore.toml here"),
+        };
+        return Err(error.hint("see 'longshore init --help' for projects to begin with"));
+    }
+    let mut sections = Vec::new();
+    for name in project.sources() {
+        sections.push(project.source(name)?);
+    }
+    let mut problems = Vec::new();
+    for section in &sections {
+        match sources::kind(section) {
+            Ok(kind) => problems.extend((kind.check)(section)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Problems::none(problems)?;
+    check_selected(&sections, &args.select)?;
+    sections.retain(|s| args.select.is_empty() || args.select.contains(&s.name) || names_one(s, &args.select));
+    Ok(sections)
+}
+
+fn resources(section: &Section) -> Vec<String> {
+    sources::kind(section).map(|k| (k.resources)(section)).unwrap_or_default()
+}
+
+fn names_one(section: &Section, select: &[String]) -> bool {
+    resources(section).iter().any(|r| select.contains(r))
+}
+
+fn check_selected(sections: &[Section], select: &[String]) -> Result<()> {
+    let known: Vec<String> =
+        sections.iter().flat_map(|s| std::iter::once(s.name.clone()).chain(resources(s))).collect();
+    match select.iter().find(|word| !known.contains(word)) {
+        None => Ok(()),
+        Some(word) => {
+            let near = longshore_config::problem::suggest(word, known.iter().map(String::as_str));
+            let error = Error::config(format!("--select names '{word}', but there is no such source or resource"));
+            Err(error.hint(near.unwrap_or_else(|| format!("there are: {}", known.join(", ")))))
+        }
+    }
+}
+
+fn open(
+    sections: &[Section],
+    args: &RunArgs,
+    said: &PipelineSettings,
+    folder: &Path,
+    memory: u64,
+) -> Result<Vec<(String, Opened)>> {
+    let mut opened = Vec::new();
+    let tape = args.record.as_ref().or(args.replay.as_ref());
+    let kinds = sections.iter().map(sources::kind).collect::<Result<Vec<_>, Problem>>();
+    let kinds = kinds.map_err(|p| Error::from(Problems::one(p)))?;
+    if tape.is_some() && !kinds.iter().any(|k| k.requests) {
+        return Err(Error::config("--record and --replay are for APIs, and none of the sources is one"));
+    }
+    for (section, kind) in sections.iter().zip(kinds) {
+        let whole = args.select.contains(&section.name);
+        let context = Context {
+            folder,
+            system_columns: args
+                .system_columns
+                .or(word(said.system_columns.as_deref()))
+                .unwrap_or(SystemColumns::Native)
+                .into(),
+            max_nesting: args
+                .max_nesting
+                .or(said.max_nesting.and_then(|n| u32::try_from(n).ok()))
+                .unwrap_or(DEFAULT_MAX_NESTING),
+            memory,
+            select: if whole { Vec::new() } else { args.select.clone() },
+            record: args.record.clone(),
+            replay: args.replay.clone(),
+        };
+        opened.push((section.name.clone(), (kind.open)(section, &context)?));
+    }
+    if opened.iter().all(|(_, o)| o.resources.is_empty()) {
+        return Err(Error::config("no resource is selected").hint("name some with --select"));
+    }
+    Ok(opened)
+}
+
+fn several(opened: Vec<(String, Opened)>, afresh: bool) -> Several {
+    let part = |(name, o): (String, Opened)| Part {
+        name,
+        source: o.source,
+        resources: o.resources.len(),
+        names_itself: o.names_itself,
+    };
+    Several::new(opened.into_iter().map(part).collect(), afresh)
+}
+
+/// A word of the file that was checked when it was read.
+fn word<T: ValueEnum>(text: Option<&str>) -> Option<T> {
+    T::from_str(text?, false).ok()
+}
+
+/// Stands for what the user asked for: the same words in the same folder, the same file and the same input.
+fn fingerprint(args: &RunArgs, place: &Place, project: &Project, opened: &[(String, Opened)]) -> Result<String> {
+    let folder =
+        std::env::current_dir().map_err(|e| Error::config("the current folder is not to be found").source(e))?;
+    let file = PathBuf::from(project.file());
+    let written = std::fs::metadata(&file).ok().and_then(|m| m.modified().ok());
+    let urls: Vec<&str> = place.destinations.iter().map(|d| d.url.as_str()).collect();
+    let inputs: Vec<(&str, &str)> = opened.iter().map(|(name, o)| (name.as_str(), o.input.as_str())).collect();
+    let switches =
+        (&args.select, args.full_refresh, args.max_nesting, args.system_columns, args.on_error, &args.replay);
+    let said = format!("{:?}", (folder, file, written, switches, &place.pipeline, &place.dataset, urls, inputs));
+    Ok(longshore_core::hash::content_hash(said.as_bytes()))
+}

@@ -1,0 +1,152 @@
+//! From a declared source to one that runs: the one list of kinds.
+
+use longshore_config::{Problem, Problems, Section};
+use longshore_core::error::{Error, Result};
+use longshore_core::normalize::Settings;
+use longshore_core::schema::{SystemColumns, WriteRules};
+use longshore_core::source::Source;
+use longshore_source_files::{Progress, declared};
+use longshore_source_rest::{RestConfig, RestOptions, RestSource};
+use std::path::{Path, PathBuf};
+
+/// What a source is told of the run.
+pub(crate) struct Context<'a> {
+    /// The project's folder: paths in the file are relative to it.
+    pub(crate) folder: &'a Path,
+    pub(crate) system_columns: SystemColumns,
+    /// Levels of nesting where a resource says nothing.
+    pub(crate) max_nesting: u32,
+    /// Bytes the whole run stays within.
+    pub(crate) memory: u64,
+    /// Resources to load; empty for all that are selected.
+    pub(crate) select: Vec<String>,
+    /// Where answers are saved.
+    pub(crate) record: Option<PathBuf>,
+    /// Where answers are taken from.
+    pub(crate) replay: Option<PathBuf>,
+}
+
+/// A source that can run.
+pub(crate) struct Opened {
+    pub(crate) source: Box<dyn Source>,
+    /// One for each of its resources.
+    pub(crate) resources: Vec<Settings>,
+    /// Stands for its input as far as that is known beforehand; with the command it tells whether an interrupted run
+    /// was the same.
+    pub(crate) input: String,
+    /// Which of them are loaded; the others bring nothing and are left alone.
+    pub(crate) loads: Vec<bool>,
+    /// Its state stands under its name already.
+    pub(crate) names_itself: bool,
+    /// Counters of bytes read.
+    pub(crate) progress: Option<Progress>,
+}
+
+/// One kind of source.
+pub(crate) struct Kind {
+    /// Its `type`.
+    pub(crate) name: &'static str,
+    /// True when it makes requests, which can be recorded and replayed.
+    pub(crate) requests: bool,
+    /// Everything that is wrong with a section.
+    pub(crate) check: fn(&Section) -> Vec<Problem>,
+    /// Names of its resources, in order.
+    pub(crate) resources: fn(&Section) -> Vec<String>,
+    pub(crate) open: fn(&Section, &Context<'_>) -> Result<Opened>,
+    /// The JSON Schema of a section.
+    pub(crate) schema: fn() -> serde_json::Value,
+}
+
+/// All kinds.
+pub(crate) static KINDS: &[Kind] = &[FILES, REST_API];
+
+const FILES: Kind = Kind {
+    name: "files",
+    requests: false,
+    check: |section| files(section).err().unwrap_or_default(),
+    resources: |section| files(section).map(|f| f.resources.into_iter().map(|r| r.name).collect()).unwrap_or_default(),
+    open: open_files,
+    schema: declared::json_schema,
+};
+
+const REST_API: Kind = Kind {
+    name: "rest_api",
+    requests: true,
+    check: |section| rest(section).err().unwrap_or_default(),
+    resources: |section| {
+        rest(section).map(|c| c.resources().iter().map(|r| r.name.clone()).collect()).unwrap_or_default()
+    },
+    open: open_rest,
+    schema: RestConfig::json_schema,
+};
+
+/// Returns the kind of a source.
+pub(crate) fn kind(section: &Section) -> Result<&'static Kind, Problem> {
+    let names: Vec<&str> = KINDS.iter().map(|k| k.name).collect();
+    KINDS.iter().find(|k| k.name == section.kind).ok_or_else(|| {
+        let hint = longshore_config::problem::suggest(&section.kind, names.iter().copied());
+        section
+            .problem(&["type"], format!("there is no kind of source '{}'", section.kind))
+            .hint(hint.unwrap_or_else(|| format!("this build has: {}", names.join(", "))))
+    })
+}
+
+fn files(section: &Section) -> Result<declared::FilesConfig, Vec<Problem>> {
+    let problem = |p: declared::Problem| section.problem(&p.path, p.message).maybe_hint(p.hint);
+    declared::FilesConfig::read(&section.name, &section.to_json())
+        .map_err(|problems| problems.into_iter().map(problem).collect())
+}
+
+fn rest(section: &Section) -> Result<RestConfig, Vec<Problem>> {
+    let mut tree = section.to_json();
+    if let Some(table) = tree.as_object_mut() {
+        table.remove("type"); // what the section is, not a part of it
+    }
+    let problem = |p: longshore_source_rest::Problem| {
+        let path: Vec<&str> = p.path.split(['.', '[', ']']).filter(|key| !key.is_empty()).collect();
+        section.problem(&path, p.message).maybe_hint(p.suggestion)
+    };
+    RestConfig::from_value(&tree).map_err(|problems| problems.into_iter().map(problem).collect())
+}
+
+fn open_rest(section: &Section, context: &Context<'_>) -> Result<Opened> {
+    let config = rest(section).map_err(|p| Error::from(Problems(p)))?;
+    let names: Vec<String> = config.resources().iter().map(|r| r.name.clone()).collect();
+    let chosen: Vec<String> = names.iter().filter(|n| context.select.contains(n)).cloned().collect();
+    let select = (!chosen.is_empty()).then_some(chosen);
+    let loads = |i: usize| match &select {
+        Some(chosen) => chosen.contains(&names[i]),
+        None => config.resources()[i].selected,
+    };
+    let loaded: Vec<bool> = (0..names.len()).map(loads).collect();
+    let options = RestOptions {
+        name: section.name.clone(),
+        select,
+        record: context.record.clone(),
+        replay: context.replay.clone(),
+        ..RestOptions::default()
+    };
+    let input = format!("{:?}", (&options.select, &options.record, &options.replay));
+    let source = RestSource::new(config, options)?;
+    let mut resources = source.resources(context.system_columns);
+    for (settings, &loaded) in resources.iter_mut().zip(&loaded) {
+        settings.max_nesting = settings.max_nesting.min(context.max_nesting);
+        // What is not loaded brings no rows, which must not be taken for an empty replacement.
+        if !loaded {
+            settings.write = WriteRules::default();
+        }
+    }
+    Ok(Opened { source: Box::new(source), resources, input, loads: loaded, names_itself: true, progress: None })
+}
+
+fn open_files(section: &Section, context: &Context<'_>) -> Result<Opened> {
+    let mut config = files(section).map_err(|p| Error::from(Problems(p)))?;
+    let select = &context.select;
+    config.resources.retain(|r| if select.is_empty() { r.selected } else { select.contains(&r.name) });
+    let settings = |r: &declared::Resource| r.settings(context.system_columns, context.max_nesting);
+    let resources = config.resources.iter().map(settings).collect::<Result<Vec<_>>>()?;
+    let source = declared::FilesSource::new(config, context.folder, context.memory)?;
+    let (input, progress) = (source.fingerprint(), Some(source.progress()));
+    let loads = vec![true; resources.len()];
+    Ok(Opened { source: Box::new(source), resources, input, loads, names_itself: false, progress })
+}

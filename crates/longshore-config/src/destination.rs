@@ -1,0 +1,158 @@
+//! From the name of a destination to what it is opened with.
+
+use crate::credentials::{CREDENTIALS, plain_keys};
+use crate::environment::from_json;
+use crate::lookup::Wanted;
+use crate::node::{Node, Value};
+use crate::problem::{Problem, Problems, suggest};
+use crate::project::Project;
+use crate::section::Section;
+use serde_json::Map;
+use std::fmt;
+
+/// What a destination is opened with.
+#[derive(Clone)]
+pub struct Target {
+    /// Its name in the file; `None` when it was given as a URL or a kind.
+    pub name: Option<String>,
+    /// A URL, or only the kind.
+    pub url: String,
+    /// The other keys of its section, secrets put in.
+    pub settings: Map<String, serde_json::Value>,
+    /// The section, for the places of problems.
+    pub section: Option<Section>,
+}
+
+/// URL and settings may hold passwords.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Project {
+    /// Finds what a word on the command line or in `destination = …` means: a name from `[destinations]`, a URL, a
+    /// kind with dlt's settings (`[destination.postgres.credentials]`), or a name of dlt's. `kinds` are those there are.
+    ///
+    /// # Errors
+    /// When it is none of these, or a secret is missing.
+    pub fn destination(&self, word: &str, kinds: &[&str]) -> Result<Target, Problems> {
+        if self.destinations().contains(&word) {
+            return Ok(declared(self.destination_section(word)?));
+        }
+        // A URL, or a path, which is a folder's.
+        if word.contains([':', '/']) || word.starts_with(['.', '~']) {
+            return Ok(Target { name: None, url: word.to_owned(), settings: Map::new(), section: None });
+        }
+        if kinds.contains(&word) {
+            return self.of_dlt(word, word);
+        }
+        if let Some(kind) = self.dlt_kind(word)? {
+            return self.of_dlt(word, &kind);
+        }
+        let known: Vec<&str> = self.destinations().into_iter().chain(kinds.iter().copied()).collect();
+        let hint = suggest(word, known.iter().copied()).unwrap_or_else(|| format!("there are: {}", known.join(", ")));
+        let origin = self.layers[1].root.origin_of(&["pipeline", "destination"]); // there are always four and more
+        Err(Problems::one(
+            Problem::new(
+                origin,
+                "",
+                format!("there is no destination '{word}' in [destinations], and no kind of that name"),
+            )
+            .hint(hint),
+        ))
+    }
+
+    /// dlt's own named destinations: `[destination.warehouse] destination_type = "postgres"`.
+    fn dlt_kind(&self, name: &str) -> Result<Option<String>, Problems> {
+        let sections = ["destination", name];
+        let wanted = Wanted { sections: &sections, inner: &[], key: "destination_type", secret: false, shorten: false };
+        let found = self.lookup()?.find(&wanted).map_err(Problems::one)?;
+        // dlt takes a full class path too: dlt.destinations.postgres
+        Ok(found.and_then(|n| Some(n.as_text()?.rsplit('.').next()?.to_owned())))
+    }
+
+    /// The settings dlt would find.
+    fn of_dlt(&self, name: &str, kind: &str) -> Result<Target, Problems> {
+        let mut lookup = self.lookup()?;
+        // Vaults are asked for what is named by a reference: each of these would be a request.
+        lookup.vaults = None;
+        let sections = ["destination", name];
+        let mut target = Target { name: None, url: kind.to_owned(), settings: Map::new(), section: None };
+        let whole = Wanted { sections: &sections, inner: &[], key: "credentials", secret: true, shorten: true };
+        // In a table of credentials each key is looked up by itself.
+        if let Some(found) = lookup.find(&whole).map_err(Problems::one)?
+            && let Some(text) = found.as_text()
+        {
+            take_credentials(&mut target, text);
+        }
+        let keys = CREDENTIALS.iter().filter(|(k, _)| *k == kind).flat_map(|(_, keys)| *keys);
+        for key in keys {
+            let wanted = Wanted { sections: &sections, inner: &["credentials"], key, secret: false, shorten: true };
+            if let Some(found) = lookup.find(&wanted).map_err(Problems::one)? {
+                put_credential(&mut target, key, typed(key, found).to_json());
+            }
+        }
+        for key in plain_keys(kind) {
+            let wanted = Wanted { sections: &sections, inner: &[], key, secret: false, shorten: false };
+            let Some(found) = lookup.find(&wanted).map_err(Problems::one)? else { continue };
+            match (*key, found.as_text()) {
+                ("bucket_url", Some(url)) => target.url = url.to_owned(),
+                _ => drop(target.settings.insert((*key).to_owned(), typed(key, found).to_json())),
+            }
+        }
+        Ok(target)
+    }
+}
+
+/// Destinations read dlt's table of credentials by themselves; DuckDB's only key is one of its own.
+fn put_credential(target: &mut Target, key: &str, value: serde_json::Value) {
+    if target.url.starts_with("duckdb") {
+        target.settings.insert(key.to_owned(), value);
+        return;
+    }
+    let credentials = target.settings.entry("credentials").or_insert_with(|| Map::new().into());
+    credentials[key] = value;
+}
+
+/// `type` and `url` say where; `credentials` may be a URL too.
+fn declared(section: Section) -> Target {
+    let url = section.tree.as_table().and_then(|t| t.text("url")).unwrap_or(&section.kind).to_owned();
+    let mut target = Target { name: Some(section.name.clone()), url, settings: Map::new(), section: None };
+    for entry in section.entries() {
+        match (entry.key.as_str(), &entry.value.value) {
+            ("type" | "destination_type" | "url", _) => {}
+            ("credentials", Value::Text(text)) => take_credentials(&mut target, text),
+            (key, _) => drop(target.settings.insert(key.to_owned(), entry.value.to_json())),
+        }
+    }
+    target.section = Some(section);
+    target
+}
+
+/// A URL, a JSON document of keys, or for DuckDB the file.
+fn take_credentials(target: &mut Target, text: &str) {
+    let text = text.trim();
+    match serde_json::from_str(text) {
+        Ok(serde_json::Value::Object(keys)) => {
+            keys.into_iter().for_each(|(key, value)| put_credential(target, &key, value))
+        }
+        _ if target.url == "duckdb" && !text.starts_with("duckdb:") => target.url = format!("duckdb:{text}"),
+        // SQLAlchemy's names of the same: postgresql://, postgresql+psycopg2://
+        _ => match text.split_once("://") {
+            Some((scheme, rest)) if scheme.split('+').next() == Some("postgresql") => {
+                target.url = format!("postgres://{rest}")
+            }
+            _ => target.url = text.to_owned(),
+        },
+    }
+}
+
+/// Ports and time limits come as text from the environment.
+fn typed(key: &str, found: Node) -> Node {
+    let number = ["port", "connect_timeout", "batch_size"].contains(&key);
+    match (number, found.as_text().and_then(|t| t.parse::<u64>().ok())) {
+        (true, Some(number)) => Node { value: from_json(number.into()), origin: found.origin },
+        _ => found,
+    }
+}

@@ -1,0 +1,129 @@
+//! The settings of `[pipeline]`.
+
+use crate::node::{Entry, Value};
+use crate::problem::{Problem, Problems, suggest};
+use crate::section::Section;
+
+/// What `[pipeline]` says; what it does not say is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PipelineSettings {
+    /// Names the state and the packages.
+    pub name: Option<String>,
+    /// The dataset.
+    pub dataset: Option<String>,
+    /// Names, kinds or URLs of destinations.
+    pub destinations: Vec<String>,
+    /// `native` or `dlt`.
+    pub system_columns: Option<String>,
+    /// `fail` or `reject`.
+    pub on_error: Option<String>,
+    /// `auto`, `bar`, `log` or `off`.
+    pub progress: Option<String>,
+    /// As `--memory`: `256M`.
+    pub memory: Option<String>,
+    /// Threads.
+    pub threads: Option<u64>,
+    /// Levels of nesting that become columns and tables.
+    pub max_nesting: Option<u64>,
+    /// Loaded packages that are kept.
+    pub keep_packages: Option<u64>,
+}
+
+/// The keys, with what the JSON Schema says of each.
+pub(crate) const KEYS: [(&str, &str); 10] = [
+    ("name", "Names the state and the packages."),
+    ("dataset", "Schema or folder the tables stand in; by default the name with _dataset behind it."),
+    ("destination", "A kind, a name from [destinations], a URL, or a list of them."),
+    ("system_columns", "Names and form of the loader's own columns and tables."),
+    ("on_error", "What to do with records that are not JSON."),
+    ("progress", "How to show progress."),
+    ("memory", "Memory to stay within, such as 256M or 2G."),
+    ("threads", "Threads to use; by default as many as there are processors."),
+    ("max_nesting", "Levels of nesting that become columns and tables; deeper ones stay JSON."),
+    ("keep_packages", "Loaded packages that are kept, to be loaded elsewhere later."),
+];
+
+/// The words a key may have.
+pub(crate) fn words(key: &str) -> &'static [&'static str] {
+    match key {
+        "system_columns" => &["native", "dlt"],
+        "on_error" => &["fail", "reject"],
+        "progress" => &["auto", "bar", "log", "off"],
+        _ => &[],
+    }
+}
+
+pub(crate) fn read(section: Section) -> Result<PipelineSettings, Problems> {
+    let mut settings = PipelineSettings::default();
+    let mut problems = Vec::new();
+    for entry in section.entries() {
+        if let Err(problem) = take(&mut settings, entry, &section) {
+            problems.push(problem);
+        }
+    }
+    Problems::none(problems)?;
+    Ok(settings)
+}
+
+fn take(settings: &mut PipelineSettings, entry: &Entry, section: &Section) -> Result<(), Problem> {
+    match entry.key.as_str() {
+        "name" => settings.name = Some(text(entry, section)?),
+        "dataset" | "dataset_name" => settings.dataset = Some(text(entry, section)?),
+        "destination" => settings.destinations = texts(entry, section)?,
+        "system_columns" => settings.system_columns = Some(word(entry, section)?),
+        "on_error" => settings.on_error = Some(word(entry, section)?),
+        "progress" => settings.progress = Some(word(entry, section)?),
+        "memory" => settings.memory = Some(size(entry, section)?),
+        "threads" => settings.threads = Some(whole(entry, section, 1)?),
+        "max_nesting" => settings.max_nesting = Some(whole(entry, section, 0)?),
+        "keep_packages" => settings.keep_packages = Some(whole(entry, section, 0)?),
+        key => {
+            let known = KEYS.map(|(k, _)| k);
+            let hint = suggest(key, known).unwrap_or_else(|| format!("the keys are: {}", known.join(", ")));
+            return Err(section.problem(&[key], format!("there is no key '{key}' in [pipeline]")).hint(hint));
+        }
+    }
+    Ok(())
+}
+
+fn wrong(entry: &Entry, section: &Section, must: &str) -> Problem {
+    section.problem(&[&entry.key], format!("'{}' must be {must}, this is {}", entry.key, entry.value.kind()))
+}
+
+fn text(entry: &Entry, section: &Section) -> Result<String, Problem> {
+    let text = entry.value.as_text().filter(|t| !t.trim().is_empty());
+    text.map(str::to_owned).ok_or_else(|| wrong(entry, section, "text that is not empty"))
+}
+
+fn texts(entry: &Entry, section: &Section) -> Result<Vec<String>, Problem> {
+    let must = "a name, a URL, or a list of them";
+    match &entry.value.value {
+        Value::Text(text) if !text.trim().is_empty() => Ok(vec![text.clone()]),
+        Value::List(items) if !items.is_empty() => {
+            let text = |n: &crate::node::Node| n.as_text().map(str::to_owned);
+            items.iter().map(|n| text(n).ok_or_else(|| wrong(entry, section, must))).collect()
+        }
+        _ => Err(wrong(entry, section, must)),
+    }
+}
+
+fn word(entry: &Entry, section: &Section) -> Result<String, Problem> {
+    let (known, given) = (words(&entry.key), text(entry, section)?);
+    if known.contains(&given.as_str()) {
+        return Ok(given);
+    }
+    let hint = suggest(&given, known.iter().copied()).unwrap_or_else(|| format!("it is one of: {}", known.join(", ")));
+    Err(section.problem(&[&entry.key], format!("'{}' cannot be '{given}'", entry.key)).hint(hint))
+}
+
+fn size(entry: &Entry, section: &Section) -> Result<String, Problem> {
+    match &entry.value.value {
+        Value::Number(number) => Ok(number.to_string()),
+        _ => text(entry, section),
+    }
+}
+
+fn whole(entry: &Entry, section: &Section, least: u64) -> Result<u64, Problem> {
+    let number = if let Value::Number(n) = &entry.value.value { n.as_u64() } else { None };
+    number.filter(|n| *n >= least).ok_or_else(|| wrong(entry, section, &format!("a whole number of at least {least}")))
+}

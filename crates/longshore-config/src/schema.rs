@@ -1,0 +1,89 @@
+//! The form of `longshore.toml` as a JSON Schema, which editors complete from.
+
+use crate::pipeline::{KEYS, words};
+use serde_json::{Map, Value, json};
+
+/// Returns the schema. `sources` are the kinds of sources with a schema each; a source of any other kind may have any
+/// keys beside `type`.
+pub fn json_schema(sources: &[(&str, Value)]) -> Value {
+    let kinds: Vec<&str> = sources.iter().map(|(kind, _)| *kind).collect();
+    let rules: Vec<Value> = sources
+        .iter()
+        .map(|(kind, schema)| json!({ "if": { "properties": { "type": { "const": kind } } }, "then": schema }))
+        .collect();
+    let mut source = json!({
+        "type": "object",
+        "required": ["type"],
+        "properties": { "type": { "description": "The kind of source.", "type": "string", "examples": kinds } },
+    });
+    if !rules.is_empty() {
+        source["allOf"] = rules.into();
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "longshore.toml",
+        "description": "A declared pipeline of Longshore.",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "pipeline": pipeline(),
+            "sources": { "description": "Named sources.", "type": "object", "additionalProperties": source },
+            "destinations": {
+                "description": "Named destinations.",
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "anyOf": [{ "required": ["type"] }, { "required": ["url"] }, { "required": ["destination_type"] }],
+                    "properties": {
+                        "type": { "description": "The kind of destination.", "type": "string" },
+                        "url": { "description": "Where it is.", "anyOf": reference_or("string") },
+                    },
+                },
+            },
+            "vaults": vaults(),
+        },
+    })
+}
+
+fn pipeline() -> Value {
+    let property = |(key, description): (&str, &str)| {
+        let mut schema = match key {
+            "threads" => json!({ "type": "integer", "minimum": 1 }),
+            "max_nesting" | "keep_packages" => json!({ "type": "integer", "minimum": 0 }),
+            "memory" => json!({ "type": ["string", "integer"] }),
+            "destination" => json!({ "anyOf": [
+                { "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+            ] }),
+            _ if words(key).is_empty() => json!({ "type": "string" }),
+            _ => json!({ "enum": words(key) }),
+        };
+        schema["description"] = description.into();
+        (key.to_owned(), schema)
+    };
+    let properties: Map<String, Value> = KEYS.into_iter().map(property).collect();
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+fn vaults() -> Value {
+    let kind = |(kind, keys): (&str, &[&str])| {
+        let mut properties: Map<String, Value> =
+            keys.iter().map(|key| ((*key).to_owned(), json!({ "anyOf": reference_or("string") }))).collect();
+        properties.insert("type".into(), json!({ "const": kind }));
+        json!({ "additionalProperties": false, "required": ["type"], "properties": properties })
+    };
+    let kinds: Vec<Value> = crate::vault::KINDS.into_iter().map(kind).collect();
+    json!({
+        "description": "Where secrets are looked for that stand in no file and no variable.",
+        "type": "object",
+        "additionalProperties": { "type": "object", "oneOf": kinds },
+    })
+}
+
+/// A value, or a reference to one.
+fn reference_or(kind: &str) -> Value {
+    json!([
+        { "type": kind },
+        { "type": "object", "required": ["secret"], "properties": { "secret": { "type": "string" } }, "additionalProperties": false },
+        { "type": "object", "required": ["env"], "properties": { "env": { "type": "string" } }, "additionalProperties": false },
+    ])
+}

@@ -1,0 +1,134 @@
+//! AWS Secrets Manager, by access keys.
+
+use super::sigv4::Signer;
+use super::{Settings, Vault, client, field, refused, unreachable};
+use crate::problem::Problem;
+use longshore_core::connect::Secret;
+use longshore_core::error::Error;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const NAME: &str = "AWS Secrets Manager";
+
+/// `shop.api_token` is the secret `<prefix>/shop/api_token`, or the key `api_token` of a secret `<prefix>/shop` that is a
+/// JSON document, as the console makes them. dlt names them `dlt/shop/api_token`: `prefix = "dlt"`.
+pub(super) struct Aws {
+    region: String,
+    endpoint: String,
+    prefix: Option<String>,
+    access_key_id: String,
+    secret_access_key: Secret,
+    session_token: Option<Secret>,
+    read: Mutex<HashMap<String, Option<Secret>>>,
+}
+
+impl Aws {
+    pub(super) fn new(settings: &Settings<'_>) -> Result<Self, Problem> {
+        let region = settings.need("region", &["AWS_REGION", "AWS_DEFAULT_REGION"])?;
+        let endpoint = settings.get("endpoint", &["AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL"]);
+        let endpoint = endpoint.unwrap_or_else(|| format!("https://secretsmanager.{region}.amazonaws.com"));
+        Ok(Aws {
+            region,
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            prefix: settings.get("prefix", &[]),
+            access_key_id: settings.need("access_key_id", &["AWS_ACCESS_KEY_ID"])?,
+            secret_access_key: Secret::new(settings.need("secret_access_key", &["AWS_SECRET_ACCESS_KEY"])?),
+            session_token: settings.secret("session_token", &["AWS_SESSION_TOKEN"]),
+            read: Mutex::default(),
+        })
+    }
+
+    fn id(&self, path: &[String]) -> String {
+        self.prefix.iter().chain(path).map(String::as_str).collect::<Vec<_>>().join("/")
+    }
+
+    fn secret(&self, id: &str) -> Result<Option<Secret>, Error> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if !read.contains_key(id) {
+            read.insert(id.to_owned(), self.fetch(id)?);
+        }
+        Ok(read.get(id).cloned().flatten())
+    }
+
+    fn fetch(&self, id: &str) -> Result<Option<Secret>, Error> {
+        let body = json!({ "SecretId": id }).to_string();
+        let time = amz_time(SystemTime::now());
+        let host = self.endpoint.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
+        let mut headers = vec![("content-type", "application/x-amz-json-1.1"), ("host", host), ("x-amz-date", &time)];
+        if let Some(token) = &self.session_token {
+            headers.push(("x-amz-security-token", token.expose()));
+        }
+        headers.push(("x-amz-target", "secretsmanager.GetSecretValue"));
+        let (region, service) = (self.region.as_str(), "secretsmanager");
+        let signer =
+            Signer { access_key_id: &self.access_key_id, secret_access_key: &self.secret_access_key, region, service };
+        let authorization = signer.authorization(&headers, body.as_bytes(), &time);
+        let mut request = client()?.post(format!("{}/", self.endpoint)).header("authorization", authorization);
+        for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
+            request = request.header(*name, *value);
+        }
+        let answer = request.body(body).send().map_err(|e| unreachable(NAME, &e))?;
+        let status = answer.status();
+        let text = answer.text().map_err(|e| unreachable(NAME, &e))?;
+        let document: Value = serde_json::from_str(&text).unwrap_or_default();
+        if status.is_success() {
+            return Ok(document["SecretString"].as_str().map(Secret::new));
+        }
+        let kind = document["__type"].as_str().unwrap_or_default();
+        if kind.ends_with("ResourceNotFoundException") {
+            return Ok(None);
+        }
+        let reason = document["message"].as_str().or(document["Message"].as_str()).unwrap_or(kind);
+        Err(refused(NAME, id, status, reason))
+    }
+}
+
+impl Vault for Aws {
+    fn place(&self, path: &[String]) -> String {
+        format!("{NAME} in {}: {}", self.region, self.id(path))
+    }
+
+    fn get(&self, path: &[String]) -> Result<Option<Secret>, Error> {
+        if let Some(found) = self.secret(&self.id(path))? {
+            return Ok(Some(found));
+        }
+        let Some((key, sections)) = path.split_last() else { return Ok(None) };
+        let id = self.id(sections);
+        if id.is_empty() {
+            return Ok(None);
+        }
+        let document = self.secret(&id)?.and_then(|s| serde_json::from_str::<Value>(s.expose()).ok());
+        Ok(document.and_then(|d| field(&d, key)))
+    }
+}
+
+/// `20240501T100000Z`; the calendar by Howard Hinnant's `civil_from_days`.
+fn amz_time(now: SystemTime) -> String {
+    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_are_written_as_aws_reads_them() {
+        let at = |seconds| amz_time(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "19700101T000000Z");
+        assert_eq!(at(1_440_938_160), "20150830T123600Z");
+        assert_eq!(at(1_709_251_199), "20240229T235959Z");
+    }
+}

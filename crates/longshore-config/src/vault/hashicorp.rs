@@ -1,0 +1,123 @@
+//! HashiCorp Vault and OpenBao: the KV engine, version 2, by token or AppRole.
+
+use super::{Settings, Vault, client, field, refused, unreachable};
+use crate::problem::Problem;
+use longshore_core::connect::Secret;
+use longshore_core::error::Error;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+const NAME: &str = "the HashiCorp vault";
+
+/// `shop.api_token` is the field `api_token` of the secret `<mount>/<prefix>/shop`.
+pub(super) struct HashiCorp {
+    address: String,
+    mount: String,
+    prefix: Option<String>,
+    namespace: Option<String>,
+    login: Login,
+    token: OnceLock<Secret>,
+    /// Documents already read; `None` where there is none.
+    read: Mutex<HashMap<String, Option<Value>>>,
+}
+
+enum Login {
+    Token(Secret),
+    AppRole { role_id: String, secret_id: Secret },
+}
+
+impl HashiCorp {
+    pub(super) fn new(settings: &Settings<'_>) -> Result<Self, Problem> {
+        let address = settings.need("address", &["VAULT_ADDR", "BAO_ADDR"])?;
+        let role_id = settings.get("role_id", &["VAULT_ROLE_ID"]);
+        let login = match (settings.secret("token", &[]), role_id) {
+            (Some(token), _) => Login::Token(token),
+            (None, Some(role_id)) => {
+                Login::AppRole { role_id, secret_id: Secret::new(settings.need("secret_id", &["VAULT_SECRET_ID"])?) }
+            }
+            (None, None) => Login::Token(Secret::new(settings.need("token", &["VAULT_TOKEN", "BAO_TOKEN"])?)),
+        };
+        Ok(HashiCorp {
+            address: address.trim_end_matches('/').to_owned(),
+            mount: settings.get("mount", &[]).unwrap_or_else(|| "secret".to_owned()),
+            prefix: settings.get("prefix", &[]),
+            namespace: settings.get("namespace", &["VAULT_NAMESPACE", "BAO_NAMESPACE"]),
+            login,
+            token: OnceLock::new(),
+            read: Mutex::default(),
+        })
+    }
+
+    /// The document of a path and the field in it. A name without sections is a field of the prefix's own document.
+    fn names<'a>(&self, path: &'a [String]) -> (String, &'a str) {
+        let (field, sections) = path.split_last().map_or(("", &[][..]), |(f, s)| (f.as_str(), s));
+        let parts = self.prefix.iter().chain(sections).map(String::as_str).collect::<Vec<_>>();
+        (if parts.is_empty() { "longshore".to_owned() } else { parts.join("/") }, field)
+    }
+
+    fn token(&self) -> Result<&Secret, Error> {
+        if let Some(token) = self.token.get() {
+            return Ok(token);
+        }
+        let token = match &self.login {
+            Login::Token(token) => token.clone(),
+            Login::AppRole { role_id, secret_id } => self.log_in(role_id, secret_id)?,
+        };
+        Ok(self.token.get_or_init(|| token))
+    }
+
+    fn log_in(&self, role_id: &str, secret_id: &Secret) -> Result<Secret, Error> {
+        let request = client()?.post(format!("{}/v1/auth/approle/login", self.address));
+        let body = json!({ "role_id": role_id, "secret_id": secret_id.expose() });
+        let answer = self.in_namespace(request).json(&body).send().map_err(|e| unreachable(NAME, &e))?;
+        let status = answer.status();
+        let text = answer.text().map_err(|e| unreachable(NAME, &e))?;
+        let document: Value = serde_json::from_str(&text).unwrap_or_default();
+        match document["auth"]["client_token"].as_str() {
+            Some(token) if status.is_success() => Ok(Secret::new(token)),
+            _ => Err(refused(NAME, "auth/approle/login", status, &text)),
+        }
+    }
+
+    fn in_namespace(&self, request: reqwest::blocking::RequestBuilder) -> reqwest::blocking::RequestBuilder {
+        match &self.namespace {
+            Some(namespace) => request.header("X-Vault-Namespace", namespace),
+            None => request,
+        }
+    }
+
+    fn document(&self, name: &str) -> Result<Option<Value>, Error> {
+        let request = client()?.get(format!("{}/v1/{}/data/{name}", self.address, self.mount));
+        let request = self.in_namespace(request).header("X-Vault-Token", self.token()?.expose());
+        let answer = request.send().map_err(|e| unreachable(NAME, &e))?;
+        let status = answer.status();
+        let text = answer.text().map_err(|e| unreachable(NAME, &e))?;
+        match status.as_u16() {
+            200 => {
+                let document: Value = serde_json::from_str(&text).unwrap_or_default();
+                let data = document["data"].get("data").cloned();
+                let hint = "the mount must be a KV engine of version 2";
+                data.map(Some).ok_or_else(|| Error::config(format!("{NAME} answers without data.data")).hint(hint))
+            }
+            404 => Ok(None),
+            _ => Err(refused(NAME, name, status, &text)),
+        }
+    }
+}
+
+impl Vault for HashiCorp {
+    fn place(&self, path: &[String]) -> String {
+        let (document, field) = self.names(path);
+        format!("HashiCorp vault {}: {}/{document}, field {field}", self.address, self.mount)
+    }
+
+    fn get(&self, path: &[String]) -> Result<Option<Secret>, Error> {
+        let (name, key) = self.names(path);
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if !read.contains_key(&name) {
+            read.insert(name.clone(), self.document(&name)?);
+        }
+        Ok(read.get(&name).and_then(Option::as_ref).and_then(|document| field(document, key)))
+    }
+}

@@ -1,0 +1,166 @@
+//! Secrets that are kept elsewhere: HashiCorp Vault and OpenBao, AWS Secrets Manager, Google Secret Manager.
+//!
+//! Each is declared in `[vaults.NAME]` and asked only for secrets that no file and no variable has.
+
+mod aws;
+mod google;
+mod hashicorp;
+mod sigv4;
+
+use crate::node::{Node, Origin, Table};
+use crate::problem::{Problem, Problems, suggest};
+use crate::section::Section;
+use longshore_core::connect::Secret;
+use longshore_core::error::{Error, ErrorKind};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// The kinds and their keys.
+pub(crate) const KINDS: [(&str, &[&str]); 3] = [
+    ("hashicorp", &["type", "address", "mount", "prefix", "namespace", "token", "role_id", "secret_id"]),
+    ("aws", &["type", "region", "endpoint", "prefix", "access_key_id", "secret_access_key", "session_token"]),
+    ("google", &["type", "project", "endpoint", "prefix", "credentials"]),
+];
+
+/// One place that keeps secrets.
+trait Vault: Send + Sync {
+    /// The name a secret has there, for people.
+    fn place(&self, path: &[String]) -> String;
+
+    /// Returns the secret of a path, or `None` when there is none.
+    fn get(&self, path: &[String]) -> Result<Option<Secret>, Error>;
+}
+
+/// All vaults of a project, in the order they are declared.
+#[derive(Default)]
+pub(crate) struct Vaults(Vec<(Origin, Box<dyn Vault>)>);
+
+impl Vaults {
+    /// Makes the vaults of `[vaults]`; asks none of them yet.
+    pub(crate) fn new(declared: Option<&Node>, environment: &BTreeMap<String, String>) -> Result<Self, Problems> {
+        let (mut vaults, mut problems) = (Vec::new(), Vec::new());
+        for entry in declared.and_then(Node::as_table).into_iter().flat_map(|t| &t.entries) {
+            let section = Section::new("vaults", &entry.key, String::new(), entry.value.clone());
+            match make(&section, environment) {
+                Ok(vault) => vaults.push((entry.origin.clone(), vault)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        Problems::none(problems)?;
+        Ok(Vaults(vaults))
+    }
+
+    /// Asks one after the other, each for the longest path first.
+    pub(crate) fn find(&self, paths: &[Vec<String>], tried: &mut Vec<String>) -> Result<Option<Node>, Problem> {
+        for (origin, vault) in &self.0 {
+            for path in paths {
+                let place = vault.place(path);
+                let failed = |e: Error| {
+                    Problem::new(origin, "vaults", format!("{e}")).maybe_hint(e.hint_text().map(str::to_owned))
+                };
+                if let Some(secret) = vault.get(path).map_err(failed)? {
+                    return Ok(Some(Node::text(secret.expose(), Origin::Vault(place))));
+                }
+                tried.push(place);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl fmt::Debug for Vaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} vaults", self.0.len())
+    }
+}
+
+fn make(section: &Section, environment: &BTreeMap<String, String>) -> Result<Box<dyn Vault>, Problem> {
+    let empty = Table::default();
+    let table = section.tree.as_table().unwrap_or(&empty);
+    let kind = table.text("type").unwrap_or_default();
+    let kinds = KINDS.map(|(k, _)| k);
+    let Some((_, known)) = KINDS.iter().find(|(k, _)| *k == kind) else {
+        let hint = suggest(kind, kinds).unwrap_or_else(|| format!("type is one of: {}", kinds.join(", ")));
+        return Err(section.problem(&["type"], format!("there is no kind of vault '{kind}'")).hint(hint));
+    };
+    for entry in &table.entries {
+        let key = entry.key.as_str();
+        if !known.contains(&key) {
+            let hint =
+                suggest(key, known.iter().copied()).unwrap_or_else(|| format!("the keys are: {}", known.join(", ")));
+            return Err(section.problem(&[key], format!("a vault of type '{kind}' has no key '{key}'")).hint(hint));
+        }
+        if entry.value.as_text().is_none() {
+            return Err(section.problem(&[key], format!("'{key}' must be text, this is {}", entry.value.kind())));
+        }
+    }
+    let settings = Settings { table, section, environment };
+    match kind {
+        "hashicorp" => Ok(Box::new(hashicorp::HashiCorp::new(&settings)?)),
+        "aws" => Ok(Box::new(aws::Aws::new(&settings)?)),
+        _ => Ok(Box::new(google::Google::new(&settings)?)),
+    }
+}
+
+/// The keys of one vault, with the variables its own tools read as a fallback.
+struct Settings<'a> {
+    table: &'a Table,
+    section: &'a Section,
+    environment: &'a BTreeMap<String, String>,
+}
+
+impl Settings<'_> {
+    fn get(&self, key: &str, variables: &[&str]) -> Option<String> {
+        let variable = || variables.iter().find_map(|v| self.environment.get(*v)).filter(|v| !v.is_empty());
+        self.table.text(key).or_else(|| variable().map(String::as_str)).map(str::to_owned)
+    }
+
+    fn need(&self, key: &str, variables: &[&str]) -> Result<String, Problem> {
+        self.get(key, variables).ok_or_else(|| {
+            let or = variables.iter().map(|v| format!(" or {v} in the environment")).collect::<String>();
+            self.section.problem::<&str>(&[], format!("the vault needs the key '{key}'")).hint(format!("set {key}{or}"))
+        })
+    }
+
+    fn secret(&self, key: &str, variables: &[&str]) -> Option<Secret> {
+        self.get(key, variables).map(Secret::new)
+    }
+}
+
+/// A client that follows no redirect: a token belongs to one host.
+fn client() -> Result<reqwest::blocking::Client, Error> {
+    // A provider that somebody else installed in this process serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::blocking::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(30))
+        .build()
+        .map_err(|e| Error::internal("cannot make an HTTP client").source(e))
+}
+
+fn unreachable(vault: &str, error: &reqwest::Error) -> Error {
+    let cause = std::error::Error::source(error).map(|c| format!(": {c}")).unwrap_or_default();
+    let url = error.url().map(|u| format!(" ({})", u.host_str().unwrap_or_default())).unwrap_or_default();
+    let what = if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
+    Error::new(ErrorKind::Unavailable, format!("{vault} {what}{url}{cause}"))
+}
+
+/// An answer that is neither a secret nor "there is none".
+fn refused(vault: &str, place: &str, status: reqwest::StatusCode, body: &str) -> Error {
+    let reason: String = body.chars().filter(|c| !c.is_control()).take(200).collect();
+    let error = Error::config(format!("{vault} answers {status} for {place}: {reason}"));
+    match status.as_u16() {
+        401 | 403 => error.hint("check that its credentials hold and may read this secret"),
+        _ => error,
+    }
+}
+
+/// One field of a JSON document of several secrets.
+fn field(document: &serde_json::Value, key: &str) -> Option<Secret> {
+    match document.get(key)? {
+        serde_json::Value::String(text) => Some(Secret::new(text.as_str())),
+        serde_json::Value::Null => None,
+        other => Some(Secret::new(other.to_string())),
+    }
+}

@@ -1,0 +1,173 @@
+//! What a project says, in which order its places are asked, and what is told of its mistakes.
+
+#![allow(clippy::unwrap_used)] // helpers of tests panic as tests do
+
+mod common;
+
+use common::Folder;
+use serde_json::json;
+
+const SHOP: &str = r#"
+[pipeline]
+name = "shop_api"
+
+[sources.shop]
+type = "rest_api"
+client = { base_url = "http://file", auth = { type = "bearer", token = { secret = "shop.api_token" } } }
+resources = [{ name = "users" }]
+"#;
+
+fn token(folder: &Folder) -> String {
+    let source = folder.open().unwrap().source("shop").unwrap().to_json();
+    source["client"]["auth"]["token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_secret_is_found_in_every_place_and_the_first_wins() {
+    let secret = |value: &str| format!("[shop]\napi_token = \"{value}\"\n");
+    // From the place that is asked last to the one that is asked first.
+    let mut folder = Folder::new().with("longshore.toml", SHOP).with("home/.dlt/secrets.toml", &secret("dlt-home"));
+    assert_eq!(token(&folder), "dlt-home");
+    folder = folder.with("home/.config/longshore/secrets.toml", &secret("home"));
+    assert_eq!(token(&folder), "home");
+    folder = folder.with(".dlt/secrets.toml", &secret("dlt-project"));
+    assert_eq!(token(&folder), "dlt-project");
+    folder = folder.with("secrets.toml", &secret("project"));
+    assert_eq!(token(&folder), "project");
+    folder = folder.env("SHOP__API_TOKEN", "variable");
+    assert_eq!(token(&folder), "variable");
+    folder = folder.env("LONGSHORE_SHOP__API_TOKEN", "our-variable");
+    assert_eq!(token(&folder), "our-variable");
+    folder = folder.with("run/secrets/shop--api-token", "mounted\n");
+    assert_eq!(token(&folder), "mounted");
+    folder = folder.env("SHOP_API__SHOP__API_TOKEN", "pipeline");
+    assert_eq!(token(&folder), "pipeline", "names with the pipeline's in front are asked first");
+}
+
+#[test]
+fn a_missing_secret_lists_every_place() {
+    let folder = Folder::new().with("longshore.toml", SHOP).with(".dlt/config.toml", "[shop]\napi_token = \"x\"\n");
+    let problems = folder.open().unwrap().source("shop").unwrap_err();
+    let problem = &problems.0[0];
+    let hint = problem.hint.clone().unwrap();
+    for place in [
+        "environment variable LONGSHORE_SHOP__API_TOKEN",
+        "environment variable SHOP__API_TOKEN",
+        "environment variable SHOP_API__SHOP__API_TOKEN",
+        "project/secrets.toml (no such file)",
+        "longshore.toml: [shop] api_token",
+        "home/.dlt/secrets.toml (no such file)",
+        "home/.config/longshore/secrets.toml (no such file)",
+        "secrets belong in secrets.toml",
+    ] {
+        assert!(hint.contains(place), "{place}\n{hint}");
+    }
+    assert_eq!(
+        folder.problems(problems),
+        ["longshore.toml:7:72: the secret 'shop.api_token' is not to be found (at sources.shop.client.auth.token)"]
+    );
+}
+
+#[test]
+fn a_plain_name_is_meant_exactly_and_one_like_dlts_is_shortened() {
+    // One API's token must not be sent to another because both are called api_token.
+    let folder = Folder::new().with("longshore.toml", SHOP).env("API_TOKEN", "of another");
+    assert!(folder.open().unwrap().source("shop").is_err());
+    let dlt = SHOP.replace("shop.api_token", "sources.shop.api_token");
+    let folder = Folder::new().with("longshore.toml", &dlt).env("SOURCES__API_TOKEN", "shared");
+    assert_eq!(token(&folder), "shared");
+}
+
+#[test]
+fn other_places_replace_values_of_a_declared_source() {
+    let url = |folder: &Folder| folder.open().unwrap().source("shop").unwrap().to_json()["client"]["base_url"].clone();
+    let base = |u: &str| format!("[sources.shop.client]\nbase_url = \"{u}\"\n");
+    let mut folder = Folder::new()
+        .with("longshore.toml", SHOP)
+        .env("SHOP__API_TOKEN", "t")
+        .with(".dlt/config.toml", &base("http://dlt"))
+        .with("home/.config/longshore/longshore.toml", "[pipeline]\nthreads = 3\n");
+    assert_eq!(url(&folder), "http://file", "the declaration wins over dlt's files");
+    assert_eq!(folder.open().unwrap().pipeline().threads, Some(3));
+    folder = folder.with("secrets.toml", &base("http://secrets"));
+    assert_eq!(url(&folder), "http://secrets");
+    folder = folder.env("SOURCES__REST_API__CLIENT__BASE_URL", "http://of-the-type");
+    assert_eq!(url(&folder), "http://of-the-type");
+    folder = folder.env("SOURCES__SHOP__CLIENT__BASE_URL", "http://variable");
+    assert_eq!(url(&folder), "http://variable");
+    folder = folder.env("SOURCES__SHOP__UNDECLARED", "1");
+    let json = folder.open().unwrap().source("shop").unwrap().to_json();
+    assert_eq!(json.get("undeclared"), None, "a key right under the source is for references");
+}
+
+#[test]
+fn the_same_project_as_yaml_and_json() {
+    let yaml = "pipeline: {name: shop_api}\nsources:\n  shop:\n    type: rest_api\n    client:\n      base_url: http://file\n      auth: {type: bearer, token: {secret: shop.api_token}}\n    resources:\n      - name: users\n";
+    let json = json!({
+        "pipeline": {"name": "shop_api"},
+        "sources": {"shop": {
+            "type": "rest_api",
+            "client": {"base_url": "http://file", "auth": {"type": "bearer", "token": {"secret": "shop.api_token"}}},
+            "resources": [{"name": "users"}],
+        }},
+    });
+    let load = |name: &str, text: &str| {
+        let folder = Folder::new().with(name, text).env("SHOP__API_TOKEN", "t");
+        folder.open().unwrap().source("shop").unwrap().to_json()
+    };
+    let toml = load("longshore.toml", SHOP);
+    assert_eq!(load("longshore.yaml", yaml), toml);
+    assert_eq!(load("longshore.yml", yaml), toml);
+    assert_eq!(load("longshore.json", &json.to_string()), toml);
+    let both = Folder::new().with("longshore.toml", SHOP).with("longshore.json", &json.to_string());
+    assert!(both.open().unwrap_err().to_string().contains("which of the two"));
+}
+
+#[test]
+fn mistakes_are_told_all_at_once_with_places_and_suggestions() {
+    let text = "[pipelin]\nname = 1\n[source.shop]\ntype = \"files\"\n[destinations]\nwarehouse = 5\n";
+    let folder = Folder::new().with("longshore.toml", text);
+    let problems = folder.open().unwrap_err();
+    let hints: Vec<_> = problems.0.iter().filter_map(|p| p.hint.clone()).collect();
+    assert_eq!(hints[..2], ["did you mean 'pipeline'?", "did you mean 'sources'?"]);
+    assert_eq!(
+        folder.problems(problems),
+        [
+            "longshore.toml:1:2: there is no section 'pipelin' (at pipelin)",
+            "longshore.toml:3:2: there is no section 'source' (at source)",
+            "longshore.toml:6:1: 'warehouse' must be a table, this is a number (at destinations.warehouse)",
+        ]
+    );
+    let text = "[pipeline]\nnmae = \"x\"\nthreads = 0\non_error = \"rejct\"\ndestination = []\n";
+    let problems = Folder::new().with("longshore.toml", text).open().unwrap_err();
+    let lines: Vec<String> = problems.0.iter().map(|p| p.origin.to_string()).collect();
+    assert_eq!(problems.0.len(), 4, "{problems}");
+    assert!(lines.iter().zip(2..).all(|(l, n)| l.contains(&format!(":{n}:"))), "{lines:?}");
+    assert_eq!(problems.0[2].hint.as_deref(), Some("did you mean 'reject'?"));
+}
+
+#[test]
+fn destinations_are_names_urls_or_kinds() {
+    let text = "[destinations.warehouse]\ntype = \"postgres\"\nhost = \"db\"\nport = 5433\npassword = { secret = \"pg.password\" }\n[destinations.lake]\nurl = \"s3://bucket/x\"\n";
+    let folder = Folder::new()
+        .with("longshore.toml", text)
+        .with("secrets.toml", "[pg]\npassword = \"hush\"\n[destinations.lake]\nregion = \"eu\"\n")
+        .env("LONGSHORE_DESTINATIONS__WAREHOUSE__HOST", "other");
+    let project = folder.open().unwrap();
+    let kinds = ["duckdb", "postgres"];
+    let warehouse = project.destination("warehouse", &kinds).unwrap();
+    assert_eq!(warehouse.url, "postgres");
+    assert_eq!(json!(warehouse.settings), json!({"host": "other", "port": 5433, "password": "hush"}));
+    let lake = project.destination("lake", &kinds).unwrap();
+    assert_eq!((lake.url.as_str(), json!(lake.settings)), ("s3://bucket/x", json!({"region": "eu"})));
+    assert_eq!(project.destination("duckdb:a.duckdb", &kinds).unwrap().url, "duckdb:a.duckdb");
+    for path in ["./out", "data/out", "/data", "~/out"] {
+        assert_eq!(project.destination(path, &kinds).unwrap().url, path);
+    }
+    assert_eq!(project.destination("duckdb", &kinds).unwrap().url, "duckdb");
+    let wrong = project.destination("warehose", &kinds).unwrap_err();
+    assert_eq!(wrong.0[0].hint.as_deref(), Some("did you mean 'warehouse'?"));
+    for text in [format!("{project:?}"), format!("{warehouse:?}"), format!("{:?}", warehouse.section)] {
+        assert!(!text.contains("hush"), "{text}");
+    }
+}

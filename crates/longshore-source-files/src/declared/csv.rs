@@ -1,0 +1,162 @@
+//! CSV as records: the header's names are the keys; whole columns of numbers and truth values are such, the rest is text.
+
+use crate::source::Source;
+use longshore_core::error::{Error, Result};
+use std::io::{self, Read};
+
+/// Rows that decide what a column holds.
+const SAMPLE: usize = 2000;
+
+/// One CSV file as blocks of JSON, one record a line.
+pub(super) struct CsvBlocks {
+    name: String,
+    reader: csv::Reader<Text>,
+    keys: Vec<String>,
+    kinds: Vec<Kind>,
+    /// Rows read to tell the columns' kinds, given out first.
+    sample: std::vec::IntoIter<csv::StringRecord>,
+}
+
+/// Decompressed text of a file.
+struct Text(Source);
+
+impl Read for Text {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf).map_err(io::Error::other)
+    }
+}
+
+/// What all values of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Number,
+    Bool,
+    Text,
+}
+
+impl CsvBlocks {
+    pub(super) fn open(name: String, source: Source, delimiter: u8) -> Result<Self> {
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(Text(source));
+        let headers = reader.headers().map_err(|e| wrong(&name, e))?.clone();
+        let keys = headers.iter().map(|h| serde_json::Value::from(h).to_string()).collect();
+        let mut sample = Vec::new();
+        for row in reader.records().take(SAMPLE) {
+            sample.push(row.map_err(|e| wrong(&name, e))?);
+        }
+        let kinds = (0..headers.len()).map(|i| kind(sample.iter().filter_map(|r| r.get(i)))).collect();
+        Ok(CsvBlocks { name, reader, keys, kinds, sample: sample.into_iter() })
+    }
+
+    /// Returns the next block, at least `bytes` long unless it is the last, with the line it begins at.
+    pub(super) fn next_block(&mut self, bytes: usize) -> Result<Option<(Vec<u8>, u64)>> {
+        let mut out = Vec::new();
+        let mut line = None;
+        let mut row = csv::StringRecord::new();
+        while out.len() < bytes {
+            match self.sample.next() {
+                Some(sampled) => row = sampled,
+                None => {
+                    if !self.reader.read_record(&mut row).map_err(|e| wrong(&self.name, e))? {
+                        break;
+                    }
+                }
+            }
+            line.get_or_insert(row.position().map_or(1, csv::Position::line));
+            self.write(&row, &mut out);
+        }
+        Ok(line.map(|line| (out, line)))
+    }
+
+    /// An empty field is null. A value that is not what its column's sample was is text, and goes its usual way.
+    fn write(&self, row: &csv::StringRecord, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (i, ((key, kind), value)) in self.keys.iter().zip(&self.kinds).zip(row).enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(key.as_bytes());
+            out.push(b':');
+            match kind {
+                _ if value.is_empty() => out.extend_from_slice(b"null"),
+                Kind::Number if is_number(value) => out.extend_from_slice(value.as_bytes()),
+                Kind::Bool if is_bool(value) => out.extend_from_slice(value.to_ascii_lowercase().as_bytes()),
+                _ => out.extend_from_slice(serde_json::Value::from(value).to_string().as_bytes()),
+            }
+        }
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+fn kind<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Kind {
+    let mut values = values.filter(|v| !v.is_empty()).peekable();
+    if values.peek().is_none() {
+        return Kind::Text;
+    }
+    let mut rest = values.clone();
+    if values.all(is_number) {
+        return Kind::Number;
+    }
+    if rest.all(is_bool) { Kind::Bool } else { Kind::Text }
+}
+
+/// A number as JSON writes it: `007` and `+5` are not, for they would lose something.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.starts_with(|c: char| c.is_ascii_digit()) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+fn is_bool(text: &str) -> bool {
+    text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
+}
+
+fn wrong(name: &str, error: csv::Error) -> Error {
+    let line = error.position().map(csv::Position::line);
+    let message = match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("the row has {len} fields, the header has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "the row is not UTF-8".to_owned(),
+        other => match other {
+            csv::ErrorKind::Io(e) => e.to_string(),
+            _ => "the file is no CSV".to_owned(),
+        },
+    };
+    let error = Error::input(message).with("file", name);
+    match line {
+        Some(line) => error.with("line", line),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Progress;
+
+    fn lines(text: &str) -> Result<String> {
+        let bytes = std::io::Cursor::new(text.as_bytes().to_vec());
+        let (source, _) = Source::open("t.csv".into(), Box::new(bytes), Progress::default()).unwrap();
+        let mut blocks = CsvBlocks::open("t.csv".into(), source, b',')?;
+        let mut all = Vec::new();
+        while let Some((block, _)) = blocks.next_block(1)? {
+            all.extend(block);
+        }
+        Ok(String::from_utf8(all).unwrap())
+    }
+
+    #[test]
+    fn columns_decide_what_values_are() {
+        assert_eq!(
+            lines("id,zip,ok,note\n1,007,true,\"a \"\"b\"\", c\"\n2.50,10115,False,\n,1,,5\n").unwrap(),
+            "{\"id\":1,\"zip\":\"007\",\"ok\":true,\"note\":\"a \\\"b\\\", c\"}\n\
+             {\"id\":2.50,\"zip\":\"10115\",\"ok\":false,\"note\":null}\n\
+             {\"id\":null,\"zip\":\"1\",\"ok\":null,\"note\":\"5\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_row_of_another_length_is_named() {
+        let error = lines("a,b\n1,2\n3\n").unwrap_err();
+        assert_eq!(error.to_string(), "the row has 1 fields, the header has 2 (file t.csv, line 3)");
+    }
+}

@@ -1,0 +1,47 @@
+//! The JSON Schema of `type = "files"`.
+
+use serde_json::{Value, json};
+
+/// Returns the schema of a section.
+pub fn json_schema() -> Value {
+    let texts =
+        json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }] });
+    let with = |mut schema: Value, description: &str| {
+        schema["description"] = description.into();
+        schema
+    };
+    let resource = json!({
+        "name": { "description": "Names the resource, and its table.", "type": "string" },
+        "files": with(texts.clone(), "Files, folders and patterns, relative to the project's folder."),
+        "bucket_url": { "description": "dlt's word for the folder.", "type": "string" },
+        "file_glob": { "description": "dlt's word for the pattern in the folder.", "type": "string" },
+        "format": { "description": "How the files are written; auto goes by the ending.", "enum": ["auto", "json", "jsonl", "ndjson", "csv"] },
+        "select": { "description": "JSONPath to the records inside each value.", "type": "string" },
+        "only_new": { "description": "Leave out files that were loaded before and have not changed.", "type": "boolean" },
+        "metadata": { "description": "Put _file_name and _file_size into each record.", "type": "boolean" },
+        "delimiter": { "description": "Separator of CSV.", "type": "string", "minLength": 1, "maxLength": 1 },
+        "selected": { "description": "Load it unless others are named.", "type": "boolean" },
+        "table_name": { "description": "The root table, when it is not named as the resource.", "type": "string" },
+        "write_disposition": { "description": "What happens to the rows that are there.", "anyOf": [
+            { "enum": ["append", "replace", "merge"] },
+            { "type": "object", "properties": {
+                "disposition": { "enum": ["append", "replace", "merge"] },
+                "strategy": { "enum": ["delete-insert", "upsert", "insert-only", "scd2", "cdc"] },
+            } },
+        ] },
+        "primary_key": with(texts.clone(), "Columns whose values together are a record's identity."),
+        "merge_key": with(texts.clone(), "Columns that name the group of records a load replaces."),
+        "columns": { "description": "Types of fields that are not inferred.", "type": "object" },
+        "json_columns": with(texts, "Paths kept as JSON columns."),
+        "max_table_nesting": { "description": "Levels of nesting that become columns and tables.", "type": "integer", "minimum": 0 },
+    });
+    let mut alone = resource.clone();
+    alone["type"] = json!({ "const": "files" });
+    alone["resources"] = json!({
+        "description": "Files of several tables.",
+        "type": "array",
+        "minItems": 1,
+        "items": { "type": "object", "additionalProperties": false, "required": ["name"], "properties": resource },
+    });
+    json!({ "type": "object", "additionalProperties": false, "properties": alone })
+}

@@ -1,0 +1,143 @@
+//! Recording of responses, and playing them back without a network.
+//!
+//! A folder with one JSON file an answer: `{"request": {method, url, body}, "response": {status, headers, body}}`.
+//! Secrets are taken out before anything is written.
+
+use crate::client::{Raw, is_kept_header};
+use crate::redact::Redactor;
+use crate::request::Request;
+use longshore_core::error::{Error, Result};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Where responses go to or come from.
+#[derive(Debug, Default)]
+pub(crate) enum Cassette {
+    /// The network, and nothing is kept.
+    #[default]
+    Off,
+    Record {
+        folder: PathBuf,
+        number: AtomicU64,
+    },
+    Replay {
+        folder: PathBuf,
+        answers: Mutex<HashMap<Asked, VecDeque<Answer>>>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    method: String,
+    url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    request: Asked,
+    response: Answer,
+}
+
+impl Cassette {
+    /// Opens a folder for recording, or reads one for playing.
+    pub(crate) fn new(record: Option<&Path>, replay: Option<&Path>) -> Result<Cassette> {
+        match (record, replay) {
+            (Some(_), Some(_)) => Err(Error::config("responses are either recorded or played back, not both")),
+            (None, None) => Ok(Cassette::Off),
+            (Some(folder), None) => {
+                std::fs::create_dir_all(folder)
+                    .map_err(|e| trouble("the folder for recordings cannot be made", folder, e))?;
+                let number = AtomicU64::new(files(folder)?.len() as u64);
+                Ok(Cassette::Record { folder: folder.to_owned(), number })
+            }
+            (None, Some(folder)) => {
+                let mut answers: HashMap<Asked, VecDeque<Answer>> = HashMap::new();
+                for file in files(folder)? {
+                    let text = std::fs::read(&file).map_err(|e| trouble("a recording cannot be read", &file, e))?;
+                    let entry: Entry =
+                        serde_json::from_slice(&text).map_err(|e| trouble("a recording is damaged", &file, e))?;
+                    answers.entry(entry.request).or_default().push_back(entry.response);
+                }
+                Ok(Cassette::Replay { folder: folder.to_owned(), answers: Mutex::new(answers) })
+            }
+        }
+    }
+
+    pub(crate) fn is_replay(&self) -> bool {
+        matches!(self, Cassette::Replay { .. })
+    }
+
+    /// Returns the recorded answer; `None` where the network is asked.
+    pub(crate) fn replay(&self, redactor: &Redactor, request: &Request) -> Result<Option<Raw>> {
+        let Cassette::Replay { folder, answers } = self else { return Ok(None) };
+        let asked = asked(redactor, request);
+        let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queue) = answers.get_mut(&asked) else {
+            return Err(Error::input("the recording has no answer to this request")
+                .with("method", &asked.method)
+                .with("folder", folder.display())
+                .hint("record anew with --record"));
+        };
+        // The last answer stays: the same may be asked more often than it was when recording.
+        let answer = if queue.len() > 1 { queue.pop_front() } else { queue.front().cloned() };
+        let answer = answer.ok_or_else(|| Error::internal("an empty recording"))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &answer.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+                headers.append(name, value);
+            }
+        }
+        let status =
+            StatusCode::from_u16(answer.status).map_err(|e| Error::input("a recording is damaged").source(e))?;
+        Ok(Some(Raw { status, headers, body: answer.body.into_bytes(), url: request.url.clone() }))
+    }
+
+    /// Keeps an answer.
+    pub(crate) fn record(&self, redactor: &Redactor, request: &Request, raw: &Raw) -> Result<()> {
+        let Cassette::Record { folder, number } = self else { return Ok(()) };
+        let kept = raw.headers.iter().filter(|(name, _)| is_kept_header(name.as_str()));
+        let headers =
+            kept.filter_map(|(name, value)| Some((name.to_string(), redactor.text(value.to_str().ok()?)))).collect();
+        let response =
+            Answer { status: raw.status.as_u16(), headers, body: redactor.text(&String::from_utf8_lossy(&raw.body)) };
+        let entry = Entry { request: asked(redactor, request), response };
+        let file = folder.join(format!("{:06}.json", number.fetch_add(1, Ordering::Relaxed)));
+        let text = serde_json::to_vec_pretty(&entry).map_err(|e| trouble("a recording cannot be written", &file, e))?;
+        std::fs::write(&file, text).map_err(|e| trouble("a recording cannot be written", &file, e))
+    }
+}
+
+fn asked(redactor: &Redactor, request: &Request) -> Asked {
+    Asked {
+        method: request.method.to_string(),
+        url: redactor.url(&request.url),
+        body: request.body.as_ref().map(|b| redactor.text(&String::from_utf8_lossy(b))),
+    }
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries =
+        std::fs::read_dir(folder).map_err(|e| trouble("the folder of recordings cannot be read", folder, e))?;
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|x| x == "json")).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn trouble(what: &str, path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::config(what).with("path", path.display()).source(error)
+}

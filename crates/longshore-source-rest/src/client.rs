@@ -1,0 +1,400 @@
+//! The HTTP client: sends a request until it has a good answer, keeps the manners, says what went wrong.
+
+use crate::auth::Authenticator;
+use crate::cassette::Cassette;
+use crate::config::{Action, AuthConfig, ClientConfig, ResponseAction};
+use crate::doc::Doc;
+use crate::manners::{Gate, Rate, asked_to_wait, backoff, gate, used_up};
+use crate::redact::Redactor;
+use crate::request::Request;
+use longshore_core::error::{Error, ErrorKind, Result};
+use reqwest::StatusCode;
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, LOCATION};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+use url::Url;
+
+/// A good answer.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) headers: HeaderMap,
+    /// `None`: there was no body.
+    pub(crate) doc: Option<Doc>,
+    pub(crate) url: Url,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Answer(Box<Response>),
+    /// A response action says that there is nothing more here.
+    Ignored,
+}
+
+/// An answer as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Raw {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) url: Url,
+}
+
+/// The client of one source.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    config: Arc<ClientConfig>,
+    auth: Option<Authenticator>,
+    /// Endpoints with authentication of their own, by resource.
+    own_auth: Vec<Option<Authenticator>>,
+    pub(crate) redactor: Redactor,
+    /// Hosts that may see the credentials.
+    trusted: HashSet<String>,
+    rate: Option<Rate>,
+    cassette: Cassette,
+    requests: AtomicU64,
+}
+
+const MAX_REDIRECTS: usize = 10;
+/// How often a body that is no JSON is asked for again: it may have been cut.
+const JSON_ATTEMPTS: u32 = 3;
+
+/// Why an attempt has to be repeated.
+struct Failed {
+    error: Error,
+    /// What the server asks for.
+    wait: Option<Duration>,
+    /// The body was no JSON.
+    damaged: bool,
+}
+
+/// The end of an attempt: an answer, a reason to try again, or an error for good.
+type Attempt = std::result::Result<Raw, std::result::Result<Failed, Error>>;
+
+impl Client {
+    pub(crate) fn new(
+        config: &Arc<ClientConfig>,
+        own: &[Option<AuthConfig>],
+        trusted: HashSet<String>,
+        cassette: Cassette,
+    ) -> Result<Client> {
+        let others: Vec<AuthConfig> = own.iter().flatten().cloned().collect();
+        Ok(Client {
+            http: http_client(config)?,
+            auth: config.auth.as_ref().map(Authenticator::new).transpose()?,
+            own_auth: own.iter().map(|a| a.as_ref().map(Authenticator::new).transpose()).collect::<Result<_>>()?,
+            redactor: Redactor::new(config, &others),
+            trusted,
+            rate: config.rate.as_deref().and_then(|r| Rate::parse(r).ok()),
+            config: Arc::clone(config),
+            cassette,
+            requests: AtomicU64::new(0),
+        })
+    }
+
+    /// Returns how many requests went out, repeated ones counted.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    fn auth(&self, resource: usize) -> Option<&Authenticator> {
+        self.own_auth.get(resource).and_then(Option::as_ref).or(self.auth.as_ref())
+    }
+
+    /// Sends a request of a resource until there is an answer, or an error that will stay.
+    pub(crate) async fn send(&self, resource: usize, request: &Request, actions: &[ResponseAction]) -> Result<Outcome> {
+        let place = |e: Error| e.with("url", self.redactor.url(&request.url));
+        let budget = Duration::from_secs_f64(self.config.retry_budget.unwrap_or(1800.0));
+        let attempts = self.config.max_attempts.unwrap_or(8);
+        let (begun, mut attempt, mut renewed, mut damaged) = (Instant::now(), 0, false, 0);
+        loop {
+            attempt += 1;
+            let tried = match self.attempt(resource, request).await {
+                Ok(raw) if raw.status == StatusCode::UNAUTHORIZED && !renewed && self.renew(resource).await => {
+                    renewed = true;
+                    continue;
+                }
+                Ok(raw) => self.judge(resource, raw, actions, request),
+                Err(end) => Err(end),
+            };
+            let failed = match tried {
+                Ok(outcome) => return Ok(outcome),
+                Err(Err(error)) => return Err(place(error)),
+                Err(Ok(failed)) => failed,
+            };
+            let longest = self.longest_wait();
+            damaged += u32::from(failed.damaged);
+            if damaged >= JSON_ATTEMPTS {
+                return Err(place(failed.error));
+            }
+            let wait = failed.wait.map_or_else(
+                || backoff(attempt, self.config.backoff_factor.unwrap_or(1.0), longest),
+                |w| w.min(longest),
+            );
+            if attempt >= attempts || begun.elapsed() + wait > budget {
+                return Err(place(
+                    failed
+                        .error
+                        .with("attempts", attempt)
+                        .hint("the API did not answer in time; run the same again later: what was fetched is kept"),
+                ));
+            }
+            tracing::debug!(attempt, wait_ms = wait.as_millis() as u64, error = %failed.error, "asking again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn longest_wait(&self) -> Duration {
+        let by_rate = self.rate.filter(|r| r.window >= Duration::from_secs(3600)).map(|_| 3900.0);
+        Duration::from_secs_f64(self.config.max_retry_delay.or(by_rate).unwrap_or(300.0))
+    }
+
+    async fn renew(&self, resource: usize) -> bool {
+        match self.auth(resource) {
+            Some(auth) => auth.refused().await,
+            None => false,
+        }
+    }
+
+    /// One attempt: redirects are followed, the body is read whole.
+    async fn attempt(&self, resource: usize, request: &Request) -> Attempt {
+        if let Some(answer) = self.cassette.replay(&self.redactor, request).map_err(Err)? {
+            return Ok(answer);
+        }
+        let (mut method, mut url, mut body) = (request.method.clone(), request.url.clone(), request.body.clone());
+        for _ in 0..=MAX_REDIRECTS {
+            let gate = self.gate(&url);
+            let _place = gate.enter().await;
+            let mut headers = request.headers.clone();
+            let mut asked = url.clone();
+            if self.is_trusted(&url) {
+                if let Some(auth) = self.auth(resource) {
+                    auth.apply(&self.http, &self.redactor, &mut asked, &mut headers).await.map_err(retryable)?;
+                }
+            } else {
+                tracing::warn!(
+                    host = url.host_str(),
+                    "a link leads to another host: credentials are not sent there (client.auth_hosts)"
+                );
+                headers.remove(AUTHORIZATION);
+                headers.remove(COOKIE);
+                for name in self.config.headers.keys() {
+                    headers.remove(name.as_str());
+                }
+            }
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            let mut builder = self.http.request(method.clone(), asked).headers(headers);
+            if let Some(body) = &body {
+                builder = builder.body(body.clone());
+            }
+            let answer = builder.send().await.map_err(|e| Ok(transport(e, "no answer")))?;
+            let raw = self.read(answer, &gate).await?;
+            if !(raw.status.is_redirection() && raw.headers.contains_key(LOCATION)) {
+                let raw = Raw { url, ..raw };
+                self.cassette.record(&self.redactor, request, &raw).map_err(Err)?;
+                return Ok(raw);
+            }
+            let target = raw.headers.get(LOCATION).and_then(|l| l.to_str().ok()).and_then(|l| url.join(l).ok());
+            url = target.ok_or_else(|| Err(Error::input("a redirect leads nowhere")))?;
+            if raw.status == StatusCode::SEE_OTHER
+                || (method == reqwest::Method::POST && matches!(raw.status.as_u16(), 301 | 302))
+            {
+                method = reqwest::Method::GET;
+                body = None;
+            }
+        }
+        Err(Err(Error::input(format!("more than {MAX_REDIRECTS} redirects"))))
+    }
+
+    async fn read(&self, mut answer: reqwest::Response, gate: &Gate) -> Attempt {
+        let (status, headers, url) = (answer.status(), answer.headers().clone(), answer.url().clone());
+        if let Some(wait) = used_up(&headers, SystemTime::now()) {
+            gate.silence(wait.min(self.longest_wait()));
+        }
+        let limit = self.config.max_body_size.unwrap_or(256 << 20);
+        let expected = answer.content_length().unwrap_or(0).min(limit);
+        let mut body = Vec::with_capacity(expected as usize);
+        while let Some(chunk) = answer.chunk().await.map_err(|e| Ok(transport(e, "the answer broke off")))? {
+            if (body.len() + chunk.len()) as u64 > limit {
+                return Err(Err(Error::input("the response is larger than allowed")
+                    .with("bytes", limit)
+                    .hint("ask for smaller pages, or raise client.max_body_size")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Raw { status, headers, body, url })
+    }
+
+    fn gate(&self, url: &Url) -> Arc<Gate> {
+        gate(&host(url), self.config.max_concurrency.unwrap_or(8), self.rate)
+    }
+
+    fn is_trusted(&self, url: &Url) -> bool {
+        self.trusted.contains(&host(url))
+            || url.host_str().is_some_and(|h| self.config.auth_hosts.iter().any(|a| a == h))
+    }
+
+    /// What an answer means: by the response actions first, then by its status, then by its body.
+    fn judge(
+        &self,
+        resource: usize,
+        raw: Raw,
+        actions: &[ResponseAction],
+        request: &Request,
+    ) -> std::result::Result<Outcome, std::result::Result<Failed, Error>> {
+        let wait = asked_to_wait(&raw.headers, SystemTime::now());
+        let action = actions.iter().find(|a| {
+            a.status_code.as_ref().is_none_or(|s| s.has(raw.status.as_u16()))
+                && a.content.as_deref().is_none_or(|c| memmem(&raw.body, c.as_bytes()))
+        });
+        match action.map(|a| a.action) {
+            Some(Action::Ignore) => return Ok(Outcome::Ignored),
+            Some(Action::Retry) => {
+                return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false }));
+            }
+            Some(Action::Fail) => {
+                return Err(Err(self.refusal(resource, &raw).hint("response_actions say that this ends the load")));
+            }
+            None => {}
+        }
+        let status = raw.status;
+        if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
+        {
+            if let Some(wait) =
+                wait.filter(|_| status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE)
+            {
+                self.gate(&request.url).silence(wait.min(self.longest_wait()));
+            }
+            return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false }));
+        }
+        if !status.is_success() {
+            return Err(Err(self.refusal(resource, &raw)));
+        }
+        if raw.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Outcome::Answer(Box::new(Response { headers: raw.headers, doc: None, url: raw.url })));
+        }
+        match Doc::parse(raw.body) {
+            Ok(doc) => Ok(Outcome::Answer(Box::new(Response { headers: raw.headers, doc: Some(doc), url: raw.url }))),
+            Err(e) => {
+                let kind =
+                    raw.headers.get(reqwest::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("no type");
+                let error = Error::input(format!("the response is not JSON: {}", e.message))
+                    .with("byte", e.offset)
+                    .with("content type", kind);
+                if !self.cassette.is_replay() {
+                    Err(Ok(Failed { error, wait: None, damaged: true }))
+                } else {
+                    Err(Err(error))
+                }
+            }
+        }
+    }
+
+    /// The error of a status.
+    fn refusal(&self, resource: usize, raw: &Raw) -> Error {
+        let status = raw.status.as_u16();
+        let said = said(&raw.body).map_or_else(String::new, |s| format!(": {}", self.redactor.text(&s)));
+        let retry = status == 429 || raw.status.is_server_error();
+        let kind = if retry { ErrorKind::Unavailable } else { ErrorKind::Input };
+        let name = raw.status.canonical_reason().unwrap_or("no known status").to_lowercase();
+        let error = Error::new(kind, format!("the API answered {status} {name}{said}"));
+        let used = self.auth(resource).map_or_else(|| "no authentication".to_owned(), Authenticator::describe);
+        match status {
+            401 => error.with("used", used).hint("the credentials are missing, wrong or expired"),
+            403 => error.with("used", used).hint("the credentials are known, but not allowed to read this"),
+            404 => error.hint(
+                "where this is no error, say so: response_actions = [{ status_code = 404, action = \"ignore\" }]",
+            ),
+            _ => error,
+        }
+    }
+}
+
+/// Errors of tokens that may pass are tried again with the request.
+fn retryable(error: Error) -> std::result::Result<Failed, Error> {
+    if error.is_retryable() { Ok(Failed { error, wait: None, damaged: false }) } else { Err(error) }
+}
+
+fn transport(error: reqwest::Error, what: &str) -> Failed {
+    let what = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        what
+    };
+    Failed { error: Error::new(ErrorKind::Unavailable, what).source(error.without_url()), wait: None, damaged: false }
+}
+
+/// What an error's body says: the code and the message of the usual forms, shortened.
+pub(crate) fn said(body: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let text = |v: &serde_json::Value, keys: &[&str]| {
+        keys.iter().find_map(|k| match v.get(k)? {
+            serde_json::Value::String(s) if !s.is_empty() => Some(s.clone()),
+            serde_json::Value::Number(n) => Some(n.to_string()),
+            _ => None,
+        })
+    };
+    let first = value.get("errors").and_then(|e| e.get(0)).unwrap_or(&value);
+    let inner = first.get("error").filter(|e| e.is_object()).unwrap_or(first);
+    let code = text(inner, &["code", "error_code", "error", "type", "status"]);
+    let message =
+        text(inner, &["message", "error_description", "detail", "error_message", "title", "reason", "description"]);
+    let said = [code, message].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let short: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
+    (!short.is_empty()).then_some(short)
+}
+
+/// Host and port: what manners and trust go by.
+pub(crate) fn host(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}
+
+fn memmem(body: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || body.windows(text.len()).any(|w| w == text)
+}
+
+fn http_client(config: &ClientConfig) -> Result<reqwest::Client> {
+    // Another part of the process may have chosen a provider already; then that one is used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let seconds = |given: Option<f64>, default: f64| Duration::from_secs_f64(given.unwrap_or(default));
+    let mut builder = reqwest::Client::builder()
+        .user_agent(
+            config.user_agent.clone().unwrap_or_else(|| concat!("longshore/", env!("CARGO_PKG_VERSION")).to_owned()),
+        )
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(seconds(config.connect_timeout, 20.0))
+        .read_timeout(seconds(config.timeout, 60.0));
+    if let Some(proxy) = &config.proxy {
+        let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|_| Error::config("the proxy's address is wrong"))?;
+        builder = builder.proxy(proxy);
+    }
+    let mut roots = Vec::new();
+    for file in &config.root_certificates {
+        let pem = std::fs::read(file)
+            .map_err(|e| Error::config("a root certificate cannot be read").with("file", file).source(e))?;
+        roots.extend(
+            reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|e| Error::config("a root certificate is no PEM").with("file", file).source(e))?,
+        );
+    }
+    if !roots.is_empty() {
+        builder = builder.tls_certs_merge(roots);
+    }
+    builder.build().map_err(|e| Error::config("the HTTP client cannot be made").source(e))
+}
+
+/// Headers that paginators and manners look at: those that recordings keep.
+pub(crate) fn is_kept_header(name: &str) -> bool {
+    matches!(name, "content-type" | "link" | "retry-after")
+        || name.contains("ratelimit")
+        || name.contains("cursor")
+        || name.contains("next")
+        || name.contains("page")
+        || name.contains("total")
+}

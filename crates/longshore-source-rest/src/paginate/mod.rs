@@ -1,0 +1,372 @@
+//! How one page leads to the next. What a paginator knows can be saved, so that paging goes on after a crash.
+
+mod detect;
+
+use crate::config::{CursorConfig, OffsetConfig, PageNumberConfig, PaginatorConfig};
+use crate::doc::{Doc, Val};
+use crate::jsonpath::JsonPath;
+use detect::Found;
+use longshore_core::error::{Error, Result};
+use reqwest::header::HeaderMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+/// What is changed in a chain's first request to ask for another page.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Delta {
+    /// A whole URL instead of the first one; its query replaces the parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) params: Vec<(String, String)>,
+    /// Values at dotted paths of the JSON body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) body: Vec<(String, Value)>,
+}
+
+/// A response, as paginators look at it.
+pub(crate) struct Page<'a> {
+    /// `None`: there was no body.
+    pub(crate) doc: Option<&'a Doc>,
+    pub(crate) headers: &'a HeaderMap,
+    /// Where it came from, after redirects.
+    pub(crate) url: &'a Url,
+    /// The query of the first request.
+    pub(crate) params: &'a [(String, String)],
+    /// Records in it.
+    pub(crate) records: usize,
+    /// Its records are those of the page before.
+    pub(crate) repeated: bool,
+}
+
+/// What follows a page.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    /// Another page.
+    Page(Delta),
+    /// The page was a question about numbering and its records are known: it is dropped.
+    Again(Delta),
+    /// Nothing.
+    End,
+}
+
+/// A paginator and where it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Paginator {
+    /// Not known before the first response. `true`: the path looks like that of one record.
+    Auto(bool),
+    Single,
+    JsonLink(String),
+    HeaderLink(String),
+    HeaderCursor {
+        key: String,
+        param: String,
+    },
+    Cursor(CursorConfig),
+    Offset {
+        config: OffsetConfig,
+        at: u64,
+    },
+    PageNumber {
+        config: PageNumberConfig,
+        at: u64,
+        probing: bool,
+    },
+}
+
+impl Paginator {
+    pub(crate) fn new(config: &PaginatorConfig, single_entity: bool) -> Paginator {
+        match config.clone() {
+            PaginatorConfig::Auto => Paginator::Auto(single_entity),
+            PaginatorConfig::SinglePage => Paginator::Single,
+            PaginatorConfig::JsonLink { next_url_path } => Paginator::JsonLink(next_url_path),
+            PaginatorConfig::HeaderLink { links_next_key } => Paginator::HeaderLink(links_next_key),
+            PaginatorConfig::HeaderCursor { cursor_key, cursor_param } => {
+                Paginator::HeaderCursor { key: cursor_key, param: cursor_param }
+            }
+            PaginatorConfig::Cursor(config) => Paginator::Cursor(config),
+            PaginatorConfig::Offset(config) => Paginator::Offset { at: config.offset, config },
+            PaginatorConfig::PageNumber(config) => {
+                Paginator::PageNumber { at: config.page.unwrap_or(config.base_page), config, probing: false }
+            }
+        }
+    }
+
+    /// The first request's own changes.
+    pub(crate) fn first(&self) -> Delta {
+        match self {
+            Paginator::Offset { config, at } => offset_delta(config, *at),
+            Paginator::PageNumber { config, at, .. } => number_delta(config, *at),
+            _ => Delta::default(),
+        }
+    }
+
+    /// Where the API tells how many *records* there are: the path, and whether the user gave it.
+    pub(crate) fn count_path(&self) -> Option<(String, bool)> {
+        let Paginator::Offset { config, .. } = self else { return None };
+        match config.total_path.as_deref() {
+            Some("") => None,
+            Some(path) => Some((path.to_owned(), true)),
+            None => Some(("total".to_owned(), false)),
+        }
+    }
+
+    /// True where the end may come before the last record, by the user's own wish.
+    pub(crate) fn is_cut(&self) -> bool {
+        match self {
+            Paginator::Offset { config, .. } => config.maximum_offset.is_some() || config.offset > 0,
+            Paginator::PageNumber { config, .. } => {
+                config.maximum_page.is_some() || config.page.is_some_and(|p| p > config.base_page)
+            }
+            _ => false,
+        }
+    }
+
+    /// Decides what follows. `note` takes what the user should know.
+    pub(crate) fn next(&mut self, page: &Page<'_>, note: &mut dyn FnMut(String)) -> Result<Next> {
+        if let Paginator::Auto(single) = *self {
+            *self = detected(page, single, note);
+            if let Paginator::PageNumber { config, at, probing: true } = self {
+                // The first response came without a number; whether it was page 0 or 1 is asked for.
+                let total = config.total_path.as_deref().and_then(|p| whole_at(page, p).ok().flatten());
+                *at = 1;
+                return Ok(if total.is_some_and(|t| t <= 1) { Next::End } else { Next::Page(number_delta(config, 1)) });
+            }
+        }
+        match self {
+            Paginator::Auto(_) | Paginator::Single => Ok(Next::End),
+            Paginator::JsonLink(path) => {
+                let link = text_at(page, path)?;
+                link.map_or(Ok(Next::End), |l| link_to(page.url, &l))
+            }
+            Paginator::HeaderLink(rel) => {
+                detect::link(page.headers, rel).map_or(Ok(Next::End), |l| link_to(page.url, &l))
+            }
+            Paginator::HeaderCursor { key, param } => {
+                let value = page.headers.get(key.as_str()).and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty());
+                Ok(value.map_or(Next::End, |v| Next::Page(param_delta(param, v))))
+            }
+            Paginator::Cursor(config) => cursor_next(config, page),
+            Paginator::Offset { config, at } => {
+                if page.records == 0 && config.stop_after_empty_page {
+                    return Ok(Next::End);
+                }
+                *at += config.limit;
+                let range = RangeRule {
+                    total: &config.total_path,
+                    maximum: config.maximum_offset,
+                    has_more: &config.has_more_path,
+                    open: config.stop_after_empty_page,
+                    base: 0,
+                };
+                Ok(if range.ends(page, *at)? { Next::End } else { Next::Page(offset_delta(config, *at)) })
+            }
+            Paginator::PageNumber { config, at, probing } => {
+                let again = *probing && page.repeated && *at == 1;
+                if *probing {
+                    // The page that was asked for as number 1 was the first one again: numbers begin with 1.
+                    config.base_page = u64::from(again);
+                    *probing = false;
+                }
+                if page.records == 0 && config.stop_after_empty_page {
+                    return Ok(Next::End);
+                }
+                *at += 1;
+                let range = RangeRule {
+                    total: &config.total_path,
+                    maximum: config.maximum_page,
+                    has_more: &config.has_more_path,
+                    open: config.stop_after_empty_page,
+                    base: config.base_page,
+                };
+                let ends = range.ends(page, *at)?;
+                let delta = number_delta(config, *at);
+                Ok(match (ends, again) {
+                    (true, false) => Next::End,
+                    (false, false) => Next::Page(delta),
+                    // One more request costs less than a page that is missing.
+                    (_, true) => Next::Again(delta),
+                })
+            }
+        }
+    }
+}
+
+/// dlt's rule of ranges: total, maximum, has-more.
+struct RangeRule<'a> {
+    total: &'a Option<String>,
+    maximum: Option<u64>,
+    has_more: &'a Option<String>,
+    /// An empty page ends it too.
+    open: bool,
+    base: u64,
+}
+
+impl RangeRule<'_> {
+    fn ends(&self, page: &Page<'_>, at: u64) -> Result<bool> {
+        let total = match self.total.as_deref() {
+            Some("") => None,
+            // dlt fails here where the API has no `total`; an empty page ends it as well.
+            None => whole_at(page, "total")?,
+            Some(path) => match whole_at(page, path)? {
+                None if !self.open && self.maximum.is_none() && self.has_more.is_none() => {
+                    return Err(Error::input(format!(
+                        "the response has no total at '{path}', and nothing else ends the pages"
+                    ))
+                    .hint("correct paginator.total_path, or give has_more_path or stop_after_empty_page"));
+                }
+                found => found,
+            },
+        };
+        let more = self.has_more.as_deref().filter(|p| !p.is_empty()).map(|p| has_more(page, p)).transpose()?;
+        Ok(total.is_some_and(|t| at >= t.saturating_add(self.base))
+            || self.maximum.is_some_and(|m| at >= m)
+            || more == Some(false))
+    }
+}
+
+fn cursor_next(config: &CursorConfig, page: &Page<'_>) -> Result<Next> {
+    if config.stop_after_empty_page && page.records == 0 {
+        return Ok(Next::End);
+    }
+    if let Some(path) = config.has_more_path.as_deref().filter(|p| !p.is_empty())
+        && !has_more(page, path)?
+    {
+        return Ok(Next::End);
+    }
+    let Some(cursor) = value_at(page, &config.cursor_path)?.filter(|v| v.is_truthy()) else { return Ok(Next::End) };
+    let Some(text) = cursor.plain() else {
+        return Err(Error::input(format!("the cursor at '{}' is a list or an object", config.cursor_path)));
+    };
+    Ok(Next::Page(match &config.cursor_body_path {
+        Some(path) => Delta { body: vec![(path.clone(), cursor.to_value())], ..Delta::default() },
+        None => param_delta(config.cursor_param.as_deref().unwrap_or("cursor"), &text),
+    }))
+}
+
+fn param_delta(name: &str, value: &str) -> Delta {
+    Delta { params: vec![(name.to_owned(), value.to_owned())], ..Delta::default() }
+}
+
+fn offset_delta(config: &OffsetConfig, at: u64) -> Delta {
+    let mut delta = Delta::default();
+    delta.put(&config.offset_body_path, config.offset_param.as_deref().unwrap_or("offset"), at);
+    delta.put(&config.limit_body_path, config.limit_param.as_deref().unwrap_or("limit"), config.limit);
+    delta
+}
+
+fn number_delta(config: &PageNumberConfig, at: u64) -> Delta {
+    let mut delta = Delta::default();
+    delta.put(&config.page_body_path, config.page_param.as_deref().unwrap_or("page"), at);
+    delta
+}
+
+impl Delta {
+    fn put(&mut self, body: &Option<String>, param: &str, value: u64) {
+        match body {
+            Some(path) => self.body.push((path.clone(), value.into())),
+            None => self.params.push((param.to_owned(), value.to_string())),
+        }
+    }
+}
+
+fn link_to(base: &Url, link: &str) -> Result<Next> {
+    match base.join(link) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => {
+            Ok(Next::Page(Delta { url: Some(url.into()), ..Delta::default() }))
+        }
+        _ => Err(Error::input("the link to the next page is no web address")),
+    }
+}
+
+fn value_at<'a>(page: &Page<'a>, path: &str) -> Result<Option<Val<'a>>> {
+    let path = JsonPath::parse(path).map_err(Error::config)?;
+    Ok(page.doc.and_then(|doc| path.first(doc, doc.root())))
+}
+
+fn text_at(page: &Page<'_>, path: &str) -> Result<Option<String>> {
+    Ok(value_at(page, path)?.and_then(|v| v.text()).filter(|t| !t.is_empty()).map(Into::into))
+}
+
+fn whole_at(page: &Page<'_>, path: &str) -> Result<Option<u64>> {
+    Ok(value_at(page, path)?.and_then(Val::whole))
+}
+
+fn has_more(page: &Page<'_>, path: &str) -> Result<bool> {
+    value_at(page, path)?.and_then(Val::truth).ok_or_else(|| {
+        Error::input(format!("the response does not say at '{path}' whether there is more"))
+            .hint("correct paginator.has_more_path")
+    })
+}
+
+/// True where a response looks like one page of a list rather than like one record.
+pub(crate) fn looks_like_page(page: &Page<'_>) -> bool {
+    detect::is_page(page)
+}
+
+fn detected(page: &Page<'_>, single: bool, note: &mut dyn FnMut(String)) -> Paginator {
+    let found = detect::detect(page);
+    if single
+        && !matches!(found, Found::HeaderLink)
+        && page.doc.is_some_and(|d| d.root().is_object())
+        && !detect::is_page(page)
+    {
+        return Paginator::Single;
+    }
+    let (paginator, words) = match found {
+        Found::HeaderLink => (Paginator::HeaderLink("next".to_owned()), "type = \"header_link\"".to_owned()),
+        Found::JsonLink(path) => {
+            (Paginator::JsonLink(path.clone()), format!("type = \"json_link\", next_url_path = \"{path}\""))
+        }
+        Found::PageNumber { total, param, current } => {
+            let words = format!("type = \"page_number\", page_param = \"{param}\", total_path = \"{total}\"");
+            let config = PageNumberConfig {
+                base_page: current.map_or(0, |c| c.min(1)),
+                page: None,
+                page_param: Some(param),
+                page_body_path: None,
+                total_path: Some(total),
+                maximum_page: None,
+                stop_after_empty_page: true,
+                has_more_path: None,
+            };
+            (Paginator::PageNumber { config, at: current.unwrap_or(0), probing: current.is_none() }, words)
+        }
+        Found::Offset { offset, limit, total, at, size } => {
+            let words = format!(
+                "type = \"offset\", limit = {size}, offset_param = \"{offset}\", limit_param = \"{limit}\", total_path = \"{total}\""
+            );
+            let config = OffsetConfig {
+                limit: size,
+                offset: at,
+                offset_param: Some(offset),
+                limit_param: Some(limit),
+                offset_body_path: None,
+                limit_body_path: None,
+                total_path: Some(total),
+                maximum_offset: None,
+                stop_after_empty_page: true,
+                has_more_path: None,
+            };
+            (Paginator::Offset { config, at }, words)
+        }
+        Found::Cursor { path, param, has_more } => {
+            let words = format!("type = \"cursor\", cursor_path = \"{path}\", cursor_param = \"{param}\"");
+            let config = CursorConfig {
+                cursor_path: path,
+                cursor_param: Some(param),
+                cursor_body_path: None,
+                stop_after_empty_page: false,
+                has_more_path: has_more,
+            };
+            (Paginator::Cursor(config), words)
+        }
+        Found::Nothing => return Paginator::Single,
+    };
+    note(format!("how pages follow one another was guessed; to settle it: paginator = {{ {words} }}"));
+    paginator
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! Smaller rules: what a paginator needs, what a write disposition means, how tables are normalised.
+
+use crate::config::{
+    ClientConfig, ColumnConfig, Columns, DispositionName, OneOrMany, PaginatorConfig, Problem, ResourceConfig,
+    RowOrder, StrategyName, TypeName, WriteDisposition,
+};
+use crate::manners::Rate;
+use longshore_core::naming;
+use longshore_core::normalize::{FieldPath, Settings};
+use longshore_core::schema::{DataType, DedupSort, Disposition, MergeStrategy, Scd2, SystemColumns, WriteRules};
+use longshore_core::values::iso_timestamp::parse_timestamp;
+
+pub(super) fn check_client(client: &ClientConfig) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if !client.base_url.is_empty() {
+        match url::Url::parse(&client.base_url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => {}
+            _ => problems.push(
+                Problem::new("client.base_url", "not a web address").suggest("such as https://api.example.com/v2"),
+            ),
+        }
+    }
+    if let Some(Err(e)) = client.rate.as_deref().map(Rate::parse) {
+        problems.push(Problem::new("client.rate", e).suggest("such as 5000/h, 100/min or 10/s"));
+    }
+    let positive = [
+        ("timeout", client.timeout),
+        ("connect_timeout", client.connect_timeout),
+        ("retry_budget", client.retry_budget),
+        ("max_retry_delay", client.max_retry_delay),
+    ];
+    for (key, value) in positive {
+        if value.is_some_and(|v| !(v > 0.0 && v < 1e9)) {
+            problems.push(Problem::new(format!("client.{key}"), "expected a number of seconds above 0"));
+        }
+    }
+    if client.backoff_factor.is_some_and(|v| !(0.0..1e6).contains(&v)) {
+        problems.push(Problem::new("client.backoff_factor", "expected a number of seconds"));
+    }
+    if client.max_attempts == Some(0) || client.max_concurrency == Some(0) {
+        problems.push(Problem::new("client", "max_attempts and max_concurrency begin with 1"));
+    }
+    problems
+}
+
+/// What makes a paginator impossible.
+pub(super) fn check_paginator(paginator: &PaginatorConfig) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let both = |param: &Option<String>, body: &Option<String>| param.is_some() && body.is_some();
+    let paths: Vec<&Option<String>> = match paginator {
+        PaginatorConfig::Cursor(c) => {
+            if both(&c.cursor_param, &c.cursor_body_path) {
+                wrong.push("cursor_param and cursor_body_path cannot both be given".to_owned());
+            }
+            vec![&c.has_more_path]
+        }
+        PaginatorConfig::Offset(c) => {
+            if both(&c.offset_param, &c.offset_body_path) || both(&c.limit_param, &c.limit_body_path) {
+                wrong.push("a parameter and a body path cannot both be given".to_owned());
+            }
+            if c.limit == 0 {
+                wrong.push("limit begins with 1".to_owned());
+            }
+            if !c.stop_after_empty_page
+                && c.total_path.as_deref() == Some("")
+                && c.maximum_offset.is_none()
+                && c.has_more_path.is_none()
+            {
+                wrong.push(
+                    "nothing ends it: give total_path, maximum_offset, has_more_path or stop_after_empty_page"
+                        .to_owned(),
+                );
+            }
+            vec![&c.total_path, &c.has_more_path]
+        }
+        PaginatorConfig::PageNumber(c) => {
+            if both(&c.page_param, &c.page_body_path) {
+                wrong.push("page_param and page_body_path cannot both be given".to_owned());
+            }
+            if !c.stop_after_empty_page
+                && c.total_path.as_deref() == Some("")
+                && c.maximum_page.is_none()
+                && c.has_more_path.is_none()
+            {
+                wrong.push(
+                    "nothing ends it: give total_path, maximum_page, has_more_path or stop_after_empty_page".to_owned(),
+                );
+            }
+            vec![&c.total_path, &c.has_more_path]
+        }
+        _ => Vec::new(),
+    };
+    for path in paths.into_iter().flatten().filter(|p| !p.is_empty()) {
+        wrong.extend(crate::jsonpath::JsonPath::parse(path).err());
+    }
+    wrong
+}
+
+/// dlt's `single_entity_path`: the last segment holds a placeholder.
+pub(super) fn ends_in_placeholder(path: &str) -> bool {
+    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    // A field's path may hold slashes no more than dots do harm: what counts is a brace that opens and closes.
+    last.split_once('{').is_some_and(|(_, rest)| {
+        rest.split_once('}').is_some_and(|(name, _)| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+        })
+    })
+}
+
+/// Makes the normaliser's settings of a resource.
+pub(crate) fn settings(config: &ResourceConfig, system: SystemColumns) -> Settings {
+    let mut settings = Settings::new(config.table_name.as_deref().unwrap_or(&config.name), system);
+    if let Some(levels) = config.max_table_nesting {
+        settings.max_nesting = levels;
+    }
+    let mut rules = disposition(config.write_disposition.as_ref());
+    let named =
+        |keys: &Option<OneOrMany<String>>| keys.iter().flat_map(OneOrMany::to_vec).map(|k| column_name(&k)).collect();
+    rules.primary_key = named(&config.primary_key);
+    rules.merge_key = named(&config.merge_key);
+    for (name, column) in columns(config.columns.as_ref()) {
+        column_rules(&mut rules, &column_name(&name), &column);
+        hint(&mut settings, &[name], &column);
+    }
+    for (path, nested) in config.nested_hints.iter().flatten() {
+        for (name, column) in columns(nested.columns.as_ref()) {
+            let keys: Vec<String> =
+                path.split("__").flat_map(|p| p.split('.')).map(str::to_owned).chain([name]).collect();
+            hint(&mut settings, &keys, &column);
+        }
+    }
+    settings.write = rules;
+    settings
+}
+
+fn column_name(name: &str) -> String {
+    naming::normalize_key(name)
+}
+
+fn columns(columns: Option<&Columns>) -> Vec<(String, ColumnConfig)> {
+    match columns {
+        None => Vec::new(),
+        Some(Columns::Table(table)) => table.iter().map(|(name, column)| (name.clone(), column.clone())).collect(),
+        Some(Columns::List(list)) => list.iter().filter_map(|c| Some((c.name.clone()?, c.clone()))).collect(),
+    }
+}
+
+fn column_rules(rules: &mut WriteRules, name: &str, column: &ColumnConfig) {
+    let mut key = |yes: Option<bool>, keys: fn(&mut WriteRules) -> &mut Vec<String>| {
+        if yes == Some(true) && !keys(rules).iter().any(|k| k == name) {
+            keys(rules).push(name.to_owned());
+        }
+    };
+    key(column.primary_key, |r| &mut r.primary_key);
+    key(column.merge_key, |r| &mut r.merge_key);
+    if column.hard_delete == Some(true) {
+        rules.hard_delete = Some(name.to_owned());
+    }
+    if let Some(order) = column.dedup_sort {
+        rules.dedup_sort = Some(DedupSort { column: name.to_owned(), descending: order == RowOrder::Desc });
+    }
+}
+
+fn hint(settings: &mut Settings, keys: &[String], column: &ColumnConfig) {
+    let Some(name) = column.data_type else { return };
+    let path = FieldPath::from_keys(keys.iter().cloned());
+    let data_type = match name {
+        TypeName::Json => return settings.json_columns.push(path),
+        TypeName::Text => DataType::Text,
+        TypeName::Bigint => DataType::Bigint,
+        TypeName::Double => DataType::Double,
+        TypeName::Bool => DataType::Bool,
+        TypeName::Timestamp => DataType::Timestamp,
+        TypeName::Decimal | TypeName::Wei => DataType::Decimal,
+        TypeName::Binary => DataType::Binary,
+        TypeName::Date => DataType::Date,
+        TypeName::Time => DataType::Time,
+    };
+    settings.hints.push((path, data_type));
+}
+
+fn disposition(given: Option<&WriteDisposition>) -> WriteRules {
+    let mut rules = WriteRules::default();
+    let kind = |name: DispositionName| match name {
+        DispositionName::Append => Disposition::Append,
+        DispositionName::Replace => Disposition::Replace,
+        DispositionName::Merge => Disposition::Merge,
+    };
+    match given {
+        None => {}
+        Some(WriteDisposition::Plain(name)) => rules.disposition = kind(*name),
+        Some(WriteDisposition::Table(table)) => {
+            rules.disposition = kind(table.disposition);
+            rules.strategy = match table.strategy {
+                None | Some(StrategyName::DeleteInsert) => MergeStrategy::DeleteInsert,
+                Some(StrategyName::Upsert) => MergeStrategy::Upsert,
+                Some(StrategyName::InsertOnly) => MergeStrategy::InsertOnly,
+                Some(StrategyName::Scd2) => MergeStrategy::Scd2,
+                Some(StrategyName::Cdc) => MergeStrategy::Cdc,
+            };
+            if rules.strategy == MergeStrategy::Scd2 {
+                let name = |i: usize, default: &str| {
+                    table
+                        .validity_column_names
+                        .as_ref()
+                        .and_then(|n| n.get(i))
+                        .map_or_else(|| default.to_owned(), |n| column_name(n))
+                };
+                let moment = |text: &Option<String>| text.as_deref().and_then(parse_timestamp);
+                rules.scd2 = Some(Scd2 {
+                    valid_from: name(0, "_dlt_valid_from"),
+                    valid_to: name(1, "_dlt_valid_to"),
+                    active: moment(&table.active_record_timestamp),
+                    boundary: moment(&table.boundary_timestamp),
+                });
+            }
+        }
+    }
+    rules
+}

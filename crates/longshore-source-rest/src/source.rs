@@ -1,0 +1,286 @@
+//! The REST API as a [`Source`]: a runtime of its own fetches, a bounded channel hands pages on.
+
+use crate::cassette::Cassette;
+use crate::client::{Client, host};
+use crate::config::RestConfig;
+use crate::incremental::Memory;
+use crate::journal::{Journal, Reader};
+use crate::plan::settings;
+use crate::request::join;
+use crate::run::{Log, Resumed, Run};
+use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::hash::content_hash;
+use longshore_core::normalize::Settings;
+use longshore_core::schema::SystemColumns;
+use longshore_core::source::{JsonBlock, Source, Start};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{self, Receiver};
+use url::Url;
+
+/// Pages that wait to be normalised; when there are so many, fetching waits.
+const WAITING_PAGES: usize = 4;
+
+/// What a user may decide beside the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct RestOptions {
+    /// The source's name: its state stands under it.
+    pub name: String,
+    /// Only these resources are loaded; others as far as these depend on them. `None`: those selected in the configuration.
+    pub select: Option<Vec<String>>,
+    /// Keep responses here, without secrets.
+    pub record: Option<PathBuf>,
+    /// Take responses from here; the network is not touched.
+    pub replay: Option<PathBuf>,
+    /// Takes what the user should know: guesses, doubts, a run that is completed.
+    pub notes: Notes,
+}
+
+/// What the user should know, as it comes; also in the log (`tracing`).
+#[derive(Clone, Default)]
+pub struct Notes(Arc<Mutex<Vec<Note>>>);
+
+/// One thing the user should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The resource; empty for the whole source.
+    pub resource: String,
+    /// What.
+    pub text: String,
+}
+
+impl Notes {
+    /// Returns all so far.
+    pub fn all(&self) -> Vec<Note> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds one, unless it was said before.
+    pub(crate) fn add(&self, resource: &str, text: String) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let note = Note { resource: resource.to_owned(), text };
+        // The same for a thousand parents is said once; different ones are few.
+        if notes.len() < 1000 && !notes.contains(&note) {
+            tracing::warn!(resource = note.resource, "{}", note.text);
+            notes.push(note);
+        }
+    }
+}
+
+impl fmt::Debug for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all()).finish()
+    }
+}
+
+/// A REST API.
+pub struct RestSource {
+    config: RestConfig,
+    options: RestOptions,
+    before: Option<Value>,
+    running: Option<Running>,
+}
+
+struct Running {
+    runtime: Option<Runtime>,
+    pages: Receiver<Result<JsonBlock>>,
+    run: Arc<Run>,
+}
+
+impl RestSource {
+    /// Returns a source; nothing is asked before it begins.
+    ///
+    /// # Errors
+    /// When a resource that is selected does not exist.
+    pub fn new(config: RestConfig, options: RestOptions) -> Result<RestSource> {
+        for name in options.select.iter().flatten() {
+            if !config.resources.iter().any(|r| r.name == *name) {
+                let known: Vec<&str> = config.resources.iter().map(|r| r.name.as_str()).collect();
+                let hint = match crate::config::nearest(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("there are {}", known.join(", ")),
+                };
+                return Err(Error::config(format!("the source has no resource '{name}'")).hint(hint));
+            }
+        }
+        Ok(RestSource { config, options, before: None, running: None })
+    }
+
+    /// Returns how the records of each resource are normalised and written, in the order of the configuration.
+    pub fn resources(&self, system: SystemColumns) -> Vec<Settings> {
+        self.config.resources.iter().map(|r| settings(r, system)).collect()
+    }
+
+    /// Returns how many requests went out so far.
+    pub fn requests(&self) -> u64 {
+        self.running.as_ref().map_or(0, |r| r.run.client.requests())
+    }
+
+    fn selected(&self) -> Vec<bool> {
+        let resources = self.config.resources.iter();
+        match &self.options.select {
+            Some(names) => resources.map(|r| names.contains(&r.name)).collect(),
+            None => resources.map(|r| r.selected).collect(),
+        }
+    }
+
+    /// Tells whether a journal belongs to this very load: configuration without secrets, selection, state.
+    fn fingerprint(&self, state: Option<&Value>) -> String {
+        let whole = json!({
+            "client": &*self.config.client,
+            "resources": &self.config.resources,
+            "selected": self.selected(),
+            "name": self.options.name,
+            "state": state,
+        });
+        content_hash(whole.to_string().as_bytes())
+    }
+
+    fn client(&self) -> Result<Client> {
+        let own: Vec<_> = self.config.plan.resources.iter().map(|r| r.auth.clone()).collect();
+        let addresses = self
+            .config
+            .resources
+            .iter()
+            .map(|r| join(&self.config.client.base_url, r.endpoint.path.as_deref().unwrap_or(&r.name)));
+        let all = addresses.chain([self.config.client.base_url.clone()]);
+        // What stands in the configuration was written by the user; links of the API were not.
+        let trusted: HashSet<String> = all.filter_map(|a| Url::parse(&a).ok()).map(|u| host(&u)).collect();
+        let cassette = Cassette::new(self.options.record.as_deref(), self.options.replay.as_deref())?;
+        Client::new(&self.config.client, &own, trusted, cassette)
+    }
+
+    /// Opens the journal: what there is of this load, else a new one.
+    fn journal(&self, start: &Start, now: i64) -> Result<(Option<Reader>, Option<Journal>)> {
+        let Some(folder) = &start.journal else { return Ok((None, None)) };
+        let fingerprint = self.fingerprint(start.state.as_ref());
+        if let Some(reader) = Reader::open(folder, &fingerprint)? {
+            return Ok((Some(reader), None));
+        }
+        if folder.join("pages").exists() {
+            self.options
+                .notes
+                .add("", "pages of an interrupted run were dropped: its configuration or state was another".to_owned());
+        }
+        Ok((None, Some(Journal::create(folder, &fingerprint, now)?)))
+    }
+
+    /// Asks for one page of the first resource without a parent: tells whether address and credentials are right.
+    ///
+    /// # Errors
+    /// What the API said, or why it could not be asked.
+    pub fn probe(&self) -> Result<()> {
+        let plan = &self.config.plan;
+        let Some(at) = (0..plan.resources.len())
+            .find(|r| plan.resources[*r].parent.is_none() && plan.resources[*r].request.method == reqwest::Method::GET)
+        else {
+            return Err(Error::config("the source has no resource that can be asked without a parent"));
+        };
+        let (client, resource) = (self.client()?, &plan.resources[at]);
+        let range = resource.incremental.as_ref().map(|p| p.range(&Default::default(), now_micros())).transpose()?;
+        let scope = crate::template::Scope { parent: None, range: range.as_ref() };
+        let delta = crate::chain::Progress::new(resource).next.unwrap_or_default();
+        let request = crate::request::build(&self.config.client, &resource.request, scope, &delta)?;
+        let answer = runtime()?.block_on(client.send(at, &request, &resource.actions));
+        answer.map(drop).map_err(|e| e.with("resource", &resource.name))
+    }
+}
+
+fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("longshore-rest")
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(ErrorKind::Internal, "the runtime of the source cannot be made").source(e))
+}
+
+fn now_micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl Source for RestSource {
+    fn begin(&mut self, start: &Start) -> Result<()> {
+        let now = now_micros();
+        let (reader, journal) = self.journal(start, now)?;
+        let (out, pages) = mpsc::channel(WAITING_PAGES);
+        let plan = &self.config.plan;
+        let memory = plan.resources.iter().map(|r| {
+            r.incremental.as_ref().map(|plan| Memory::read(start.state.as_ref(), &self.options.name, &r.name, plan))
+        });
+        let selected = self.selected();
+        let run = Arc::new(Run {
+            client: self.client()?,
+            needed: plan.needed(&selected),
+            selected,
+            now_micros: reader.as_ref().map_or(now, |r| r.now_micros),
+            notes: self.options.notes.clone(),
+            memory: Mutex::new(memory.collect()),
+            log: tokio::sync::Mutex::new(Log { journal, out: Some(out), closed: false }),
+            resumed: Mutex::new(Resumed::default()),
+            config: self.config.clone(),
+        });
+        let runtime = runtime()?;
+        runtime.spawn(Arc::clone(&run).go(reader));
+        self.before = start.state.clone();
+        self.running = Some(Running { runtime: Some(runtime), pages, run });
+        Ok(())
+    }
+
+    fn next_block(&mut self) -> Result<Option<JsonBlock>> {
+        let Some(running) = &mut self.running else { return Err(Error::internal("the source has not begun")) };
+        match running.pages.blocking_recv() {
+            Some(Ok(block)) => Ok(Some(block)),
+            Some(Err(error)) => Err(error),
+            None => Ok(None),
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.options.notes.all().iter().map(sentence).collect()
+    }
+
+    fn state(&self) -> Option<Value> {
+        let running = self.running.as_ref()?;
+        let memory = running.run.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.before.clone();
+        for (resource, own) in self.config.plan.resources.iter().zip(memory.iter()) {
+            if let (Some(plan), Some(own)) = (&resource.incremental, own)
+                && !plan.is_stateless()
+            {
+                own.write(state.get_or_insert_with(|| json!({})), &self.options.name, &resource.name, plan);
+            }
+        }
+        state
+    }
+}
+
+/// A note with the resource it is about.
+fn sentence(note: &Note) -> String {
+    if note.resource.is_empty() { note.text.clone() } else { format!("{}: {}", note.resource, note.text) }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.pages.close();
+        // Whoever holds the journal is told off: after this nothing is written, so that another source may open it.
+        if let Some(runtime) = self.runtime.take() {
+            let run = Arc::clone(&self.run);
+            let (done, wait) = std::sync::mpsc::channel();
+            runtime.spawn(async move {
+                let mut log = run.log.lock().await;
+                log.closed = true;
+                log.journal = None;
+                let _ = done.send(());
+            });
+            let _ = wait.recv();
+            runtime.shutdown_background();
+        }
+    }
+}

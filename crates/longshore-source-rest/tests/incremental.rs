@@ -1,0 +1,107 @@
+//! Loads one after the other: only what is new, with state as dlt has it.
+
+mod common;
+
+use common::{Answer, How, Server, run};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+#[test]
+fn each_load_brings_what_is_new_and_nothing_twice() {
+    let day = Arc::new(AtomicU64::new(3));
+    let today = Arc::clone(&day);
+    let server = Server::start(move |_| {
+        // The same instant in two spellings, by turns.
+        let at = |d: u64| {
+            if d % 2 == 0 { format!("2024-01-{d:02}T00:00:00Z") } else { format!("2024-01-{d:02}T02:00:00+02:00") }
+        };
+        Answer::json(&(1..=today.load(Ordering::Relaxed)).map(|d| json!({ "id": d, "at": at(d) })).collect::<Value>())
+    });
+    let config = json!({ "client": { "base_url": server.url }, "resources": [
+        { "name": "events", "endpoint": { "incremental": { "cursor_path": "at", "initial_value": "2024-01-02", "start_param": "since" } } },
+    ]});
+    let first = run(&config, &How::default()).unwrap();
+    assert_eq!(first.values("events", "id"), [2, 3]);
+    let state = first.state.clone().unwrap();
+    let entry = &state["sources"]["test"]["resources"]["events"]["incremental"]["at"];
+    assert_eq!(
+        (&entry["initial_value"], &entry["last_value"]),
+        (&json!("2024-01-02"), &json!("2024-01-03T02:00:00+02:00"))
+    );
+    assert_eq!(entry["unique_hashes"].as_array().unwrap().len(), 1);
+    day.store(5, Ordering::Relaxed);
+    let second = run(&config, &How { state: first.state, ..How::default() }).unwrap();
+    assert_eq!(second.values("events", "id"), [4, 5]);
+    let third = run(&config, &How { state: second.state.clone(), ..How::default() }).unwrap();
+    assert_eq!((third.records.len(), third.state), (0, second.state));
+    let sent: Vec<Option<String>> = server.requests().iter().map(|r| r.query.get("since").cloned()).collect();
+    assert_eq!(sent[0].as_deref(), Some("2024-01-02"));
+    assert_eq!(sent[1].as_deref(), Some("2024-01-03T02:00:00+02:00"));
+}
+
+#[test]
+fn each_parent_has_its_own_cursor() {
+    let users: Arc<Mutex<Vec<u64>>> = Arc::new(Mutex::new(vec![1]));
+    let known = Arc::clone(&users);
+    let server = Server::start(move |a| match a.path.as_str() {
+        "/users" => Answer::json(&known.lock().unwrap().iter().map(|u| json!({ "id": u })).collect::<Value>()),
+        // User 1 has the newest events, user 2 older ones.
+        path => {
+            let from = if path.contains("/1/") { 10 } else { 1 };
+            Answer::json(&(from..from + 3).map(|n| json!({ "n": n })).collect::<Value>())
+        }
+    });
+    let config = |per_parent: bool| {
+        json!({ "client": { "base_url": server.url }, "resources": [
+            "users",
+            { "name": "events", "endpoint": { "path": "users/{resources.users.id}/events", "incremental": { "cursor_path": "n", "initial_value": 0, "per_parent": per_parent } } },
+        ]})
+    };
+    for (per_parent, brought) in [(true, 3), (false, 0)] {
+        *users.lock().unwrap() = vec![1];
+        let first = run(&config(per_parent), &How::default()).unwrap();
+        assert_eq!(first.of("events").len(), 3);
+        users.lock().unwrap().push(2);
+        let second = run(&config(per_parent), &How { state: first.state, ..How::default() }).unwrap();
+        assert_eq!(second.of("events").len(), brought, "per_parent {per_parent}");
+    }
+}
+
+#[test]
+fn a_state_of_dlt_is_continued() {
+    let server = Server::start(|_| Answer::json(&json!([{ "id": 1 }, { "id": 2 }, { "id": 3 }])));
+    let config = json!({ "client": { "base_url": server.url }, "resources": [
+        { "name": "r", "primary_key": "id", "endpoint": { "incremental": { "cursor_path": "id", "initial_value": 0 } } },
+    ]});
+    // digest128("2", 9) as dlt 1.31 computes it.
+    let state = json!({ "_version": 1, "sources": { "test": { "resources": { "r": { "incremental": { "id": { "initial_value": 0, "last_value": 2, "unique_hashes": [DLT_HASH_OF_2] } } } } } } });
+    let loaded = run(&config, &How { state: Some(state), ..How::default() }).unwrap();
+    assert_eq!(loaded.values("r", "id"), [3]);
+    assert_eq!(loaded.state.unwrap()["_version"], 1, "what else is in the state stays");
+}
+
+const DLT_HASH_OF_2: &str = "Tp44cKMYfAuJ";
+
+#[test]
+fn a_backfill_leaves_the_state_alone() {
+    let server = Server::start(|_| Answer::json(&json!([{ "id": 1 }, { "id": 2 }, { "id": 3 }])));
+    let config = json!({ "client": { "base_url": server.url }, "resources": [
+        { "name": "r", "endpoint": { "incremental": { "cursor_path": "id", "initial_value": 1, "end_value": 3 } } },
+    ]});
+    let loaded = run(&config, &How::default()).unwrap();
+    assert_eq!((loaded.values("r", "id"), loaded.state), (vec![json!(1), json!(2)], None));
+}
+
+#[test]
+fn fetching_ends_where_the_order_says_so() {
+    let server = Server::start(|a| {
+        let page = a.number("page", 0);
+        Answer::json(&(0..10).map(|i| json!({ "id": 100 - page * 10 - i })).collect::<Value>())
+    });
+    let config = json!({ "client": { "base_url": server.url }, "resources": [
+        { "name": "r", "endpoint": { "paginator": { "type": "page_number" }, "incremental": { "cursor_path": "id", "initial_value": 85, "row_order": "desc" } } },
+    ]});
+    let loaded = run(&config, &How::default()).unwrap();
+    assert_eq!((loaded.of("r").len(), server.requests().len()), (16, 2));
+}

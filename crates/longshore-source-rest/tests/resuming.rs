@@ -1,0 +1,187 @@
+//! Runs that are killed and go on: every record once, every page once but the one in flight.
+
+mod common;
+
+use common::{Answer, Asked, How, Loaded, Server, run};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+fn shop(asked: &Asked) -> Answer {
+    let parts: Vec<&str> = asked.path.trim_start_matches('/').split('/').collect();
+    let paged = |all: Vec<Value>| {
+        let page = asked.number("page", 1) as usize;
+        let part: Vec<Value> = all.chunks(3).nth(page - 1).unwrap_or_default().to_vec();
+        Answer::json(
+            &json!({ "data": part, "total_pages": all.len().div_ceil(3), "current_page": page, "total_count": all.len() }),
+        )
+    };
+    match parts.as_slice() {
+        ["users"] => {
+            paged((0..10).map(|i| json!({ "id": i, "at": format!("2024-01-{:02}T00:00:00Z", i + 1) })).collect())
+        }
+        ["users", user, "orders"] => {
+            let user: u64 = user.parse().unwrap();
+            paged((0..user % 5).map(|i| json!({ "id": user * 100 + i })).collect())
+        }
+        ["users", _, "orders", order, "lines"] => {
+            paged((0..2).map(|i| json!({ "id": format!("{order}-{i}") })).collect())
+        }
+        ["events"] => {
+            let from = asked.number("cursor", 0);
+            let part: Vec<Value> = (from..(from + 4).min(30)).map(|i| json!({ "id": i })).collect();
+            let next = if from + 4 < 30 { json!((from + 4).to_string()) } else { Value::Null };
+            Answer::json(&json!({ "items": part, "next_cursor": next }))
+        }
+        _ => Answer::status(404, &json!({})),
+    }
+}
+
+fn config(url: &str) -> Value {
+    json!({
+        "client": { "base_url": url, "backoff_factor": 0.001, "max_attempts": 50, "timeout": 30 },
+        "resource_defaults": { "endpoint": { "data_selector": "data", "paginator": { "type": "page_number", "base_page": 1, "total_path": "total_pages" } } },
+        "resources": [
+            { "name": "users", "endpoint": { "incremental": { "cursor_path": "at", "initial_value": "2023-01-01" } } },
+            { "name": "orders", "endpoint": { "path": "users/{resources.users.id}/orders" } },
+            { "name": "lines", "include_from_parent": ["id"], "endpoint": { "path": "users/{resources.users.id}/orders/{resources.orders.id}/lines" } },
+            { "name": "events", "endpoint": { "data_selector": "items", "paginator": { "type": "cursor", "cursor_path": "next_cursor" } } },
+        ],
+    })
+}
+
+/// All ids of a load, sorted.
+fn ids(loaded: &Loaded) -> BTreeMap<String, Vec<String>> {
+    loaded
+        .records
+        .iter()
+        .map(|(name, records)| {
+            let mut ids: Vec<String> = records.iter().map(|r| r["id"].to_string()).collect();
+            ids.sort();
+            (name.clone(), ids)
+        })
+        .collect()
+}
+
+#[test]
+fn a_killed_run_goes_on_where_it_was_and_fetches_no_page_twice() {
+    let server = Server::start(shop);
+    let whole = run(&config(&server.url), &How::default()).unwrap();
+    let pages = server.requests().len();
+    assert_eq!(whole.of("lines").len(), 40);
+    for kill in [0, 1, 2, 5, 9, 20] {
+        let server = Server::start(shop);
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("journal");
+        let how = How { journal: Some(&journal), kill_after: Some(kill), ..How::default() };
+        run(&config(&server.url), &how).unwrap();
+        let loaded = run(&config(&server.url), &How { kill_after: None, ..how.clone() }).unwrap();
+        assert_eq!(ids(&loaded), ids(&whole), "killed after {kill}");
+        assert_eq!(loaded.state, whole.state, "killed after {kill}");
+        assert!(loaded.noted("an interrupted run is completed"));
+        let mut asked = server.asked();
+        let all = asked.len();
+        asked.sort();
+        asked.dedup();
+        assert_eq!(asked.len(), pages);
+        // Eight chains at most were in flight at the kill.
+        assert!(all <= pages + 8, "killed after {kill}: {all} requests for {pages} pages");
+        // What is complete is not asked for again.
+        let before = server.requests().len();
+        let again = run(&config(&server.url), &How { kill_after: None, ..how }).unwrap();
+        assert_eq!((ids(&again), server.requests().len()), (ids(&whole), before));
+        assert_eq!(again.state, whole.state);
+    }
+}
+
+#[test]
+fn replay_gives_the_same_rows_in_the_same_order() {
+    let server = Server::start(shop);
+    let folder = tempfile::tempdir().unwrap();
+    let how = How { journal: Some(folder.path()), ..How::default() };
+    let first = run(&config(&server.url), &how).unwrap();
+    let second = run(&config(&server.url), &how).unwrap();
+    assert_eq!(first.records, second.records);
+}
+
+#[test]
+fn a_journal_of_another_configuration_is_dropped_with_a_note() {
+    let server = Server::start(shop);
+    let folder = tempfile::tempdir().unwrap();
+    let how = How { journal: Some(folder.path()), kill_after: Some(2), ..How::default() };
+    run(&config(&server.url), &how).unwrap();
+    let mut other = config(&server.url);
+    other["resources"].as_array_mut().unwrap().remove(3);
+    let loaded = run(&other, &How { kill_after: None, ..how }).unwrap();
+    assert!(loaded.noted("dropped"), "{:?}", loaded.notes);
+    assert_eq!((loaded.of("users").len(), loaded.of("lines").len()), (10, 40));
+}
+
+#[test]
+fn an_error_in_the_middle_leaves_what_was_fetched() {
+    let server = Server::start(|a| {
+        if a.path == "/users/7/orders" && a.headers.get("x-ok").is_none() {
+            Answer::status(403, &json!({}))
+        } else {
+            shop(a)
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let how = How { journal: Some(folder.path()), ..How::default() };
+    let failed = run(&config(&server.url), &how).unwrap_err();
+    assert!(failed.to_string().contains("403"), "{failed}");
+    let before = server.asked();
+    assert!(run(&config(&server.url), &how).is_err());
+    let after = server.asked();
+    let repeated: Vec<&String> = after[before.len()..].iter().filter(|a| before.contains(a)).collect();
+    // What was in flight at the failure, at most.
+    assert!(repeated.len() <= 9, "{repeated:?}");
+}
+
+/// Random 429, 500, cut bodies, slow bodies, and kills in between: at the end every record once.
+#[test]
+fn chaos_ends_with_exactly_the_servers_records() {
+    let reference = Server::start(shop);
+    let whole = ids(&run(&config(&reference.url), &How::default()).unwrap());
+    for seed in 0..200u64 {
+        let state = AtomicU64::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1);
+        let random = move |n: u64| {
+            let step = |s: u64| {
+                let s = s ^ (s << 13);
+                let s = s ^ (s >> 7);
+                s ^ (s << 17)
+            };
+            let old = state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |s| Some(step(s))).unwrap_or(1);
+            step(old) % n
+        };
+        let server = Server::start(move |asked| {
+            let answer = shop(asked);
+            match random(20) {
+                0 => Answer::status(500, &json!({ "error": "chaos" })),
+                1 => Answer::status(429, &json!({})).header("retry-after", "0"),
+                2 => Answer::status(503, &json!({})),
+                3 => Answer { cut: Some(answer.body.len() / 2), ..answer },
+                4 => Answer { cut: Some(0), ..answer },
+                // Cut without anyone being told: what is there is no JSON.
+                5 => Answer { body: answer.body[..answer.body.len() / 2].to_vec(), ..answer },
+                6 if random(8) == 0 => Answer { delay: Duration::from_millis(400), ..answer },
+                7 => Answer { delay: Duration::from_millis(random(5)), ..answer },
+                _ => answer,
+            }
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let kills = [seed % 7, seed % 11, seed % 13];
+        let mut last = Err(longshore_core::Error::internal("never ran"));
+        for kill in kills.iter().take((seed % 4) as usize).map(|k| Some(*k as usize + 1)).chain([None; 12]) {
+            let mut impatient = config(&server.url);
+            impatient["client"]["timeout"] = json!(0.25);
+            last = run(&impatient, &How { journal: Some(folder.path()), kill_after: kill, ..How::default() });
+            if kill.is_none() && last.is_ok() {
+                break;
+            }
+        }
+        let loaded = last.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        assert_eq!(ids(&loaded), whole, "seed {seed}");
+    }
+}

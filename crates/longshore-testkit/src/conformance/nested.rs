@@ -1,0 +1,131 @@
+//! Records of the cases about writing, read back from their three tables: `{"id":…,"v":…,"l":[{"n":…,"m":[…]}]}`.
+
+use super::place::Place;
+use crate::rows::Rows;
+use longshore_core::Result;
+use longshore_core::schema::{ColumnRole, SystemColumns};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// Returns the records of table `t`, as JSON texts, sorted, after checking that no child row is without its parent
+/// and its root.
+pub(super) async fn records(at: &Place, system: SystemColumns) -> Result<Vec<String>> {
+    let mut tables = Vec::new();
+    for table in TABLES {
+        tables.push(at.site.read(at.site.dataset(), table).await?.unwrap_or_default());
+    }
+    Ok(put_together(tables, system))
+}
+
+/// The same through the destination's own query: for cases that look very often.
+pub(super) async fn records_by_query(at: &Place) -> Result<Vec<String>> {
+    let destination = at.open().await?;
+    let there: Vec<String> = destination.tables(at.site.dataset()).await?.into_iter().map(|t| t.table).collect();
+    let mut tables = Vec::new();
+    for table in TABLES {
+        tables.push(match there.iter().any(|t| t == table) {
+            true => {
+                Rows::from_batches(&destination.query(at.site.dataset(), &format!("SELECT * FROM {table}")).await?)?
+            }
+            false => Rows::default(),
+        });
+    }
+    Ok(put_together(tables, SystemColumns::Native))
+}
+
+const TABLES: [&str; 3] = ["t", "t__l", "t__l__m"];
+
+fn put_together(tables: Vec<Rows>, system: SystemColumns) -> Vec<String> {
+    let mut tables = tables.into_iter();
+    let mut next = || tables.next().unwrap_or_default();
+    let (roots, names) = (next(), Names::of(system));
+    let mut lists = children("t__l", next(), &names, &roots);
+    let mut inner = children("t__l__m", next(), &names, &lists.rows);
+    let mut texts = Vec::new();
+    for (id, row) in by_id(&roots, &names) {
+        let mut elements = Vec::new();
+        for (child, element) in lists.of.remove(&id).unwrap_or_default() {
+            let values = inner.of.remove(&child).unwrap_or_default();
+            let m: Vec<Value> = values.into_iter().map(|(_, row)| field(&inner.rows, &row, "value")).collect();
+            elements.push(json!({ "n": field(&lists.rows, &element, "n"), "m": m }));
+        }
+        let [id, v] = ["id", "v"].map(|column| field(&roots, &row, column));
+        texts.push(json!({ "id": id, "v": v, "l": elements }).to_string());
+    }
+    assert!(lists.of.is_empty(), "rows of t__l whose parents are not there: {:?}", lists.of);
+    assert!(inner.of.is_empty(), "rows of t__l__m whose parents are not there: {:?}", inner.of);
+    texts.sort();
+    texts
+}
+
+/// Asserts which records there are, written one after the other; a record without `v` or `l` has null and none.
+pub(super) async fn check(at: &Place, system: SystemColumns, expect: &str) -> Result<()> {
+    let expect = serde_json::Deserializer::from_str(expect).into_iter::<Value>();
+    let mut expect: Vec<String> =
+        expect.map(|record| whole(&record.expect("a case writes its records as JSON")).to_string()).collect();
+    expect.sort();
+    assert_eq!(records(at, system).await?, expect);
+    Ok(())
+}
+
+/// The record with all its fields.
+pub(super) fn whole(record: &Value) -> Value {
+    let element = |e: &Value| json!({ "n": e["n"], "m": e["m"].as_array().cloned().unwrap_or_default() });
+    let list: Vec<Value> = record["l"].as_array().map(|l| l.iter().map(element).collect()).unwrap_or_default();
+    json!({ "id": record["id"], "v": record["v"], "l": list })
+}
+
+struct Names {
+    row_id: String,
+    parent_id: String,
+    root_id: String,
+    position: String,
+}
+
+impl Names {
+    fn of(system: SystemColumns) -> Self {
+        let name = |role| system.column(role).name;
+        Names {
+            row_id: name(ColumnRole::RowId),
+            parent_id: name(ColumnRole::ParentId),
+            root_id: name(ColumnRole::RootId),
+            position: name(ColumnRole::ListIndex),
+        }
+    }
+}
+
+struct Children {
+    rows: Rows,
+    /// Rows with their ids by parent, in list order.
+    of: HashMap<String, Vec<(String, Vec<Value>)>>,
+}
+
+fn children(table: &str, rows: Rows, names: &Names, parents: &Rows) -> Children {
+    let parent_ids: HashMap<String, Vec<Value>> = by_id(parents, names).into_iter().collect();
+    let mut of: HashMap<String, Vec<(String, Vec<Value>)>> = HashMap::new();
+    for (id, row) in by_id(&rows, names) {
+        let parent = field(&rows, &row, &names.parent_id).to_string();
+        if let (true, Some(above)) = (rows.columns.contains(&names.root_id), parent_ids.get(&parent)) {
+            let of_parent = if parents.columns.contains(&names.root_id) { &names.root_id } else { &names.row_id };
+            let root = field(&rows, &row, &names.root_id);
+            assert_eq!(root, field(parents, above, of_parent), "a row of {table} has another root than its parent");
+        }
+        of.entry(parent).or_default().push((id, row));
+    }
+    for list in of.values_mut() {
+        list.sort_by_key(|(_, row)| field(&rows, row, &names.position).as_i64());
+        let places: Vec<Option<i64>> =
+            list.iter().map(|(_, row)| field(&rows, row, &names.position).as_i64()).collect();
+        let expect: Vec<Option<i64>> = (0..list.len() as i64).map(Some).collect();
+        assert_eq!(places, expect, "a list of {table} has holes or twins");
+    }
+    Children { rows, of }
+}
+
+fn by_id(rows: &Rows, names: &Names) -> Vec<(String, Vec<Value>)> {
+    rows.rows.iter().map(|row| (field(rows, row, &names.row_id).to_string(), row.clone())).collect()
+}
+
+fn field(rows: &Rows, row: &[Value], column: &str) -> Value {
+    rows.columns.iter().position(|c| c == column).map_or(Value::Null, |i| row[i].clone())
+}

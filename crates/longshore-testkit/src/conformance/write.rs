@@ -1,0 +1,522 @@
+//! What a load does with the rows that are there: replace and merge.
+
+use super::nested::{check, records, records_by_query, whole};
+use super::place::{Place, counts};
+use super::{Case, cases};
+use crate::fixture::Package;
+use longshore_core::capabilities::Capabilities;
+use longshore_core::destination::CommitOutcome;
+use longshore_core::error::ErrorKind;
+use longshore_core::schema::SystemColumns::{Dlt, Native};
+use longshore_core::schema::{DedupSort, Disposition, MergeStrategy, Scd2, SystemColumns, WriteRules};
+use longshore_core::{Error, Result};
+use serde_json::{Value, json};
+
+pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let can = capabilities.dispositions;
+    if can.replace {
+        cases.extend(cases![
+            replace_takes_out_all_rows_of_a_table_and_its_children,
+            replace_empties_children_that_get_no_rows,
+            replace_without_records_empties_the_tables,
+            replace_leaves_other_tables_alone,
+            replace_is_repeated_without_effect,
+            replace_and_append_take_turns,
+        ]);
+    }
+    let has = |strategy| can.merge.contains(&strategy);
+    if has(MergeStrategy::DeleteInsert) {
+        cases.extend(cases![
+            delete_insert_by_primary_key,
+            delete_insert_by_a_compound_key,
+            delete_insert_by_merge_key,
+            delete_insert_by_both_keys,
+            delete_insert_keeps_the_last_of_a_key,
+            delete_insert_keeps_what_sorts_first,
+            delete_insert_takes_deletions,
+            delete_insert_without_keys_appends,
+            delete_insert_comes_after_append_and_before_it,
+            delete_insert_refuses_records_without_key,
+            delete_insert_refuses_an_unknown_key,
+            delete_insert_is_repeated_without_effect,
+            delete_insert_with_new_columns_and_tables,
+            delete_insert_in_dlt_mode,
+            random_loads_agree_with_a_model,
+        ]);
+    }
+    if has(MergeStrategy::Upsert) {
+        cases.extend(cases![upsert_changes_and_adds, upsert_in_dlt_mode]);
+    }
+    if has(MergeStrategy::InsertOnly) {
+        cases.extend(cases![insert_only_leaves_what_is_there]);
+    }
+    if has(MergeStrategy::Cdc) {
+        cases.extend(cases![cdc_deletes_what_is_absent]);
+    }
+    if has(MergeStrategy::Scd2) {
+        cases.extend(cases![
+            scd2_keeps_versions,
+            scd2_knows_a_record_that_returns,
+            scd2_ends_versions_only_in_groups_it_has,
+            scd2_with_other_names_and_moments,
+            scd2_in_dlt_mode,
+        ]);
+    }
+    cases
+}
+
+fn replace() -> WriteRules {
+    WriteRules { disposition: Disposition::Replace, ..WriteRules::default() }
+}
+
+fn merge(strategy: MergeStrategy, primary_key: &[&str], merge_key: &[&str]) -> WriteRules {
+    let names = |keys: &[&str]| keys.iter().map(|k| (*k).to_owned()).collect();
+    WriteRules {
+        disposition: Disposition::Merge,
+        strategy,
+        primary_key: names(primary_key),
+        merge_key: names(merge_key),
+        ..WriteRules::default()
+    }
+}
+
+fn delete_insert() -> WriteRules {
+    merge(MergeStrategy::DeleteInsert, &["id"], &[])
+}
+
+/// A load of records of `t` by some rules, after an earlier one.
+fn next(at: &Place, number: u64, after: Option<&Package>, rules: &WriteRules, records: &str) -> Package {
+    let package = at.package(number);
+    let package = match after {
+        Some(earlier) => package.after(earlier),
+        None => package,
+    };
+    package.writing(rules.clone()).json("t", records).build()
+}
+
+/// The same beginning with dlt's system columns.
+fn next_dlt(at: &Place, number: u64, after: Option<&Package>, rules: &WriteRules, records: &str) -> Package {
+    let package = match after {
+        Some(earlier) => at.package(number).dlt().after(earlier),
+        None => at.package(number).dlt(),
+    };
+    package.writing(rules.clone()).json("t", records).build()
+}
+
+/// Loads all, one after the other, and returns the last.
+async fn run(at: &Place, system: SystemColumns, loads: &[(&WriteRules, &str)]) -> Result<Package> {
+    let mut last: Option<Package> = None;
+    for (i, (rules, records)) in loads.iter().enumerate() {
+        let make = if system == Dlt { next_dlt } else { next };
+        let package = make(at, i as u64 + 1, last.as_ref(), rules, records);
+        at.load(&package).await?;
+        last = Some(package);
+    }
+    Ok(last.expect("there is a load"))
+}
+
+const BASE: &str = r#"{"id":1,"v":"a","l":[{"n":1,"m":[1,2]},{"n":2,"m":[3]}]} {"id":2,"v":"b","l":[{"n":3,"m":[4]}]} {"id":3,"v":"c"}"#;
+
+async fn replace_takes_out_all_rows_of_a_table_and_its_children(at: Place) -> Result<()> {
+    let rules = replace();
+    let second = r#"{"id":9,"v":"z","l":[{"n":7,"m":[8]}]}"#;
+    run(&at, Native, &[(&rules, BASE), (&rules, second)]).await?;
+    check(&at, Native, second).await
+}
+
+async fn replace_empties_children_that_get_no_rows(at: Place) -> Result<()> {
+    let rules = replace();
+    run(&at, Native, &[(&rules, BASE), (&rules, r#"{"id":9,"v":"z"}"#)]).await?;
+    check(&at, Native, r#"{"id":9,"v":"z"}"#).await
+}
+
+async fn replace_without_records_empties_the_tables(at: Place) -> Result<()> {
+    let first = run(&at, Native, &[(&replace(), BASE)]).await?;
+    let empty = at.package(2).after(&first).writing(replace()).nothing_of("t").build();
+    assert_eq!(counts(at.load(&empty).await?), []);
+    check(&at, Native, "").await
+}
+
+async fn replace_leaves_other_tables_alone(at: Place) -> Result<()> {
+    let first = at.package(1).json("other", r#"{"a":1,"l":[1]}"#).writing(replace()).json("t", BASE).build();
+    at.load(&first).await?;
+    at.load(&next(&at, 2, Some(&first), &replace(), r#"{"id":9}"#)).await?;
+    at.check("other", &["a"], "[1]").await?;
+    at.check("other__l", &["value"], "[1]").await?;
+    check(&at, Native, r#"{"id":9}"#).await
+}
+
+async fn replace_is_repeated_without_effect(at: Place) -> Result<()> {
+    let first = run(&at, Native, &[(&replace(), BASE)]).await?;
+    let second = next(&at, 2, Some(&first), &WriteRules::default(), r#"{"id":9}"#);
+    at.load(&second).await?;
+    assert_eq!(at.load(&first).await?, CommitOutcome::AlreadyCommitted);
+    assert_eq!(records(&at, Native).await?.len(), 4);
+    Ok(())
+}
+
+async fn replace_and_append_take_turns(at: Place) -> Result<()> {
+    let append = WriteRules::default();
+    let rules = replace();
+    let loads = [(&append, BASE), (&rules, r#"{"id":4}"#), (&append, r#"{"id":5,"l":[{"n":1,"m":[2]}]}"#)];
+    run(&at, Native, &loads).await?;
+    check(&at, Native, r#"{"id":4} {"id":5,"l":[{"n":1,"m":[2]}]}"#).await
+}
+
+/// Children at any depth follow: changed lists, a list that became empty, a record that is not touched.
+const CHANGE: &str =
+    r#"{"id":1,"v":"A","l":[{"n":2,"m":[]},{"n":5,"m":[6,7,8]}]} {"id":2,"v":"B"} {"id":4,"v":"d","l":[{"n":9}]}"#;
+const CHANGED: &str = r#"{"id":1,"v":"A","l":[{"n":2,"m":[]},{"n":5,"m":[6,7,8]}]} {"id":2,"v":"B"} {"id":3,"v":"c"} {"id":4,"v":"d","l":[{"n":9}]}"#;
+
+async fn delete_insert_by_primary_key(at: Place) -> Result<()> {
+    let rules = delete_insert();
+    run(&at, Native, &[(&rules, BASE), (&rules, CHANGE)]).await?;
+    check(&at, Native, CHANGED).await
+}
+
+async fn delete_insert_by_a_compound_key(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::DeleteInsert, &["id", "v"], &[]);
+    let loads = [
+        (&rules, r#"{"id":1,"v":"a","l":[{"n":1}]} {"id":1,"v":"b"}"#),
+        (&rules, r#"{"id":1,"v":"a"} {"id":2,"v":"a"}"#),
+    ];
+    run(&at, Native, &loads).await?;
+    check(&at, Native, r#"{"id":1,"v":"a"} {"id":1,"v":"b"} {"id":2,"v":"a"}"#).await
+}
+
+async fn delete_insert_by_merge_key(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::DeleteInsert, &[], &["v"]);
+    let loads = [
+        (&rules, r#"{"id":1,"v":"mon","l":[{"n":1}]} {"id":2,"v":"mon"} {"id":3,"v":"tue","l":[{"n":3,"m":[3]}]}"#),
+        (&rules, r#"{"id":2,"v":"mon","l":[{"n":2}]} {"id":2,"v":"mon"}"#),
+    ];
+    run(&at, Native, &loads).await?;
+    check(
+        &at,
+        Native,
+        r#"{"id":2,"v":"mon","l":[{"n":2}]} {"id":2,"v":"mon"} {"id":3,"v":"tue","l":[{"n":3,"m":[3]}]}"#,
+    )
+    .await
+}
+
+/// A record that moved to another group goes from the old one, with its children.
+async fn delete_insert_by_both_keys(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::DeleteInsert, &["id"], &["v"]);
+    let loads = [
+        (&rules, r#"{"id":1,"v":"mon","l":[{"n":1}]} {"id":2,"v":"mon"} {"id":3,"v":"tue"} {"id":4,"v":"wed"}"#),
+        (&rules, r#"{"id":1,"v":"tue","l":[{"n":1},{"n":2}]}"#),
+    ];
+    run(&at, Native, &loads).await?;
+    check(&at, Native, r#"{"id":1,"v":"tue","l":[{"n":1},{"n":2}]} {"id":2,"v":"mon"} {"id":4,"v":"wed"}"#).await
+}
+
+async fn delete_insert_keeps_the_last_of_a_key(at: Place) -> Result<()> {
+    let rules = delete_insert();
+    let twice = r#"{"id":1,"v":"x","l":[{"n":1}]} {"id":2,"v":"y"} {"id":1,"v":"z","l":[{"n":2,"m":[1]}]}"#;
+    run(&at, Native, &[(&rules, twice)]).await?;
+    check(&at, Native, r#"{"id":1,"v":"z","l":[{"n":2,"m":[1]}]} {"id":2,"v":"y"}"#).await
+}
+
+async fn delete_insert_keeps_what_sorts_first(at: Place) -> Result<()> {
+    let sorted =
+        |descending| WriteRules { dedup_sort: Some(DedupSort { column: "v".into(), descending }), ..delete_insert() };
+    let twice =
+        r#"{"id":1,"v":"b","l":[{"n":1}]} {"id":1,"v":"c","l":[{"n":2}]} {"id":1,"v":"a","l":[{"n":3}]} {"id":1}"#;
+    let (down, up) = (sorted(true), sorted(false));
+    run(&at, Native, &[(&down, twice)]).await?;
+    check(&at, Native, r#"{"id":1,"v":"c","l":[{"n":2}]}"#).await?;
+    let first = at.package(1).writing(down).json("t", twice).build();
+    at.load(&next(&at, 2, Some(&first), &up, twice)).await?;
+    check(&at, Native, r#"{"id":1,"v":"a","l":[{"n":3}]}"#).await
+}
+
+async fn delete_insert_takes_deletions(at: Place) -> Result<()> {
+    let rules = WriteRules { hard_delete: Some("gone".into()), ..delete_insert() };
+    let loads = [
+        (&rules, BASE),
+        (
+            &rules,
+            r#"{"id":1,"gone":true,"l":[{"n":1}]} {"id":2,"v":"B","gone":false} {"id":5,"gone":true} {"id":6,"v":"f"} {"id":6,"gone":true}"#,
+        ),
+    ];
+    let last = run(&at, Native, &loads).await?;
+    check(&at, Native, r#"{"id":2,"v":"B"} {"id":3,"v":"c"}"#).await?;
+    // Of any other type, any value at all stands for a deletion.
+    let rules = WriteRules { hard_delete: Some("gone_at".into()), ..delete_insert() };
+    at.load(&next(&at, 3, Some(&last), &rules, r#"{"id":2,"gone_at":"today"} {"id":3,"v":"C","gone_at":null}"#))
+        .await?;
+    check(&at, Native, r#"{"id":3,"v":"C"}"#).await
+}
+
+async fn delete_insert_without_keys_appends(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::DeleteInsert, &[], &[]);
+    run(&at, Native, &[(&rules, r#"{"id":1}"#), (&rules, r#"{"id":1,"l":[{"n":1}]}"#)]).await?;
+    check(&at, Native, r#"{"id":1} {"id":1,"l":[{"n":1}]}"#).await
+}
+
+async fn delete_insert_comes_after_append_and_before_it(at: Place) -> Result<()> {
+    let (append, rules) = (WriteRules::default(), delete_insert());
+    let loads = [(&append, BASE), (&rules, CHANGE), (&append, r#"{"id":1,"v":"again"}"#)];
+    run(&at, Native, &loads).await?;
+    check(&at, Native, &format!("{CHANGED} {}", r#"{"id":1,"v":"again"}"#)).await
+}
+
+async fn delete_insert_refuses_records_without_key(at: Place) -> Result<()> {
+    let first = run(&at, Native, &[(&delete_insert(), BASE)]).await?;
+    let bad = next(&at, 2, Some(&first), &delete_insert(), r#"{"id":1,"v":"new"} {"v":"nobody"}"#);
+    let error = at.load(&bad).await.expect_err("a record has no key");
+    assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+    assert!(error.to_string().contains("primary key"), "{error}");
+    check(&at, Native, BASE).await
+}
+
+async fn delete_insert_refuses_an_unknown_key(at: Place) -> Result<()> {
+    let first = run(&at, Native, &[(&WriteRules::default(), BASE)]).await?;
+    let rules = merge(MergeStrategy::DeleteInsert, &["nope"], &[]);
+    let error: Error = at.load(&next(&at, 2, Some(&first), &rules, r#"{"id":1}"#)).await.expect_err("no such column");
+    assert!(error.to_string().contains("nope"), "{error}");
+    check(&at, Native, BASE).await
+}
+
+async fn delete_insert_is_repeated_without_effect(at: Place) -> Result<()> {
+    let rules = delete_insert();
+    let second = run(&at, Native, &[(&rules, BASE), (&rules, CHANGE)]).await?;
+    let third = next(&at, 3, Some(&second), &rules, r#"{"id":1,"v":"later"}"#);
+    at.load(&third).await?;
+    assert_eq!(at.load(&second).await?, CommitOutcome::AlreadyCommitted);
+    check(&at, Native, r#"{"id":1,"v":"later"} {"id":2,"v":"B"} {"id":3,"v":"c"} {"id":4,"v":"d","l":[{"n":9}]}"#).await
+}
+
+async fn delete_insert_with_new_columns_and_tables(at: Place) -> Result<()> {
+    let rules = delete_insert();
+    let first = run(&at, Native, &[(&rules, r#"{"id":1} {"id":2}"#)]).await?;
+    let second = next(&at, 2, Some(&first), &rules, r#"{"id":1,"w":5,"v":"x","l":[{"n":1,"m":[1]}]}"#);
+    assert_eq!(
+        counts(at.load(&second).await?),
+        [("t".to_owned(), 1), ("t__l".to_owned(), 1), ("t__l__m".to_owned(), 1)]
+    );
+    check(&at, Native, r#"{"id":1,"v":"x","l":[{"n":1,"m":[1]}]} {"id":2}"#).await?;
+    at.check("t", &["id", "w"], "[1,5] [2,null]").await
+}
+
+/// Root ids of rows that were appended before are filled in: dlt fails here.
+async fn delete_insert_in_dlt_mode(at: Place) -> Result<()> {
+    let (append, rules) = (WriteRules::default(), delete_insert());
+    let last = run(&at, Dlt, &[(&append, BASE), (&rules, CHANGE)]).await?;
+    check(&at, Dlt, CHANGED).await?;
+    at.load(&next_dlt(&at, 3, Some(&last), &rules, BASE)).await?;
+    check(&at, Dlt, &format!("{BASE} {}", r#"{"id":4,"v":"d","l":[{"n":9}]}"#)).await
+}
+
+async fn upsert_changes_and_adds(at: Place) -> Result<()> {
+    let rules = WriteRules { hard_delete: Some("gone".into()), ..merge(MergeStrategy::Upsert, &["id"], &[]) };
+    let last = run(&at, Native, &[(&rules, BASE), (&rules, CHANGE)]).await?;
+    check(&at, Native, CHANGED).await?;
+    at.load(&next(&at, 3, Some(&last), &rules, r#"{"id":1,"gone":true}"#)).await?;
+    check(&at, Native, r#"{"id":2,"v":"B"} {"id":3,"v":"c"} {"id":4,"v":"d","l":[{"n":9}]}"#).await
+}
+
+/// A record's id follows from its key, as dlt computes it.
+async fn upsert_in_dlt_mode(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::Upsert, &["id"], &[]);
+    run(&at, Dlt, &[(&rules, BASE), (&rules, CHANGE)]).await?;
+    check(&at, Dlt, CHANGED).await?;
+    let ids = r#"["z5jIxXIbUnmbKw",1] ["M6/KlLzJ2FeV/w",2]"#;
+    let rows = at.read("t").await?.select(&["_dlt_id", "id"]);
+    let rows: Vec<Vec<Value>> = rows.into_iter().filter(|r| r[1].as_i64() <= Some(2)).collect();
+    let expect: Vec<Vec<Value>> =
+        serde_json::Deserializer::from_str(ids).into_iter().collect::<std::result::Result<_, _>>().expect("JSON");
+    super::place::assert_rows("ids", rows, expect);
+    Ok(())
+}
+
+async fn insert_only_leaves_what_is_there(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::InsertOnly, &["id"], &[]);
+    run(&at, Native, &[(&rules, BASE), (&rules, CHANGE)]).await?;
+    check(&at, Native, &format!("{BASE} {}", r#"{"id":4,"v":"d","l":[{"n":9}]}"#)).await
+}
+
+async fn cdc_deletes_what_is_absent(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::Cdc, &["id"], &[]);
+    let last = run(&at, Native, &[(&rules, BASE), (&rules, CHANGE)]).await?;
+    check(&at, Native, CHANGE).await?;
+    let grouped = merge(MergeStrategy::Cdc, &["id"], &["v"]);
+    at.load(&next(&at, 3, Some(&last), &grouped, r#"{"id":5,"v":"A"} {"id":2,"v":"x"}"#)).await?;
+    check(&at, Native, r#"{"id":2,"v":"x"} {"id":4,"v":"d","l":[{"n":9}]} {"id":5,"v":"A"}"#).await
+}
+
+/// Validity of each version: id, v, whether it began, whether it still holds.
+async fn versions(at: &Place, names: [&str; 2]) -> Result<Vec<String>> {
+    let rows = at.read("t").await?.select(&["id", "v", names[0], names[1]]);
+    let line = |r: Vec<Value>| json!([r[0], r[1], !r[2].is_null(), r[3].is_null()]).to_string();
+    let mut lines: Vec<String> = rows.into_iter().map(line).collect();
+    lines.sort();
+    Ok(lines)
+}
+
+const NATIVE: [&str; 2] = ["_valid_from", "_valid_to"];
+
+async fn scd2_keeps_versions(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::Scd2, &[], &[]);
+    let first = r#"{"id":1,"v":"a","l":[{"n":1,"m":[1]}]} {"id":2,"v":"b"} {"id":3,"v":"c"}"#;
+    let second = r#"{"id":1,"v":"a","l":[{"n":2,"m":[1]}]} {"id":2,"v":"b"}"#;
+    run(&at, Native, &[(&rules, first), (&rules, second)]).await?;
+    let expect = [r#"[1,"a",true,false]"#, r#"[1,"a",true,true]"#, r#"[2,"b",true,true]"#, r#"[3,"c",true,false]"#];
+    assert_eq!(versions(&at, NATIVE).await?, expect);
+    // Children of both versions are there, each with its own.
+    check(&at, Native, r#"{"id":1,"v":"a","l":[{"n":1,"m":[1]}]} {"id":1,"v":"a","l":[{"n":2,"m":[1]}]} {"id":2,"v":"b"} {"id":3,"v":"c"}"#).await?;
+    // One version ends at the moment the next begins.
+    let rows = at.read("t").await?.select(&["id", "_valid_from", "_valid_to"]);
+    let of_one: Vec<&Vec<Value>> = rows.iter().filter(|r| r[0] == json!(1)).collect();
+    assert!(of_one.iter().any(|old| of_one.iter().any(|new| !old[2].is_null() && old[2] == new[1])), "{of_one:?}");
+    Ok(())
+}
+
+async fn scd2_knows_a_record_that_returns(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::Scd2, &[], &[]);
+    let one = r#"{"id":1,"v":"a","l":[{"n":1}]}"#;
+    run(&at, Native, &[(&rules, one), (&rules, r#"{"id":2}"#), (&rules, one)]).await?;
+    let expect = [r#"[1,"a",true,false]"#, r#"[1,"a",true,true]"#, r#"[2,null,true,false]"#];
+    assert_eq!(versions(&at, NATIVE).await?, expect);
+    check(&at, Native, &format!("{one} {one} {}", r#"{"id":2}"#)).await
+}
+
+async fn scd2_ends_versions_only_in_groups_it_has(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::Scd2, &[], &["id"]);
+    run(&at, Native, &[(&rules, r#"{"id":1,"v":"a"} {"id":2,"v":"b"}"#), (&rules, r#"{"id":1,"v":"A"}"#)]).await?;
+    let expect = [r#"[1,"A",true,true]"#, r#"[1,"a",true,false]"#, r#"[2,"b",true,true]"#];
+    assert_eq!(versions(&at, NATIVE).await?, expect);
+    Ok(())
+}
+
+async fn scd2_with_other_names_and_moments(at: Place) -> Result<()> {
+    let (boundary, forever) = (1_700_000_000_000_000, 253_370_764_800_000_000);
+    let columns = |boundary| Scd2 {
+        valid_from: "since".into(),
+        valid_to: "until".into(),
+        active: Some(forever),
+        boundary: Some(boundary),
+    };
+    let rules = |boundary| WriteRules { scd2: Some(columns(boundary)), ..merge(MergeStrategy::Scd2, &[], &[]) };
+    let (early, late) = (rules(boundary), rules(boundary + 1_000_000));
+    run(&at, Native, &[(&early, r#"{"id":1}"#), (&late, r#"{"id":2}"#)]).await?;
+    let moment = crate::rows::timestamp;
+    let expect = vec![
+        vec![json!(1), json!(moment(boundary)), json!(moment(boundary + 1_000_000))],
+        vec![json!(2), json!(moment(boundary + 1_000_000)), json!(moment(forever))],
+    ];
+    super::place::assert_rows("validity", at.read("t").await?.select(&["id", "since", "until"]), expect);
+    Ok(())
+}
+
+/// The id of a version is the hash of its record, as dlt computes it.
+async fn scd2_in_dlt_mode(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::Scd2, &[], &[]);
+    run(&at, Dlt, &[(&rules, r#"{"id":1,"v":1}"#), (&rules, r#"{"id":1,"v":2}"#), (&rules, r#"{"v":2,"id":1}"#)])
+        .await?;
+    let expect = [r#"[1,1,true,false]"#, r#"[1,2,true,true]"#];
+    assert_eq!(versions(&at, ["_dlt_valid_from", "_dlt_valid_to"]).await?, expect);
+    let expect = vec![vec![json!("LUMPmT/OVz+TPg")], vec![json!("ly6fa01bkKncuw")]];
+    super::place::assert_rows("ids", at.read("t").await?.select(&["_dlt_id"]), expect);
+    Ok(())
+}
+
+/// Random loads by random rules, each compared with a model that knows nothing of tables. `LONGSHORE_SEQUENCES`
+/// says how many sequences.
+async fn random_loads_agree_with_a_model(at: Place) -> Result<()> {
+    let sequences: u64 = std::env::var("LONGSHORE_SEQUENCES").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
+    let mut last: Option<Package> = None;
+    let mut number = 0;
+    for seed in 0..sequences {
+        let mut dice = Dice::new(seed);
+        let mut model: Vec<Value> = Vec::new();
+        for step in 0..5 {
+            let (rules, new) = random_load(&mut dice, step == 0);
+            let text: Vec<String> = new.iter().map(Value::to_string).collect();
+            number += 1;
+            let package = next(&at, number, last.as_ref(), &rules, &text.join(" "));
+            at.load(&package).await.map_err(|e| e.with("sequence", seed).with("step", step))?;
+            apply(&mut model, &rules, new);
+            let mut expect: Vec<String> = model.iter().map(|r| whole(r).to_string()).collect();
+            expect.sort();
+            let story = format!("sequence {seed}, step {step}: {rules:?}");
+            assert_eq!(records_by_query(&at).await?, expect, "{story}");
+            if step == 4 && seed % 10 == 0 {
+                assert_eq!(records(&at, Native).await?, expect, "by another client: {story}");
+            }
+            last = Some(package);
+        }
+    }
+    Ok(())
+}
+
+/// Numbers that look random and are the same for the same seed (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn new(seed: u64) -> Self {
+        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % limit
+    }
+}
+
+/// The first load of a sequence replaces what the one before left.
+fn random_load(dice: &mut Dice, first: bool) -> (WriteRules, Vec<Value>) {
+    use MergeStrategy::{Cdc, DeleteInsert, InsertOnly, Upsert};
+    let rules = match (first, dice.below(8)) {
+        (true, _) | (_, 0) => replace(),
+        (_, 1) => WriteRules::default(),
+        (_, 2) => merge(DeleteInsert, &[], &["v"]),
+        (_, 3) => merge(DeleteInsert, &["id"], &["v"]),
+        (_, 4) => merge(Upsert, &["id"], &[]),
+        (_, 5) => merge(InsertOnly, &["id"], &[]),
+        (_, 6) => merge(Cdc, &["id"], &["v"]),
+        _ => delete_insert(),
+    };
+    let records = (0..1 + dice.below(6)).map(|_| random_record(dice)).collect();
+    (rules, records)
+}
+
+fn random_record(dice: &mut Dice) -> Value {
+    let element = |dice: &mut Dice| {
+        let m: Vec<u64> = (0..dice.below(3)).map(|_| dice.below(10)).collect();
+        json!({ "n": dice.below(100), "m": m })
+    };
+    let l: Vec<Value> = (0..dice.below(4)).map(|_| element(dice)).collect();
+    json!({ "id": dice.below(8), "v": format!("g{}", dice.below(3)), "l": l })
+}
+
+/// What the rules mean, on a list of records.
+fn apply(model: &mut Vec<Value>, rules: &WriteRules, records: Vec<Value>) {
+    use MergeStrategy::{Cdc, InsertOnly, Upsert};
+    let same = |keys: &[String], a: &Value, b: &Value| !keys.is_empty() && keys.iter().all(|k| a[k] == b[k]);
+    let came = records.clone();
+    let mut new: Vec<Value> = Vec::new();
+    for record in records {
+        if rules.merges() {
+            new.retain(|r| !same(&rules.primary_key, r, &record));
+        }
+        new.push(record);
+    }
+    match rules.disposition {
+        Disposition::Append => {}
+        Disposition::Replace => model.clear(),
+        Disposition::Merge if rules.strategy == InsertOnly => {
+            new.retain(|n| !model.iter().any(|m| same(&rules.primary_key, m, n)));
+        }
+        Disposition::Merge => model.retain(|m| {
+            let by_key = came.iter().any(|n| same(&rules.primary_key, m, n));
+            let by_group = came.iter().any(|n| same(&rules.merge_key, m, n));
+            let everything = rules.strategy == Cdc && rules.merge_key.is_empty();
+            !(by_key || (by_group && rules.strategy != Upsert) || everything)
+        }),
+    }
+    model.extend(new);
+}

@@ -1,0 +1,7 @@
+//! Real servers, started for a test and stopped with it.
+
+#[cfg(feature = "servers")]
+pub mod http;
+pub mod postgres;
+#[cfg(feature = "servers")]
+pub mod referral_hero;

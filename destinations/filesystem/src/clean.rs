@@ -1,0 +1,125 @@
+//! Removes what loads left that never were committed.
+
+use crate::layout::{PENDING, STAGING, path_safe};
+use crate::manifest::{self, FORMAT, FileManifest, Pending, in_dataset};
+use crate::store::{Store, remove_empty_folders};
+use longshore_core::error::Result;
+use longshore_core::schema::SystemColumns;
+use serde::Serialize;
+use std::fs;
+use std::path::Path;
+
+/// What was removed, or would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Load ids of the loads that were given up.
+    pub loads: Vec<String>,
+    /// Files, below the destination's folder or prefix.
+    pub files: Vec<String>,
+    /// Their bytes together.
+    pub bytes: u64,
+}
+
+pub(crate) async fn clean(store: &Store, dataset: &str, dry_run: bool) -> Result<Report> {
+    let mut report = Report::default();
+    for entry in store.list(&in_dataset(dataset, PENDING)).await? {
+        let Some(bytes) = store.read(&entry.path).await? else { continue };
+        let Ok(pending) = serde_json::from_slice::<Pending>(&bytes) else { continue };
+        give_up(store, dataset, &pending, dry_run, &mut report).await?;
+        if !dry_run {
+            store.delete(&entry.path).await?;
+        }
+    }
+    if let Store::Folder(root) = store {
+        clean_staging(root, dataset, dry_run, &mut report);
+    }
+    Ok(report)
+}
+
+/// Removes the files of a load that was announced, except those that its manifest names.
+async fn give_up(store: &Store, dataset: &str, pending: &Pending, dry_run: bool, report: &mut Report) -> Result<()> {
+    let path = manifest::path(dataset, &pending.pipeline, &pending.load_id);
+    // A manifest that says "given up" goes first: a load that is just about to commit finds the place
+    // taken, and begins again.
+    let tombstone = tombstone(pending);
+    let took = !dry_run && store.create(&path, tombstone).await?;
+    let committed = manifest::read(store, &path).await?;
+    let keep: Vec<&str> = committed.iter().flat_map(named).collect();
+    if committed.is_none() {
+        report.loads.push(pending.load_id.to_string());
+    }
+    for file in pending.paths.iter().filter(|p| !keep.contains(&p.as_str())) {
+        let file = in_dataset(dataset, file);
+        let Some(bytes) = store.size(&file).await? else { continue };
+        if !dry_run {
+            store.delete(&file).await?;
+        }
+        report.bytes += bytes;
+        report.files.push(file);
+    }
+    if took || (!dry_run && committed.is_none()) {
+        store.delete(&manifest::pending_path(dataset, &pending.pipeline, &pending.load_id)).await?;
+        store.delete(&path).await?;
+    }
+    Ok(())
+}
+
+fn tombstone(pending: &Pending) -> Vec<u8> {
+    let manifest = FileManifest {
+        format: FORMAT,
+        load_id: pending.load_id.clone(),
+        pipeline: pending.pipeline.clone(),
+        system_columns: SystemColumns::Native,
+        committed_at: String::new(),
+        attempt: "clean".to_owned(),
+        aborted: true,
+        schema_hash: String::new(),
+        schema_file: String::new(),
+        state_file: None,
+        load_file: String::new(),
+        tables: Vec::new(),
+    };
+    serde_json::to_vec(&manifest).unwrap_or_default() // plain data: cannot fail
+}
+
+fn named(manifest: &FileManifest) -> impl Iterator<Item = &str> {
+    let files = manifest.tables.iter().flat_map(|t| &t.added).map(|f| f.path.as_str());
+    files.chain([manifest.schema_file.as_str(), manifest.load_file.as_str()]).chain(manifest.state_file.as_deref())
+}
+
+fn clean_staging(root: &Path, dataset: &str, dry_run: bool, report: &mut Report) {
+    let folder = root.join(path_safe(dataset)).join(STAGING);
+    for load in fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let files: Vec<(String, u64)> = fs::read_dir(load.path())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|f| f.file_name() != "lock")
+            .map(|f| {
+                (
+                    f.path().strip_prefix(root).unwrap_or(&f.path()).display().to_string(),
+                    f.metadata().map_or(0, |m| m.len()),
+                )
+            })
+            .collect();
+        if remove_staging(&load.path(), dry_run) {
+            report.bytes += files.iter().map(|(_, bytes)| bytes).sum::<u64>();
+            report.files.extend(files.into_iter().map(|(path, _)| path));
+        }
+    }
+    if !dry_run {
+        remove_empty_folders(root, &folder.join("lock"));
+    }
+}
+
+/// Removes a load's temporary files, unless the load is alive: then it holds their lock. Returns whether
+/// they are (or would be) gone.
+pub(crate) fn remove_staging(folder: &Path, dry_run: bool) -> bool {
+    let Ok(lock) = fs::File::open(folder.join("lock")) else {
+        return dry_run || fs::remove_dir_all(folder).is_ok();
+    };
+    if lock.try_lock().is_err() {
+        return false;
+    }
+    dry_run || fs::remove_dir_all(folder).is_ok()
+}

@@ -1,0 +1,118 @@
+//! The contract, for folders and buckets.
+
+use crate::config::Config;
+use crate::layout::path_safe;
+use crate::manifest::{self, FileManifest};
+use crate::stage::FileLoad;
+use crate::store::Store;
+use crate::{clean, query, records};
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
+use longshore_core::destination::{Committed, Destination, Load, Opening};
+use longshore_core::error::Result;
+use longshore_core::package::{LoadId, TableCount, Target};
+use longshore_core::schema::SystemTable;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// Data files and manifests in a folder or a bucket.
+#[derive(Debug, Clone)]
+pub struct Filesystem {
+    config: Arc<Config>,
+    store: Store,
+    capabilities: Capabilities,
+}
+
+impl Filesystem {
+    /// Returns the destination; nothing is made before there is a load.
+    ///
+    /// # Errors
+    /// When the object store refuses its settings.
+    pub fn new(config: Config) -> Result<Self> {
+        let capabilities = Capabilities {
+            // By the manifest, which is written last.
+            atomicity: Atomicity::Package,
+            max_identifier_length: 65536,
+            // Encoding has threads of its own.
+            concurrency: NonZeroUsize::MIN,
+            dispositions: Dispositions { replace: true, merge: &[] },
+            stages_early: true,
+        };
+        Ok(Filesystem { store: Store::open(&config.location)?, config: Arc::new(config), capabilities })
+    }
+
+    /// Removes what loads left that never were committed: their data files, their records and their
+    /// temporary files. With `dry_run`, only says what it would remove.
+    ///
+    /// # Errors
+    /// When something cannot be read or removed.
+    pub async fn clean(&self, dataset: &str, dry_run: bool) -> Result<clean::Report> {
+        clean::clean(&self.store, dataset, dry_run).await
+    }
+
+    /// Returns the manifests of a dataset's committed loads, in the order of their load ids.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub async fn manifests(&self, dataset: &str) -> Result<Vec<FileManifest>> {
+        manifest::read_all(&self.store, dataset).await
+    }
+}
+
+impl fmt::Display for Filesystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.config.location.fmt(f)
+    }
+}
+
+#[async_trait]
+impl Destination for Filesystem {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {
+        let begin = format!("{}__", path_safe(&target.pipeline));
+        let mut own = manifest::list(&self.store, &target.dataset).await?;
+        // The rest of the name is the load id alone: no other pipeline's longer name fits.
+        own.retain(|(id, path)| path.rsplit('/').next() == Some(&format!("{begin}{id}.json")));
+        let loads: Vec<LoadId> = own.iter().map(|(id, _)| id.clone()).collect();
+        while let Some((load_id, path)) = own.pop() {
+            let Some(newest) = manifest::read(&self.store, &path).await? else { continue };
+            let schema = records::read_schema(&self.store, &target.dataset, &newest.schema_file).await?;
+            let state = records::last_state(&self.store, target, newest.system_columns, &loads).await?;
+            return Ok(Some(Committed { load_id, schema, state }));
+        }
+        Ok(None)
+    }
+
+    async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
+        let path = manifest::path(&target.dataset, &target.pipeline, load_id);
+        Ok(manifest::read(&self.store, &path).await?.is_some())
+    }
+
+    async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
+        Ok(Box::new(FileLoad::begin(self.store.clone(), Arc::clone(&self.config), opening)?))
+    }
+
+    async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {
+        let manifests = manifest::read_all(&self.store, dataset).await?;
+        query::query(&self.store, dataset, &manifests, sql).await.map_err(|e| e.with("dataset", dataset))
+    }
+
+    async fn tables(&self, dataset: &str) -> Result<Vec<TableCount>> {
+        let manifests = manifest::read_all(&self.store, dataset).await?;
+        let mut counts = manifest::counts(&manifests);
+        // Old states are removed: what is there is counted.
+        for count in &mut counts {
+            let is_state = |m: &FileManifest| count.table == m.system_columns.table_name(SystemTable::State);
+            if let Some(m) = manifests.iter().find(|m| is_state(m)) {
+                let mode = m.system_columns;
+                count.rows = query::states(&self.store, dataset, &manifests, mode).await?.len() as u64;
+            }
+        }
+        Ok(counts)
+    }
+}

@@ -1,0 +1,277 @@
+//! What a load's manifest says, and what all manifests of a dataset say together.
+//!
+//! A manifest is written last and never changed. It names the files that a load added and those that it took
+//! away, by table; the files of a table are what remains when the manifests are read in the order of their
+//! load ids. Replacing takes away all that were there.
+
+use crate::config::FileFormat;
+use crate::layout::{MANIFESTS, PENDING, path_safe};
+use crate::store::Store;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use longshore_core::error::{Error, Result};
+use longshore_core::package::{LoadId, TableCount};
+use longshore_core::schema::{DataType, SystemColumns, Table};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the manifest's form.
+pub(crate) const FORMAT: u32 = 1;
+/// Requests for small files at once.
+const AT_ONCE: usize = 16;
+
+/// One load, as `<dataset>/_manifests/<pipeline>__<load id>.json`. Paths are below the dataset's folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FileManifest {
+    /// Version of this file's form.
+    pub format: u32,
+    /// The load.
+    pub load_id: LoadId,
+    /// Whose load.
+    pub pipeline: String,
+    /// Names of the loader's own tables and columns.
+    pub system_columns: SystemColumns,
+    /// When it was written, in ISO 8601.
+    pub committed_at: String,
+    /// Which try of the load wrote it.
+    pub attempt: String,
+    /// `clean` has given the load up: it does not count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aborted: bool,
+    /// Hash of the schema after this load.
+    pub schema_hash: String,
+    /// The file with the schema.
+    pub schema_file: String,
+    /// The file with the source's state, where the load had one.
+    pub state_file: Option<String>,
+    /// The load's own record.
+    pub load_file: String,
+    /// Every table of the schema, and the rejects where there are some.
+    pub tables: Vec<TableFiles>,
+}
+
+/// What a load did to a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableFiles {
+    /// The table.
+    pub table: String,
+    /// Its columns after this load, in order.
+    pub columns: Vec<FileColumn>,
+    /// Rows in the files that were added.
+    pub rows: u64,
+    /// Files this load added.
+    pub added: Vec<DataFile>,
+    /// Paths of files that do not count any more since this load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
+}
+
+/// A column's name and type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub data_type: DataType,
+}
+
+/// One data file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// Below the dataset's folder.
+    pub path: String,
+    /// Its form.
+    pub format: FileFormat,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// How many of the table's columns it has: the first so many.
+    pub columns: usize,
+    /// Bytes of its longest line; 0 for Parquet.
+    #[serde(default)]
+    pub longest_line: u64,
+}
+
+/// What a load is about to make visible, as `<dataset>/_manifests/pending/<pipeline>__<load id>.json`: written
+/// before the first file, so that what a crash leaves can be found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    pub(crate) load_id: LoadId,
+    pub(crate) pipeline: String,
+    pub(crate) attempt: String,
+    pub(crate) paths: Vec<String>,
+}
+
+/// The name that the files of one load share.
+pub(crate) fn load_name(pipeline: &str, load_id: &LoadId) -> String {
+    format!("{}__{load_id}", path_safe(pipeline))
+}
+
+/// Returns the path of a load's manifest.
+pub(crate) fn path(dataset: &str, pipeline: &str, load_id: &LoadId) -> String {
+    format!("{}/{MANIFESTS}/{}.json", path_safe(dataset), load_name(pipeline, load_id))
+}
+
+/// Returns the path of what a load was about to do.
+pub(crate) fn pending_path(dataset: &str, pipeline: &str, load_id: &LoadId) -> String {
+    format!("{}/{PENDING}/{}.json", path_safe(dataset), load_name(pipeline, load_id))
+}
+
+/// Returns a path below the datasets' folder for one below the dataset's.
+pub(crate) fn in_dataset(dataset: &str, path: &str) -> String {
+    format!("{}/{path}", path_safe(dataset))
+}
+
+/// Reads a load's manifest, if the load was committed.
+pub(crate) async fn read(store: &Store, path: &str) -> Result<Option<FileManifest>> {
+    let Some(bytes) = store.read(path).await? else { return Ok(None) };
+    let manifest: FileManifest = serde_json::from_slice(&bytes).map_err(|e| unreadable(path).source(e))?;
+    if manifest.format > FORMAT {
+        return Err(unreadable(path));
+    }
+    Ok(Some(manifest).filter(|m| !m.aborted))
+}
+
+/// Removes what a 'clean' that died left where the manifest is to be: its note is gone, so it had finished.
+pub(crate) async fn remove_tombstone(store: &Store, path: &str, pending: &str) -> Result<()> {
+    let Some(bytes) = store.read(path).await? else { return Ok(()) };
+    let aborted = serde_json::from_slice::<FileManifest>(&bytes).is_ok_and(|m| m.aborted);
+    if aborted && store.read(pending).await?.is_none() {
+        store.delete(path).await?;
+    }
+    Ok(())
+}
+
+fn unreadable(path: &str) -> Error {
+    Error::destination("a manifest of the dataset cannot be read")
+        .with("file", path)
+        .hint("it was written by a newer version, or by something else: load into another dataset")
+}
+
+/// Returns the paths of the dataset's manifests with their loads, in the order of the load ids.
+pub(crate) async fn list(store: &Store, dataset: &str) -> Result<Vec<(LoadId, String)>> {
+    let folder = in_dataset(dataset, MANIFESTS);
+    let pending = in_dataset(dataset, PENDING);
+    let mut found = Vec::new();
+    for entry in store.list(&folder).await? {
+        let name = entry.path.rsplit('/').next().unwrap_or_default();
+        let load_id =
+            name.strip_suffix(".json").and_then(|n| n.rsplit_once("__")).and_then(|(_, id)| LoadId::parse(id));
+        if let Some(load_id) = load_id.filter(|_| !entry.path.starts_with(&pending)) {
+            found.push((load_id, entry.path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Reads all manifests of a dataset, in the order of the load ids.
+pub(crate) async fn read_all(store: &Store, dataset: &str) -> Result<Vec<FileManifest>> {
+    let paths = list(store, dataset).await?;
+    let reads = stream::iter(paths).map(|(_, path)| async move { read(store, &path).await });
+    let found: Vec<Option<FileManifest>> = reads.buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// A table as all manifests together say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct CurrentTable {
+    /// Columns in the order they came.
+    pub(crate) columns: Vec<FileColumn>,
+    /// The files that count, each with the columns it has.
+    pub(crate) files: Vec<(DataFile, Vec<FileColumn>)>,
+}
+
+/// Returns the tables that the loads left, by name.
+pub(crate) fn fold(manifests: &[FileManifest]) -> BTreeMap<String, CurrentTable> {
+    let mut tables: BTreeMap<String, CurrentTable> = BTreeMap::new();
+    for change in manifests.iter().flat_map(|m| &m.tables) {
+        let table = tables.entry(change.table.clone()).or_default();
+        for column in &change.columns {
+            match table.columns.iter_mut().find(|c| c.name == column.name) {
+                None => table.columns.push(column.clone()),
+                // Two pipelines that do not agree: texts hold both.
+                Some(known) if known.data_type != column.data_type => known.data_type = DataType::Text,
+                Some(_) => {}
+            }
+        }
+        table.files.retain(|(file, _)| !change.removed.contains(&file.path));
+        let columns = |file: &DataFile| change.columns[..file.columns.min(change.columns.len())].to_vec();
+        table.files.extend(change.added.iter().map(|file| (file.clone(), columns(file))));
+    }
+    tables
+}
+
+/// Returns the rows of each table, the loader's own included, by name.
+pub(crate) fn counts(manifests: &[FileManifest]) -> Vec<TableCount> {
+    use longshore_core::schema::SystemTable;
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, table) in fold(manifests) {
+        counts.insert(name, table.files.iter().map(|(f, _)| f.rows).sum());
+    }
+    let mut schemas: Vec<&str> = Vec::new();
+    for manifest in manifests {
+        let name = |table| manifest.system_columns.table_name(table).to_owned();
+        *counts.entry(name(SystemTable::Loads)).or_default() += 1;
+        let is_new = !schemas.contains(&manifest.schema_file.as_str());
+        *counts.entry(name(SystemTable::Schemas)).or_default() += u64::from(is_new);
+        *counts.entry(name(SystemTable::State)).or_default() += u64::from(manifest.state_file.is_some());
+        schemas.push(&manifest.schema_file);
+    }
+    counts.into_iter().map(|(table, rows)| TableCount { table, rows }).collect()
+}
+
+/// The columns of a table, as manifests have them.
+pub(crate) fn columns(table: &Table) -> Vec<FileColumn> {
+    table.columns.iter().map(|c| FileColumn { name: c.name.clone(), data_type: c.data_type }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Compression;
+
+    fn load(number: u64, columns: &[&str], added: &[&str], removed: &[&str]) -> FileManifest {
+        let file = |path: &&str| DataFile {
+            path: (*path).to_owned(),
+            format: FileFormat::Parquet(Compression::Snappy),
+            rows: 1,
+            bytes: 1,
+            columns: columns.len(),
+            longest_line: 0,
+        };
+        let column = |name: &&str| FileColumn { name: (*name).to_owned(), data_type: DataType::Text };
+        let table = TableFiles {
+            table: "t".to_owned(),
+            columns: columns.iter().map(column).collect(),
+            rows: added.len() as u64,
+            added: added.iter().map(file).collect(),
+            removed: removed.iter().map(|p| (*p).to_owned()).collect(),
+        };
+        FileManifest {
+            format: FORMAT,
+            load_id: LoadId::from_micros(number, SystemColumns::Native),
+            pipeline: "p".to_owned(),
+            system_columns: SystemColumns::Native,
+            committed_at: String::new(),
+            attempt: String::new(),
+            aborted: false,
+            schema_hash: String::new(),
+            schema_file: "s".to_owned(),
+            state_file: None,
+            load_file: String::new(),
+            tables: vec![table],
+        }
+    }
+
+    #[test]
+    fn the_files_of_a_table_are_what_remains_of_all_loads() {
+        let loads = [load(1, &["a"], &["1", "2"], &[]), load(2, &["a", "b"], &["3"], &["1"])];
+        let table = &fold(&loads)["t"];
+        let files: Vec<(&str, usize)> = table.files.iter().map(|(f, c)| (f.path.as_str(), c.len())).collect();
+        assert_eq!(files, [("2", 1), ("3", 2)]);
+        assert_eq!(table.columns.len(), 2);
+        assert_eq!(counts(&loads).iter().find(|t| t.table == "t").map(|t| t.rows), Some(2));
+    }
+}

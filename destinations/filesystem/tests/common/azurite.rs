@@ -1,0 +1,74 @@
+//! Azurite, Microsoft's own stand-in for Azure's object store, as a process on a free port.
+
+use super::servers::BUCKET;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// The account and key that every Azurite has.
+pub const ACCOUNT: &str = "devstoreaccount1";
+pub const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+/// A running Azurite with one container; ended when it is dropped.
+pub struct Azurite {
+    process: Child,
+    pub endpoint: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Azurite {
+    pub fn start() -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/get-azurite");
+        let found = Command::new(script).stderr(Stdio::inherit()).output().expect("the script runs");
+        assert!(found.status.success(), "scripts/get-azurite failed");
+        let main = String::from_utf8(found.stdout).expect("a path");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let watch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/end_with_stdin.js");
+        let mut process = Command::new("node")
+            .arg("--require")
+            .arg(watch)
+            .arg(main.trim())
+            .args(["--blobHost", "127.0.0.1", "--blobPort", "0"])
+            .args(["--skipApiVersionCheck", "--loose", "--disableTelemetry", "--location"])
+            .arg(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node starts");
+        let out = BufReader::new(process.stdout.take().expect("its output is piped"));
+        let mut lines = out.lines().map_while(Result::ok);
+        let address = lines.find_map(|l| l.split_once("listens on http://").map(|(_, a)| a.trim().to_owned()));
+        let address = address.expect("azurite says where it listens");
+        std::thread::spawn(move || lines.for_each(drop)); // so that its output never fills up
+        make_container(&address);
+        Azurite { process, endpoint: format!("http://{address}/{ACCOUNT}"), _folder: folder }
+    }
+}
+
+impl Drop for Azurite {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// One signed request: Longshore makes no containers, and `object_store` neither.
+fn make_container(address: &str) {
+    let date = chrono::Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let headers = format!("x-ms-date:{date}\nx-ms-version:2021-08-06\n");
+    let text = format!("PUT\n\n\n\n\n\n\n\n\n\n\n\n{headers}/{ACCOUNT}/{ACCOUNT}/{BUCKET}\nrestype:container");
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &STANDARD.decode(KEY).expect("the key is base64"));
+    let signature = STANDARD.encode(ring::hmac::sign(&key, text.as_bytes()));
+    let mut stream = TcpStream::connect(address).expect("azurite listens");
+    write!(
+        stream,
+        "PUT /{ACCOUNT}/{BUCKET}?restype=container HTTP/1.1\r\nHost: {address}\r\nx-ms-date: {date}\r\nx-ms-version: 2021-08-06\r\nAuthorization: SharedKey {ACCOUNT}:{signature}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
+    .expect("azurite takes the request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("azurite answers");
+    assert!(answer.starts_with("HTTP/1.1 201"), "the container cannot be made: {answer}");
+}

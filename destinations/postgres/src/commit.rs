@@ -1,0 +1,247 @@
+//! The commit: in one transaction, new tables and columns, all rows, the load's record, schema and state.
+
+use crate::catalog::{self, Kinds, Tables};
+use crate::merge::{empty_replaced, fill_root_ids, merge_all};
+use crate::session::Session;
+use crate::stage::{Inner, check_names};
+use crate::staging::{lock_key, make_schema};
+use crate::types::PostgresDialect;
+use longshore_core::destination::{CommitOutcome, Staged, rejects_table};
+use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::package::{Manifest, TableCount};
+use longshore_core::schema::{SystemTable, Table};
+use longshore_sql::{
+    add_column, create_table, identifier, literal, load_records, qualified, system_table, validity_table,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tracing::{debug, info};
+
+/// Tries of the transaction, when what went wrong may pass: staged rows are still there.
+const TRIES: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Commits what was staged and says what came of it.
+pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
+    load.finish_staging().await?;
+    if let Some(unknown) = staged.iter().find(|r| !load.tables.contains_key(&r.table)) {
+        return Err(Error::internal("a receipt names a table that was not staged").with("table", &unknown.table));
+    }
+    let wanted = wanted_tables(load, manifest)?;
+    let mut pause = FIRST_PAUSE;
+    let mut attempt = Attempt { number: 1, reached_commit: false, reconnected: false };
+    loop {
+        let e = match try_commit(load, manifest, &wanted, &mut attempt).await {
+            Err(e) if e.is_retryable() && attempt.number < TRIES => e,
+            outcome => return outcome,
+        };
+        info!(attempt = attempt.number, error = %e, "the commit failed, trying again");
+        attempt.number += 1;
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+        match take_over(load, &mut attempt).await {
+            Err(e) if !e.is_retryable() || attempt.number >= TRIES => return Err(e),
+            // Not retaken yet: the next try fails at once, and this is tried again.
+            _ => {}
+        }
+    }
+}
+
+/// What earlier tries of this commit have come to.
+struct Attempt {
+    number: u32,
+    /// One of them sent COMMIT: if the load's record is there, it was ours.
+    reached_commit: bool,
+    reconnected: bool,
+}
+
+/// After a failure: ends the transaction, or the whole session where it does not answer, and begins another.
+async fn take_over(load: &mut Inner, attempt: &mut Attempt) -> Result<()> {
+    if !load.control.client.is_closed() && load.control.batch("ROLLBACK").await.is_ok() {
+        return Ok(());
+    }
+    let session = load.engine.connect().await?;
+    // The old session may still hold its locks, if only the connection to it is gone.
+    let old = load.control.pid;
+    session.execute(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {old} AND application_name = 'longshore' AND usename = current_user")).await?;
+    load.control = session;
+    attempt.reconnected = true;
+    load.staging.lock(&load.control).await
+}
+
+async fn try_commit(
+    load: &mut Inner,
+    manifest: &Manifest,
+    wanted: &[Table],
+    attempt: &mut Attempt,
+) -> Result<CommitOutcome> {
+    if load.control.client.is_closed() {
+        return Err(Error::new(ErrorKind::Unavailable, "the connection to PostgreSQL was lost"));
+    }
+    let target = &load.opening.target;
+    make_schema(&load.control, &target.dataset).await?;
+    let mut has_changes =
+        !changes(&catalog::tables(&load.control, &target.dataset, Kinds::All).await?, wanted).is_empty();
+    loop {
+        begin(&load.control, &target.dataset, &target.pipeline, has_changes).await?;
+        if catalog::has_load(&load.control, target, &manifest.load_id).await? {
+            load.control.batch("ROLLBACK").await?;
+            return Ok(match attempt.reached_commit {
+                true => CommitOutcome::Committed(counts(load, manifest)),
+                false => CommitOutcome::AlreadyCommitted,
+            });
+        }
+        let existing = catalog::tables(&load.control, &target.dataset, Kinds::All).await?;
+        let changes = changes(&existing, wanted);
+        if !changes.is_empty() && !has_changes {
+            // Somebody dropped something meanwhile: it takes the lock of those who change things.
+            load.control.batch("ROLLBACK").await?;
+            has_changes = true;
+            continue;
+        }
+        fill(load, manifest, wanted, &changes, attempt).await?;
+        for sql in load_records(&load.opening.target, manifest) {
+            load.control.batch(&sql).await?;
+        }
+        attempt.reached_commit = true;
+        load.control.batch("COMMIT").await?;
+        debug!(load_id = %manifest.load_id, "committed");
+        return Ok(CommitOutcome::Committed(counts(load, manifest)));
+    }
+}
+
+/// Opens the transaction. Loads of one pipeline go one after the other, so that none is committed twice; those of
+/// different pipelines go at once, unless one of them changes the dataset's tables.
+async fn begin(session: &Session, dataset: &str, pipeline: &str, has_changes: bool) -> Result<()> {
+    let (pipeline_key, dataset_key) = (lock_key(&["pipeline", dataset, pipeline]), lock_key(&["dataset", dataset]));
+    let shared = if has_changes { "" } else { "_shared" };
+    session.batch("BEGIN").await?;
+    session
+        .batch(&format!(
+            "SELECT set_config(name, CASE reset_val WHEN 'off' THEN 'on' ELSE reset_val END, true) FROM pg_settings \
+             WHERE name = 'synchronous_commit'; SELECT pg_advisory_xact_lock({pipeline_key}); \
+             SELECT pg_advisory_xact_lock{shared}({dataset_key}); SET LOCAL lock_timeout = '10s'"
+        ))
+        .await
+}
+
+/// All tables that are to be there after the load.
+fn wanted_tables(load: &Inner, manifest: &Manifest) -> Result<Vec<Table>> {
+    let system = load.opening.system_columns;
+    let mut wanted: Vec<Table> = manifest.schema.tables.iter().map(|t| validity_table(t, system)).collect();
+    let rejects = rejects_table(system);
+    if load.tables.contains_key(&rejects.name) {
+        wanted.push(rejects);
+    }
+    wanted.extend([SystemTable::Loads, SystemTable::Schemas, SystemTable::State].map(|t| system_table(system, t)));
+    wanted.iter().try_for_each(check_names)?;
+    Ok(wanted)
+}
+
+/// What a table needs before it can take the load's rows.
+pub(crate) enum Change<'a> {
+    Table,
+    Columns(Vec<&'a longshore_core::schema::Column>),
+}
+
+fn changes<'a>(existing: &Tables, wanted: &'a [Table]) -> BTreeMap<&'a str, Change<'a>> {
+    let change = |table: &'a Table| {
+        let Some(columns) = existing.get(&table.name) else { return Some((table.name.as_str(), Change::Table)) };
+        let missing: Vec<_> = table.columns.iter().filter(|c| !columns.contains(&c.name)).collect();
+        (!missing.is_empty()).then_some((table.name.as_str(), Change::Columns(missing)))
+    };
+    wanted.iter().filter_map(change).collect()
+}
+
+/// Makes what is missing and moves the rows. Tables that get columns come last: from then on readers have to wait.
+async fn fill(
+    load: &Inner,
+    manifest: &Manifest,
+    wanted: &[Table],
+    changes: &BTreeMap<&str, Change<'_>>,
+    attempt: &Attempt,
+) -> Result<()> {
+    empty_replaced(load, manifest, changes).await?;
+    let mut order: Vec<&Table> = wanted.iter().collect();
+    order.sort_by_key(|t| matches!(changes.get(t.name.as_str()), Some(Change::Columns(_))));
+    for table in order {
+        let filled = fill_table(load, table, changes.get(table.name.as_str()), attempt).await;
+        filled.map_err(|e| e.with("table", &table.name).with("dataset", &load.opening.target.dataset))?;
+    }
+    fill_root_ids(load, manifest, changes).await?;
+    merge_all(load, manifest).await
+}
+
+async fn fill_table(load: &Inner, table: &Table, change: Option<&Change<'_>>, attempt: &Attempt) -> Result<()> {
+    let (dataset, session) = (&load.opening.target.dataset, &load.control);
+    let staged = load.tables.get(&table.name);
+    let moved = match (change, staged) {
+        (Some(Change::Table), Some(staged)) if staged.may_become => become_table(load, table).await?,
+        (change, staged) => {
+            match change {
+                Some(Change::Table) => session.batch(&create_table(&PostgresDialect, dataset, table)).await?,
+                Some(Change::Columns(columns)) => {
+                    let sql = columns.iter().map(|c| add_column(&PostgresDialect, dataset, &table.name, c));
+                    session.batch(&sql.collect::<Vec<_>>().join("; ")).await?;
+                }
+                None => {}
+            }
+            // Rows to be merged wait until all tables are there.
+            let Some(staged) = staged.filter(|_| !table.write.merges()) else { return Ok(()) };
+            let columns: Vec<String> = staged.columns.iter().map(|c| identifier(&c.name)).collect();
+            let (columns, from) = (columns.join(", "), qualified(&load.staging.schema, &staged.name));
+            let into = qualified(dataset, &table.name);
+            let rows = session.execute(&format!("INSERT INTO {into} ({columns}) SELECT {columns} FROM {from}")).await?;
+            session.batch(&format!("DROP TABLE {from}")).await?;
+            rows
+        }
+    };
+    let expected = staged.map_or(0, |s| s.rows);
+    if moved != expected {
+        // A server that crashed in between has lost what was staged, and it has to be staged anew.
+        let kind = if attempt.reconnected { ErrorKind::Unavailable } else { ErrorKind::Integrity };
+        return Err(Error::new(kind, format!("{moved} of {expected} staged rows are there")));
+    }
+    Ok(())
+}
+
+/// Makes the staging table the table itself: no row is written again. Returns how many it has.
+async fn become_table(load: &Inner, table: &Table) -> Result<u64> {
+    let (dataset, session) = (&load.opening.target.dataset, &load.control);
+    let Some(staged) = load.tables.get(&table.name) else { return Ok(0) };
+    let from = qualified(&load.staging.schema, &staged.name);
+    for column in &table.columns[staged.columns.len().min(table.columns.len())..] {
+        session.batch(&add_column(&PostgresDialect, &load.staging.schema, &staged.name, column)).await?;
+    }
+    let rows = session.value(&format!("SELECT count(*) FROM {from}")).await?;
+    session.batch(&format!("ALTER TABLE {from} SET SCHEMA {}", identifier(dataset))).await?;
+    let renamed = format!("ALTER TABLE {} RENAME TO {}", qualified(dataset, &staged.name), identifier(&table.name));
+    session.batch(&renamed).await?;
+    grant_defaults(session, dataset, &table.name).await?;
+    Ok(rows.and_then(|r| r.parse().ok()).unwrap_or_default())
+}
+
+/// Gives the rights that a table made in this schema has by default (`ALTER DEFAULT PRIVILEGES IN SCHEMA`): a table that
+/// is moved there does not get them by itself.
+async fn grant_defaults(session: &Session, dataset: &str, table: &str) -> Result<()> {
+    let sql = format!(
+        "SELECT a.privilege_type, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, \
+         CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END FROM pg_default_acl d \
+         JOIN pg_namespace n ON n.oid = d.defaclnamespace CROSS JOIN LATERAL aclexplode(d.defaclacl) a \
+         WHERE d.defaclobjtype = 'r' AND n.nspname = {} AND pg_get_userbyid(d.defaclrole) = current_user",
+        literal(dataset)
+    );
+    for row in session.rows(&sql).await? {
+        let text = |i| row.get(i).unwrap_or_default();
+        let into = qualified(dataset, table);
+        session.batch(&format!("GRANT {} ON {into} TO {}{}", text(0), text(1), text(2))).await?;
+    }
+    Ok(())
+}
+
+/// Rows of this load in each of its tables, as the server counted them when it moved them: a count of the whole tables
+/// would read all that earlier loads brought.
+fn counts(load: &Inner, manifest: &Manifest) -> Vec<TableCount> {
+    let rows = |table: &str| load.tables.get(table).map_or(0, |t| t.rows);
+    manifest.tables.iter().map(|t| TableCount { table: t.table.clone(), rows: rows(&t.table) }).collect()
+}

@@ -1,0 +1,331 @@
+//! Settings of the PostgreSQL destination: from the URL, else the settings, else the environment, else libpq's defaults.
+
+use crate::passfile;
+use longshore_core::connect::{Connection, Secret};
+use longshore_core::error::{Error, Result};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a user can set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Host names, addresses, or folders of sockets, each with its port; the first that answers is used.
+    pub hosts: Vec<(String, u16)>,
+    /// The database.
+    pub database: String,
+    /// The role.
+    pub user: String,
+    /// Its password, if the server asks for one.
+    pub password: Option<Secret>,
+    /// Whether and how the connection is encrypted.
+    pub ssl_mode: SslMode,
+    /// File of certificates to trust instead of the system's, in PEM; `system` means the system's.
+    pub ssl_root_cert: Option<String>,
+    /// Own certificate and its key, in PEM.
+    pub ssl_cert: Option<(PathBuf, PathBuf)>,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// Options for the server's process, as in `PGOPTIONS`.
+    pub options: Option<String>,
+    /// Use only a server that takes writes, of several hosts.
+    pub read_write: bool,
+    /// Connections that send rows at once.
+    pub connections: usize,
+    /// The schema staging tables stand in; by default `<dataset>_staging`.
+    pub staging_schema: Option<String>,
+}
+
+/// libpq's `sslmode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SslMode {
+    /// Never encrypt.
+    Disable,
+    /// Encrypt if the server can, without checking who it is.
+    Prefer,
+    /// Always encrypt, without checking who the server is.
+    Require,
+    /// Encrypt, and check that the server's certificate comes from an authority that is trusted.
+    VerifyCa,
+    /// Also check that it is the certificate of this host.
+    VerifyFull,
+}
+
+impl SslMode {
+    const NAMES: [(&'static str, SslMode); 6] = [
+        ("disable", SslMode::Disable),
+        ("prefer", SslMode::Prefer),
+        ("require", SslMode::Require),
+        ("verify-ca", SslMode::VerifyCa),
+        ("verify-full", SslMode::VerifyFull),
+        ("allow", SslMode::Prefer),
+    ];
+
+    fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, m)| *m == self).map_or("prefer", |(name, _)| name)
+    }
+}
+
+/// What can be set: our name, other names (URL parameters of libpq, keys of dlt), the environment variable.
+const KEYS: &[(&str, &[&str], Option<&str>)] = &[
+    ("host", &["hostaddr"], Some("PGHOST")),
+    ("port", &[], Some("PGPORT")),
+    ("database", &["dbname"], Some("PGDATABASE")),
+    ("username", &["user"], Some("PGUSER")),
+    ("password", &[], Some("PGPASSWORD")),
+    ("sslmode", &[], Some("PGSSLMODE")),
+    ("sslrootcert", &[], Some("PGSSLROOTCERT")),
+    ("sslcert", &[], Some("PGSSLCERT")),
+    ("sslkey", &[], Some("PGSSLKEY")),
+    ("connect_timeout", &[], Some("PGCONNECT_TIMEOUT")),
+    ("options", &[], Some("PGOPTIONS")),
+    ("target_session_attrs", &[], Some("PGTARGETSESSIONATTRS")),
+    ("connections", &[], None),
+    ("staging_schema", &[], None),
+];
+/// Accepted, for URLs and sections that other programs use too, and without a meaning here.
+const IGNORED: &[&str] =
+    &["application_name", "client_encoding", "drivername", "gssencmode", "channel_binding", "keepalives"];
+
+/// What may stand in a part of a URL as it is.
+const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The values that are set, by our name for them.
+#[derive(Default)]
+struct Given(Vec<(&'static str, String)>);
+
+impl Given {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(k, _)| *k == key).map(|(_, v)| v.as_str())
+    }
+
+    /// Sets a value unless an earlier source has; an unknown name is an error.
+    fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        if IGNORED.contains(&name) || name.starts_with("keepalives_") {
+            return Ok(());
+        }
+        let Some((key, ..)) = KEYS.iter().find(|(key, others, _)| *key == name || others.contains(&name)) else {
+            let known: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
+            return Err(Error::config(format!("there is no setting '{name}' of a PostgreSQL destination"))
+                .hint(format!("there are: {}", known.join(", "))));
+        };
+        if self.get(key).is_none() && !value.is_empty() {
+            self.0.push((key, value.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn number(&self, key: &'static str) -> Result<Option<u64>> {
+        let wrong = |_| Error::config(format!("the setting '{key}' is not a whole number"));
+        self.get(key).map(|v| v.parse().map_err(wrong)).transpose()
+    }
+}
+
+impl Config {
+    /// Reads the URL, then the settings, then `PG*` variables, each where those before leave something open.
+    ///
+    /// # Errors
+    /// When a name is unknown or a value is not what it should be; values are not shown.
+    pub fn from_connection(connection: &Connection) -> Result<Self> {
+        let mut given = Given::default();
+        read_url(&connection.url, &mut given)?;
+        read_settings(&connection.settings, &mut given)?;
+        for (key, _, variable) in KEYS {
+            if let Some(value) = variable.and_then(|v| connection.env(v)) {
+                given.set(key, value)?;
+            }
+        }
+        let user = given.get("username").or(connection.env("USER")).unwrap_or("postgres").to_owned();
+        let ssl_root_cert = given.get("sslrootcert").map(str::to_owned);
+        let ssl_mode = ssl_mode(given.get("sslmode"), ssl_root_cert.is_some())?;
+        let threads = connection.limits.threads.or(std::thread::available_parallelism().ok().map(usize::from));
+        let path = |key| given.get(key).map(PathBuf::from);
+        let hosts = hosts(given.get("host").unwrap_or("localhost"), given.get("port").unwrap_or("5432"))?;
+        let database = given.get("database").unwrap_or(&user).to_owned();
+        let password = given.get("password").map(Secret::new);
+        Ok(Config {
+            password: password.or_else(|| passfile::password(connection, &hosts, &database, &user)),
+            hosts,
+            database,
+            user,
+            ssl_mode,
+            ssl_root_cert,
+            ssl_cert: path("sslcert").zip(path("sslkey")),
+            connect_timeout: Duration::from_secs(given.number("connect_timeout")?.filter(|s| *s > 0).unwrap_or(15)),
+            options: given.get("options").map(str::to_owned),
+            read_write: matches!(given.get("target_session_attrs"), Some("read-write" | "primary")),
+            connections: match given.number("connections")? {
+                Some(n) => (n as usize).clamp(1, 32),
+                None => threads.unwrap_or(2).clamp(2, 4),
+            },
+            staging_schema: given.get("staging_schema").map(str::to_owned),
+        })
+    }
+
+    /// Returns the URL without the password.
+    pub fn url(&self) -> String {
+        let encode = |text: &str| utf8_percent_encode(text, KEEP).to_string();
+        // An IPv6 address stands in brackets, as it is.
+        let host = |h: &str| if h.contains(':') { format!("[{h}]") } else { encode(h) };
+        let hosts: Vec<String> = self.hosts.iter().map(|(h, port)| format!("{}:{port}", host(h))).collect();
+        let mut url = format!("postgres://{}@{}/{}", encode(&self.user), hosts.join(","), encode(&self.database));
+        let mut parameters = Vec::new();
+        if self.ssl_mode != SslMode::Prefer {
+            parameters.push(format!("sslmode={}", self.ssl_mode.name()));
+        }
+        if let Some(file) = &self.ssl_root_cert {
+            let path = if file == "system" { None } else { std::path::absolute(file).ok() };
+            let file = path.map_or(file.clone(), |p| p.display().to_string());
+            parameters.push(format!("sslrootcert={}", encode(&file)));
+        }
+        if let Some(schema) = &self.staging_schema {
+            parameters.push(format!("staging_schema={}", encode(schema)));
+        }
+        if !parameters.is_empty() {
+            url.push_str(&format!("?{}", parameters.join("&")));
+        }
+        url
+    }
+}
+
+/// `postgres://user:password@host:port,host:port/database?name=value&…`: any part may be missing.
+fn read_url(url: &str, given: &mut Given) -> Result<()> {
+    let Some((_, rest)) = url.split_once(':') else { return Ok(()) };
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let query = query.split('#').next().unwrap_or_default();
+    for pair in query.split('&').filter(|p| !p.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        given.set(&decode(name)?, &decode(value)?)?;
+    }
+    // A password may hold anything but what ends it: the last @ does.
+    let (login, place) = match rest.rsplit_once('@') {
+        Some((login, place)) => (login, place),
+        None => ("", rest),
+    };
+    let (place, database) = place.split_once('/').unwrap_or((place, ""));
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    for (key, value) in [("username", user), ("password", password), ("database", database)] {
+        given.set(key, &decode(value)?)?;
+    }
+    let (mut names, mut ports) = (Vec::new(), Vec::new());
+    for host in place.split(',') {
+        let (name, port) = match host.strip_prefix('[').and_then(|h| h.split_once(']')) {
+            Some((address, port)) => (address, port.strip_prefix(':').unwrap_or_default()),
+            None => host.split_once(':').unwrap_or((host, "")),
+        };
+        names.push(decode(name)?);
+        ports.push(decode(port)?);
+    }
+    let some = |list: Vec<String>| if list.iter().all(String::is_empty) { String::new() } else { list.join(",") };
+    given.set("host", &some(names))?;
+    given.set("port", &some(ports))
+}
+
+fn decode(text: &str) -> Result<String> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded
+        .map(String::from)
+        .map_err(|_| Error::config("the destination's URL has percent signs that stand for no text"))
+}
+
+/// Keys as in the URL; `credentials` may hold a URL, or a section with the same keys, as dlt has it.
+fn read_settings(settings: &serde_json::Map<String, serde_json::Value>, given: &mut Given) -> Result<()> {
+    use serde_json::Value;
+    for (name, value) in settings {
+        match (name.as_str(), value) {
+            ("credentials", Value::String(url)) => read_url(url, given)?,
+            ("credentials" | "query", Value::Object(section)) => read_settings(section, given)?,
+            (_, Value::String(text)) => given.set(name, text)?,
+            (_, Value::Number(number)) => given.set(name, &number.to_string())?,
+            (_, Value::Null) => {}
+            _ => return Err(Error::config(format!("the setting '{name}' is neither a text nor a number"))),
+        }
+    }
+    Ok(())
+}
+
+/// `a,b` with `1,2`, or with one port for all.
+fn hosts(names: &str, ports: &str) -> Result<Vec<(String, u16)>> {
+    let ports: Vec<&str> = ports.split(',').collect();
+    let names: Vec<&str> = names.split(',').collect();
+    if ports.len() != 1 && ports.len() != names.len() {
+        return Err(Error::config("there are not as many ports as hosts"));
+    }
+    let one = |(i, name): (usize, &&str)| {
+        let port = ports[if ports.len() == 1 { 0 } else { i }];
+        let port = if port.is_empty() { Ok(5432) } else { port.parse() };
+        let wrong = |_| Error::config("the port is not a number from 1 to 65535");
+        Ok((if name.is_empty() { "localhost" } else { name }.to_owned(), port.map_err(wrong)?))
+    };
+    names.iter().enumerate().map(one).collect()
+}
+
+/// With a root certificate of one's own, `require` and less mean that it is checked, as in libpq.
+fn ssl_mode(name: Option<&str>, has_root: bool) -> Result<SslMode> {
+    let Some(name) = name else { return Ok(SslMode::Prefer) };
+    let known = SslMode::NAMES.iter().find(|(n, _)| *n == name);
+    let (_, mode) = known.ok_or_else(|| {
+        Error::config(format!("there is no sslmode '{name}'"))
+            .hint("there are: disable, prefer, require, verify-ca, verify-full")
+    })?;
+    Ok(if has_root && *mode == SslMode::Require { SslMode::VerifyCa } else { *mode })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn config(url: &str) -> Result<Config> {
+        Config::from_connection(&Connection::new(url))
+    }
+
+    #[test]
+    fn a_url_says_everything() {
+        let c = config("postgresql://me:p%40ss@db.example:6432/shop?sslmode=verify-full&connections=3").unwrap();
+        assert_eq!((c.hosts, c.database, c.user), (vec![("db.example".into(), 6432)], "shop".into(), "me".into()));
+        assert_eq!((c.password.unwrap().expose(), c.ssl_mode, c.connections), ("p@ss", SslMode::VerifyFull, 3));
+    }
+
+    #[test]
+    fn the_url_that_is_remembered_has_no_password_and_means_the_same() {
+        for url in [
+            "postgres://me:hush@h/db",
+            "postgres://me:hush@%2Fvar%2Frun:5433/my%20db",
+            "postgres:///db?host=/tmp&user=me&password=hush",
+            "postgres://me:hu@sh@[::1]:7/db?sslmode=require&sslrootcert=/ca.pem",
+            "postgres://me@a:1,b:2/db?sslmode=disable",
+        ] {
+            let first = config(url).unwrap();
+            assert!(!first.url().contains("hu"), "{}", first.url());
+            let again = config(&first.url()).unwrap();
+            assert_eq!(Config { password: None, ..first }, again, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_url_goes_before_the_settings_and_these_before_the_environment() {
+        let mut connection = Connection::new("postgres://me@h");
+        connection.settings =
+            json!({"host": "other", "port": 7000, "credentials": {"password": "p"}}).as_object().cloned().unwrap();
+        let variables = [("PGPORT", "1"), ("PGDATABASE", "d"), ("PGSSLMODE", "require"), ("PGPASSWORD", "q")];
+        connection.environment = variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let c = Config::from_connection(&connection).unwrap();
+        assert_eq!((c.hosts, c.database, c.ssl_mode), (vec![("h".into(), 7000)], "d".into(), SslMode::Require));
+        assert_eq!(c.password.unwrap().expose(), "p");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_without_its_value() {
+        for (url, named) in [
+            ("postgres://h/d?nosuch=hush", "nosuch"),
+            ("postgres://h:hush/d", "port"),
+            ("postgres://h/d?sslmode=maybe", "sslmode"),
+            ("postgres://h/d?connections=hush", "connections"),
+        ] {
+            let error = config(url).unwrap_err();
+            assert!(error.to_string().contains(named) && !error.to_string().contains("hush"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The contract, for one PostgreSQL database.
+
+use crate::answer;
+use crate::catalog;
+use crate::config::Config;
+use crate::session::{Engine, Session};
+use crate::stage::PostgresLoad;
+use crate::staging::MAX_NAME;
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
+use longshore_core::destination::{Committed, Destination, Load, Opening};
+use longshore_core::error::{Error, Result};
+use longshore_core::package::{LoadId, TableCount, Target};
+use longshore_core::schema::Schema;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// A PostgreSQL database.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    engine: Arc<Engine>,
+    capabilities: Capabilities,
+}
+
+impl Postgres {
+    /// Returns the destination; connects when it is needed.
+    ///
+    /// # Errors
+    /// When a certificate cannot be read.
+    pub fn new(config: Config) -> Result<Self> {
+        let capabilities = Capabilities {
+            atomicity: Atomicity::Package,
+            max_identifier_length: MAX_NAME,
+            concurrency: NonZeroUsize::new(config.connections).unwrap_or(NonZeroUsize::MIN),
+            dispositions: Dispositions::ALL,
+            stages_early: true,
+        };
+        Ok(Postgres { engine: Arc::new(Engine::new(config)?), capabilities })
+    }
+
+    /// Opens a connection that can change nothing.
+    async fn reader(&self) -> Result<Session> {
+        let session = self.engine.connect().await?;
+        session.batch("SET default_transaction_read_only = on").await?;
+        Ok(session)
+    }
+}
+
+impl fmt::Display for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.engine.config.url())
+    }
+}
+
+#[async_trait]
+impl Destination for Postgres {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {
+        let found = catalog::last_load(&self.reader().await?, target).await?;
+        let Some((load_id, schema, state)) = found else { return Ok(None) };
+        let unreadable = |what| {
+            Error::destination(format!("the {what} stored in the dataset cannot be read"))
+                .with("dataset", &target.dataset)
+                .hint("it was written by a newer version, or by something else: load into another dataset")
+        };
+        let schema: Schema = serde_json::from_str(&schema).map_err(|e| unreadable("schema").source(e))?;
+        let state = state.map(|s| serde_json::from_str(&s)).transpose().map_err(|e| unreadable("state").source(e))?;
+        let load_id = LoadId::parse(&load_id).ok_or_else(|| unreadable("load id"))?;
+        Ok(Some(Committed { load_id, schema, state }))
+    }
+
+    async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
+        catalog::has_load(&self.reader().await?, target, load_id).await
+    }
+
+    async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
+        Ok(Box::new(PostgresLoad::begin(&self.engine, opening).await?))
+    }
+
+    async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {
+        answer::query(&self.reader().await?, dataset, sql).await.map_err(|e| e.with("dataset", dataset))
+    }
+
+    async fn tables(&self, dataset: &str) -> Result<Vec<TableCount>> {
+        catalog::counts(&self.reader().await?, dataset).await
+    }
+}

@@ -1,0 +1,140 @@
+//! TLS by rustls, with libpq's modes.
+
+use crate::config::{Config, SslMode};
+use longshore_core::error::{Error, Result};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::sync::Arc;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// Returns what makes connections secret, for any mode: that of the configuration decides whether it is used.
+pub(crate) fn connector(config: &Config) -> Result<MakeRustlsConnect> {
+    let provider = Arc::new(ring::default_provider());
+    let internal = |e: rustls::Error| Error::internal("TLS cannot be set up").source(e);
+    let verifier = Verifier::new(config, &provider)?;
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(internal)?;
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let tls = match &config.ssl_cert {
+        None => builder.with_no_client_auth(),
+        Some((cert, key)) => {
+            let wrong = |file: &std::path::Path| {
+                let file = file.display().to_string();
+                move |e| {
+                    Error::config("a certificate or key cannot be read")
+                        .with("file", file)
+                        .source(Box::new(e) as Box<rustls::pki_types::pem::Error>)
+                }
+            };
+            let chain: std::result::Result<Vec<_>, _> =
+                CertificateDer::pem_file_iter(cert).map_err(wrong(cert))?.collect();
+            let key_der = PrivateKeyDer::from_pem_file(key).map_err(wrong(key))?;
+            builder.with_client_auth_cert(chain.map_err(wrong(cert))?, key_der).map_err(|e| {
+                Error::config("the own certificate and its key do not fit").with("file", cert.display()).source(e)
+            })?
+        }
+    };
+    Ok(MakeRustlsConnect::new(tls))
+}
+
+/// Checks as much of the server's certificate as the mode asks for.
+#[derive(Debug)]
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    /// `None`: anybody is believed.
+    trust: Option<Trust>,
+}
+
+#[derive(Debug)]
+struct Trust {
+    chain: Arc<WebPkiServerVerifier>,
+    /// The trusted certificates themselves: a server may show one of them, signed by itself.
+    roots: Vec<CertificateDer<'static>>,
+    checks_name: bool,
+}
+
+impl Verifier {
+    fn new(config: &Config, provider: &Arc<CryptoProvider>) -> Result<Self> {
+        if !matches!(config.ssl_mode, SslMode::VerifyCa | SslMode::VerifyFull) {
+            return Ok(Verifier { provider: Arc::clone(provider), trust: None });
+        }
+        let roots = roots(config.ssl_root_cert.as_deref())?;
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(roots.iter().cloned());
+        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build();
+        let chain = chain.map_err(|e| {
+            Error::config("there is no certificate to trust").hint("name a file with sslrootcert").source(e)
+        })?;
+        let trust = Trust { chain, roots, checks_name: config.ssl_mode == SslMode::VerifyFull };
+        Ok(Verifier { provider: Arc::clone(provider), trust: Some(trust) })
+    }
+}
+
+fn roots(file: Option<&str>) -> Result<Vec<CertificateDer<'static>>> {
+    let Some(file) = file.filter(|f| *f != "system") else {
+        return Ok(rustls_native_certs::load_native_certs().certs);
+    };
+    let wrong = |e| {
+        Error::config("the root certificate cannot be read")
+            .with("file", file)
+            .hint("sslrootcert names a file of certificates in PEM")
+            .source(Box::new(e) as Box<rustls::pki_types::pem::Error>)
+    };
+    CertificateDer::pem_file_iter(file).map_err(wrong)?.collect::<std::result::Result<_, _>>().map_err(wrong)
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        use CertificateError::{NotValidForName, NotValidForNameContext};
+        let Some(trust) = &self.trust else { return Ok(ServerCertVerified::assertion()) };
+        if trust.roots.iter().any(|root| root == end_entity) {
+            if trust.checks_name {
+                rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            }
+            return Ok(ServerCertVerified::assertion());
+        }
+        match trust.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
+            // The name is checked last: whoever fails there has passed everything else.
+            Err(rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
+                if !trust.checks_name =>
+            {
+                Ok(ServerCertVerified::assertion())
+            }
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
