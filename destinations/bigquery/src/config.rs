@@ -1,15 +1,19 @@
 //! Settings of the BigQuery destination: project, location, credentials, and where the API is.
 
 use crate::names::MAX_NAME;
+use crate::options::TableOptions;
 use longshore_core::connect::{Connection, Secret};
 use longshore_core::error::{Error, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Google's own server.
 const GOOGLE: &str = "https://bigquery.googleapis.com";
+const STORAGE: &str = "https://storage.googleapis.com";
+const IAM: &str = "https://iamcredentials.googleapis.com";
 /// Staging tables that nobody removed are gone after this.
 const STAGING_HOURS: u64 = 72;
 const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b':').remove(b'/');
@@ -37,6 +41,25 @@ pub struct Config {
     pub max_identifier_length: usize,
     /// How long a request that fails for a passing reason is repeated.
     pub patience: Duration,
+    /// Where files are put before they are loaded; `None`: they go to BigQuery itself.
+    pub staging_bucket: Option<Bucket>,
+    /// Server of Cloud Storage, without a slash at the end.
+    pub storage_endpoint: String,
+    /// Server of the tokens of service accounts that others act for, without a slash at the end.
+    pub iam_endpoint: String,
+    /// Labels of the jobs, and of datasets that are made.
+    pub labels: BTreeMap<String, String>,
+    /// What is set for tables, by their names in the dataset.
+    pub tables: BTreeMap<String, TableOptions>,
+}
+
+/// A place in Cloud Storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// The bucket's name.
+    pub name: String,
+    /// What names of files begin with, with a slash at the end; or empty.
+    pub prefix: String,
 }
 
 /// Who asks BigQuery.
@@ -79,6 +102,11 @@ struct Settings {
     max_bytes_billed: Option<u64>,
     retry_deadline: Option<f64>,
     max_identifier_length: Option<usize>,
+    staging_bucket: Option<String>,
+    storage_endpoint: Option<String>,
+    iam_endpoint: Option<String>,
+    labels: BTreeMap<String, String>,
+    tables: BTreeMap<String, TableOptions>,
 }
 
 impl Config {
@@ -98,6 +126,7 @@ impl Config {
         });
         let credentials = match document {
             Given::Credentials(credentials) => credentials,
+            Given::Default => default_credentials(connection),
             Given::Nothing if is_override => Credentials::Anonymous,
             Given::Nothing => default_credentials(connection),
         };
@@ -115,6 +144,11 @@ impl Config {
             max_bytes_billed: given.max_bytes_billed,
             max_identifier_length: given.max_identifier_length.unwrap_or(MAX_NAME).clamp(1, MAX_NAME),
             patience: Duration::from_secs_f64(given.retry_deadline.unwrap_or(60.0).clamp(0.0, 3600.0)),
+            staging_bucket: given.staging_bucket.as_deref().map(bucket).transpose()?,
+            storage_endpoint: server(given.storage_endpoint, connection.env("STORAGE_EMULATOR_HOST"), STORAGE),
+            iam_endpoint: server(given.iam_endpoint, None, IAM),
+            labels: given.labels,
+            tables: given.tables,
         })
     }
 
@@ -129,6 +163,23 @@ impl Config {
         }
         url
     }
+}
+
+fn server(given: Option<String>, environment: Option<&str>, google: &str) -> String {
+    let given = given.or_else(|| environment.map(str::to_owned)).filter(|e| !e.is_empty());
+    given.map_or(google.to_owned(), |e| with_scheme(&e))
+}
+
+/// `gs://bucket/prefix`.
+fn bucket(url: &str) -> Result<Bucket> {
+    let place = url.strip_prefix("gs://").or_else(|| url.strip_prefix("gcs://")).unwrap_or(url);
+    let (name, prefix) = place.trim_end_matches('/').split_once('/').unwrap_or((place.trim_end_matches('/'), ""));
+    if name.is_empty() || name.contains(':') {
+        return Err(Error::config("the setting 'staging_bucket' is no bucket of Cloud Storage")
+            .hint("write gs://bucket/prefix"));
+    }
+    let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+    Ok(Bucket { name: name.to_owned(), prefix })
 }
 
 /// `localhost:9050` is a server without encryption, as all emulators are.
@@ -150,9 +201,10 @@ fn read_url(url: &str, given: &mut Settings) -> Result<()> {
             "credentials" | "credentials_path" => given.credentials = value.map(Value::String),
             "impersonate_service_account" => given.impersonate_service_account = value,
             "staging_dataset" => given.staging_dataset = value,
+            "staging_bucket" => given.staging_bucket = value,
             _ => {
                 return Err(Error::config(format!("the destination's URL has an unknown parameter '{name}'"))
-                    .hint("there are: endpoint, location, credentials, impersonate_service_account, staging_dataset"));
+                    .hint("there are: endpoint, location, credentials, impersonate_service_account, staging_dataset, staging_bucket"));
             }
         }
     }
@@ -175,6 +227,8 @@ fn decode(text: &str) -> Result<String> {
 /// What settings say about credentials.
 enum Given {
     Credentials(Credentials),
+    /// Whoever is logged in, at another endpoint too.
+    Default,
     Nothing,
 }
 
@@ -183,7 +237,7 @@ impl Given {
     fn project(&self) -> Option<String> {
         match self {
             Given::Credentials(credentials) => project_of(credentials),
-            Given::Nothing => None,
+            Given::Default | Given::Nothing => None,
         }
     }
 }
@@ -234,6 +288,7 @@ fn document(given: &mut Settings) -> Result<Given> {
             }
             Credentials::Document(Secret::new(Value::Object(section).to_string()))
         }
+        Some(Value::String(text)) if text == "default" => return Ok(Given::Default),
         Some(Value::String(text)) if text.trim_start().starts_with('{') => Credentials::Document(Secret::new(text)),
         Some(Value::String(text)) => {
             let decoded = STANDARD.decode(text.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());

@@ -34,7 +34,7 @@ impl BigQuery {
             atomicity: Atomicity::Package,
             max_identifier_length: config.max_identifier_length,
             concurrency: NonZeroUsize::MIN.saturating_add(3),
-            dispositions: Dispositions::APPEND,
+            dispositions: Dispositions::ALL,
             // Uploads are the longest part of a load, and one that is given up leaves nothing.
             stages_early: true,
         };

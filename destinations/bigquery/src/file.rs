@@ -1,6 +1,6 @@
 //! A Parquet file that is uploaded while it is being written.
 
-use crate::types::staged_type;
+use crate::types::{STAGED_ROW, staged_type};
 use crate::upload::{CHUNK, Chunk};
 use crate::wide_json::keep_exact;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
@@ -26,6 +26,8 @@ pub(crate) struct FileWriter {
     schema: SchemaRef,
     columns: Vec<Column>,
     load_id: LoadId,
+    /// Number of the file's first row in its table, where rows are numbered.
+    first_row: Option<u64>,
     chunks: Sender<Chunk>,
     waiting: Vec<u8>,
     rows: u64,
@@ -35,9 +37,15 @@ pub(crate) struct FileWriter {
 
 impl FileWriter {
     /// Begins a file with those columns; it leaves through `chunks`.
-    pub(crate) fn new(columns: &[Column], load_id: &LoadId, chunks: Sender<Chunk>) -> Result<Self> {
+    pub(crate) fn new(
+        columns: &[Column],
+        load_id: &LoadId,
+        first_row: Option<u64>,
+        chunks: Sender<Chunk>,
+    ) -> Result<Self> {
         let field = |c: &Column| Field::new(&c.name, staged_type(c.data_type).arrow(), c.nullable);
-        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+        let number = first_row.map(|_| Field::new(STAGED_ROW, DataType::Bigint.arrow(), true));
+        let schema = Arc::new(Schema::new(columns.iter().map(field).chain(number).collect::<Vec<_>>()));
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_created_by("longshore".to_owned())
@@ -45,7 +53,17 @@ impl FileWriter {
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let parquet = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options).map_err(broken)?;
         let (columns, load_id) = (columns.to_vec(), load_id.clone());
-        Ok(FileWriter { parquet, schema, columns, load_id, chunks, waiting: Vec::new(), rows: 0, written: 0 })
+        Ok(FileWriter {
+            parquet,
+            schema,
+            columns,
+            load_id,
+            first_row,
+            chunks,
+            waiting: Vec::new(),
+            rows: 0,
+            written: 0,
+        })
     }
 
     /// True when a part of that table needs no more columns than the file has.
@@ -73,7 +91,11 @@ impl FileWriter {
             (Some(array), _) => Arc::clone(array),
             (None, _) => new_null_array(&staged_type(c.data_type).arrow(), rows),
         };
-        let arrays = self.columns.iter().enumerate().map(array).collect();
+        let number = self.first_row.map(|first| {
+            let numbers = (first + self.rows..).take(rows).map(|n| n as i64);
+            Arc::new(Int64Array::from_iter_values(numbers)) as ArrayRef
+        });
+        let arrays = self.columns.iter().enumerate().map(array).chain(number).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|e| Error::internal("a part is not what its table says").with("table", &table.name).source(e))?;

@@ -10,6 +10,13 @@ use std::time::Duration;
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(4);
 
+/// Gives a job the labels that are set: who looks at costs sees by them whose they are.
+pub(crate) fn label(api: &Api, job: &mut Value) {
+    if !api.config.labels.is_empty() {
+        job["configuration"]["labels"] = serde_json::json!(api.config.labels);
+    }
+}
+
 /// Returns the job of that id, or `None`.
 pub(crate) async fn find(api: &Api, id: &str, location: Option<&str>) -> Result<Option<Value>, Failure> {
     match api.call(Method::GET, &path("jobs", id, location), None).await {
@@ -54,6 +61,9 @@ fn done(job: Value) -> Result<Value, Failure> {
         if !more.is_empty() && !refusal.message.contains(more) {
             refusal.message.push_str("; ");
             refusal.message.push_str(more);
+            if let Some(place) = error["location"].as_str() {
+                refusal.message.push_str(&format!(" (at {place})"));
+            }
         }
     }
     Err(refusal.into())

@@ -3,8 +3,9 @@
 //! * `config`: project, location, credentials; `auth`: tokens for every form of credentials;
 //! * `api`: requests and their repetition; `jobs`, `query`, `tables`, `upload`: the parts of the API that are used;
 //! * `destination`: the contract, reading and opening loads; `read` and `answer`: what is asked, and its rows as Arrow;
-//! * `stage`, `file`, `staging`: parts into Parquet files, those into staging tables; `commit`: the transaction;
-//! * `types`, `names`, `wide_json`: our types, names and documents in BigQuery's; `error`: its errors in our words.
+//! * `stage`, `file`, `staging`: parts into Parquet files, those into staging tables, by way of a bucket in `storage`;
+//! * `commit`: the load's last step, `units` of work in a transaction, its `script`, replacing and merging (`merge`);
+//! * `types`, `names`, `wide_json`: our types, names and documents in BigQuery's; `options`: what is set for tables; `error`: its errors in our words.
 
 mod answer;
 mod api;
@@ -15,18 +16,24 @@ mod destination;
 mod error;
 mod file;
 mod jobs;
+mod merge;
 mod names;
+mod options;
 mod query;
 mod read;
+mod script;
 mod stage;
 mod staging;
+mod storage;
 mod tables;
 mod types;
+mod units;
 mod upload;
 mod wide_json;
 
 pub use config::{Config, Credentials};
 pub use destination::BigQuery;
+pub use options::{ColumnOptions, Every, IngestionPartition, PartitionBy, RangePartition, TableOptions, TimePartition};
 
 use longshore_core::connect::Connection;
 use longshore_core::destination::Destination;

@@ -5,12 +5,13 @@ use crate::file::FileWriter;
 use crate::names::{check_dataset, check_names};
 use crate::staging::{Staging, load_file};
 use crate::tables::ensure_dataset;
+use crate::types::STAGED_ROW;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Manifest, Part};
-use longshore_core::schema::{Column, Table};
+use longshore_core::schema::{Column, DataType, SystemColumns, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,8 @@ pub(crate) struct Place {
 struct StagedTable {
     columns: Vec<Column>,
     rows: u64,
+    /// Rows are numbered: they are to be merged, and their ids do not tell which came first.
+    is_ordered: bool,
     waiting: Vec<(Arc<Table>, RecordBatch)>,
     waiting_bytes: usize,
     open: Option<Open>,
@@ -84,6 +87,8 @@ struct Uploading {
 pub(crate) struct StagedRows {
     pub(crate) table: String,
     pub(crate) rows: u64,
+    /// The staging tables number the rows.
+    pub(crate) is_ordered: bool,
     /// Staging tables, and the columns each has.
     pub(crate) files: Vec<(String, Vec<Column>)>,
 }
@@ -190,6 +195,7 @@ impl Inner {
         }
         check_names(table, longest)?;
         staged.columns.clone_from(&table.columns);
+        staged.is_ordered = self.place.opening.system_columns == SystemColumns::Dlt && table.write.merges();
         if staged.open.as_ref().is_some_and(|o| !o.writer.fits(table)) {
             staged.end_file().await?;
         }
@@ -222,8 +228,11 @@ impl Inner {
         let base = self.place.staging.file_name(name, staged.rows, &staged.columns);
         let (send, receive) = mpsc::channel(1);
         let columns = staged.columns.clone();
-        let work = load_file(Arc::clone(&self.place.api), self.place.staging.clone(), base, columns.clone(), receive);
-        let writer = FileWriter::new(&columns, &self.place.opening.load_id, send)?;
+        let mut in_file = columns.clone();
+        in_file.extend(staged.is_ordered.then(|| Column::data(STAGED_ROW, DataType::Bigint)));
+        let work = load_file(Arc::clone(&self.place.api), self.place.staging.clone(), base, in_file, receive);
+        let first_row = staged.is_ordered.then_some(staged.rows);
+        let writer = FileWriter::new(&columns, &self.place.opening.load_id, first_row, send)?;
         let uploading = Uploading { columns, task: self.place.api.spawn(work)? };
         let open = staged.open.insert(Open { writer, uploading });
         staged.waiting_bytes = 0;
@@ -273,7 +282,7 @@ impl Inner {
                 let name = join(&mut uploading.task).await.map_err(|e| e.with("table", table))?;
                 files.push((name, uploading.columns.clone()));
             }
-            all.push(StagedRows { table: table.clone(), rows: staged.rows, files });
+            all.push(StagedRows { table: table.clone(), rows: staged.rows, is_ordered: staged.is_ordered, files });
         }
         Ok(all)
     }

@@ -6,8 +6,9 @@
 
 use crate::api::{Api, Patience};
 use crate::error::Failure;
-use crate::upload::{Chunk, at_once, in_chunks, next};
-use crate::{jobs, tables};
+use crate::storage::load_by_bucket;
+use crate::upload::{Chunk, at_once, in_chunks, next, open_job};
+use crate::{jobs, storage, tables};
 use longshore_core::destination::Opening;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::hash::content_hash;
@@ -28,8 +29,15 @@ pub(crate) struct Staging {
     pub(crate) location: String,
     /// What a load's tables and jobs have in common.
     pub(crate) key: String,
-    /// Tables that were made, and are to be removed.
-    made: Arc<Mutex<Vec<String>>>,
+    /// What was made, and is to be removed.
+    made: Arc<Mutex<Made>>,
+}
+
+/// Tables, and files in the bucket.
+#[derive(Debug, Default)]
+struct Made {
+    tables: Vec<String>,
+    objects: Vec<String>,
 }
 
 impl Staging {
@@ -45,25 +53,41 @@ impl Staging {
         key(&format!("{}_{first_row}", self.key), &[table, &shape.join(",")])
     }
 
-    fn made(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+    fn made(&self) -> std::sync::MutexGuard<'_, Made> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner) // a list is whole at any time
+    }
+
+    pub(crate) fn made_table(&self, name: String) {
+        self.made().tables.push(name);
+    }
+
+    pub(crate) fn made_object(&self, name: String) {
+        self.made().objects.push(name);
     }
 
     /// Removes what was staged, as far as it can be.
     pub(crate) async fn remove(&self, api: &Api) {
         use futures_util::{StreamExt, stream};
-        let names = std::mem::take(&mut *self.made());
+        let Made { tables: names, objects } = std::mem::take(&mut *self.made());
         let remove = |name: String| async move {
             if let Err(failure) = tables::remove(api, &self.dataset, &name).await {
                 tracing::debug!(?failure, table = name, "a staging table stays until it expires");
             }
         };
         stream::iter(names.into_iter().map(remove)).buffer_unordered(8).collect::<()>().await;
+        let Some(bucket) = &api.config.staging_bucket else { return };
+        let remove = |name: String| async move {
+            if let Err(failure) = storage::remove(api, bucket, &name).await {
+                tracing::debug!(?failure, file = name, "a file stays in the bucket");
+            }
+        };
+        stream::iter(objects.into_iter().map(remove)).buffer_unordered(8).collect::<()>().await;
     }
 
-    fn job(&self, api: &Api, name: &str) -> Value {
+    /// The load job of a staging table.
+    pub(crate) fn job(&self, api: &Api, name: &str) -> Value {
         let project = &api.config.project;
-        json!({
+        let mut job = json!({
             "jobReference": {"projectId": project, "jobId": format!("longshore{name}"), "location": self.location},
             "configuration": {"load": {
                 "destinationTable": {"projectId": project, "datasetId": self.dataset, "tableId": name},
@@ -72,11 +96,13 @@ impl Staging {
                 "writeDisposition": "WRITE_EMPTY",
                 "decimalTargetTypes": ["BIGNUMERIC"],
             }},
-        })
+        });
+        jobs::label(api, &mut job);
+        job
     }
 
     /// Waits for a file's job; true when it brought exactly those rows, and they are still there.
-    async fn brought(&self, api: &Api, name: &str, rows: u64) -> Result<bool, Failure> {
+    pub(crate) async fn brought(&self, api: &Api, name: &str, rows: u64) -> Result<bool, Failure> {
         let job = jobs::wait(api, &format!("longshore{name}"), Some(&self.location)).await?;
         let number = |v: &Value| v.as_str().and_then(|n| n.parse::<u64>().ok());
         if number(&job["statistics"]["load"]["outputRows"]) != Some(rows) {
@@ -103,13 +129,18 @@ pub(crate) async fn load_file(
     mut chunks: Receiver<Chunk>,
 ) -> Result<String> {
     let first = next(&mut chunks).await?;
+    if let Some(bucket) = &api.config.staging_bucket {
+        let loaded = load_by_bucket(&api, &staging, bucket, &base, &columns, first, &mut chunks).await;
+        return loaded.map_err(|failure| storage::explain(bucket, failure));
+    }
     match first.rows {
         Some(rows) => Ok(load_whole(&api, &staging, &base, &columns, &first, rows).await?),
         None => Ok(load_in_chunks(&api, &staging, &base, &columns, first, &mut chunks).await?),
     }
 }
 
-fn attempt_name(base: &str, attempt: u32) -> String {
+/// Name of the table and job of that try.
+pub(crate) fn attempt_name(base: &str, attempt: u32) -> String {
     if attempt == 0 { base.to_owned() } else { format!("{base}_{attempt}") }
 }
 
@@ -133,7 +164,7 @@ async fn load_whole(
                 tables::make_staging(api, &staging.dataset, &name, columns).await?;
                 at_once(api, &job, &file.bytes).await?;
             }
-            staging.made().push(name.clone());
+            staging.made_table(name.clone());
             is_new
         };
         match staging.brought(api, &name, rows).await {
@@ -146,7 +177,11 @@ async fn load_whole(
             Err(failure) => return Err(failure),
         }
     }
-    Err(Error::new(ErrorKind::Unavailable, "too many jobs of this load have failed").into())
+    Err(too_many())
+}
+
+pub(crate) fn too_many() -> Failure {
+    Error::new(ErrorKind::Unavailable, "too many jobs of this load have failed").into()
 }
 
 /// A large file: its bytes are not kept, so what fails is staged anew by the caller, under the next name.
@@ -166,14 +201,15 @@ async fn load_in_chunks(
         name = attempt_name(base, attempt);
     }
     tables::make_staging(api, &staging.dataset, &name, columns).await?;
-    staging.made().push(name.clone());
-    let rows = in_chunks(api, &staging.job(api, &name), first, chunks).await?;
+    staging.made_table(name.clone());
+    let session = open_job(api, &staging.job(api, &name)).await?;
+    let rows = in_chunks(api, &session, first, chunks).await?;
     match staging.brought(api, &name, rows).await? {
         true => Ok(name),
         false => Err(miscounted(rows)),
     }
 }
 
-fn miscounted(rows: u64) -> Failure {
+pub(crate) fn miscounted(rows: u64) -> Failure {
     Error::new(ErrorKind::Integrity, format!("a load job did not bring the {rows} rows of its file")).into()
 }

@@ -5,6 +5,7 @@
 use crate::api::Api;
 use crate::error::Failure;
 use crate::names::check_names;
+use crate::options::TableOptions;
 use crate::types::{conversion, field, modern};
 use longshore_core::error::{Error, Result};
 use longshore_core::schema::{Column, Table};
@@ -37,6 +38,9 @@ pub(crate) async fn ensure_dataset(
     let mut body = json!({"datasetReference": {"projectId": api.config.project, "datasetId": dataset}});
     if let Some(location) = wanted {
         body["location"] = location.into();
+    }
+    if !api.config.labels.is_empty() {
+        body["labels"] = json!(api.config.labels);
     }
     if let Some(lifetime) = lifetime_ms {
         body["defaultTableExpirationMs"] = lifetime.to_string().into();
@@ -87,8 +91,7 @@ fn description(api: &Api, dataset: &str, table: &str, fields: Vec<Value>) -> Val
 pub(crate) async fn make_staging(api: &Api, dataset: &str, table: &str, columns: &[Column]) -> Result<(), Failure> {
     let staged = |c: &Column| field(c, crate::types::staged_type(c.data_type), c.nullable);
     let mut body = description(api, dataset, table, columns.iter().map(staged).collect());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
-    body["expirationTime"] = (now + api.config.staging_lifetime.as_millis()).to_string().into();
+    body["expirationTime"] = (u128::from(now_ms()) + api.config.staging_lifetime.as_millis()).to_string().into();
     match api.call(Method::POST, &format!("datasets/{dataset}/tables"), Some(&body)).await {
         Err(failure) if failure.status() != 409 => Err(failure),
         _ => Ok(()),
@@ -103,32 +106,53 @@ pub(crate) async fn remove(api: &Api, dataset: &str, table: &str) -> Result<(), 
     }
 }
 
-/// Makes a table, or the columns it lacks; returns its columns' names and types as they are.
-pub(crate) async fn ensure(api: &Api, dataset: &str, table: &Table) -> Result<Vec<(String, String)>> {
+/// A table as it is in the dataset.
+#[derive(Debug, Default)]
+pub(crate) struct Ensured {
+    /// Names and types of its columns.
+    pub(crate) columns: Vec<(String, String)>,
+    /// Names of those that it just got; of a new table, none.
+    pub(crate) added: Vec<String>,
+}
+
+/// Makes a table, or the columns it lacks; returns it as it is then.
+pub(crate) async fn ensure(api: &Api, dataset: &str, table: &Table) -> Result<Ensured> {
     let placed = |e: Error| e.with("table", &table.name).with("dataset", dataset);
     check_names(table, api.config.max_identifier_length)?;
+    let none = TableOptions::default();
+    let options = api.config.tables.get(&table.name).unwrap_or(&none);
+    let mut added = Vec::new();
     for _ in 0..TRIES {
         let found = find(api, dataset, &table.name).await.map_err(|f| placed(f.into()))?;
         let (method, path, body, etag) = match found {
             None => {
-                let fields = table.columns.iter().map(|c| field(c, c.data_type, c.nullable)).collect();
-                let body = description(api, dataset, &table.name, fields);
+                let fields = table.columns.iter().map(|c| made_field(c, options, c.nullable)).collect::<Result<_>>();
+                let mut body = description(api, dataset, &table.name, fields.map_err(placed)?);
+                options.describe_new(&mut body, table, now_ms()).map_err(placed)?;
                 (Method::POST, format!("datasets/{dataset}/tables"), body, String::new())
             }
             Some(found) => {
                 let fields = found["schema"]["fields"].as_array().cloned().unwrap_or_default();
-                let grown = grow(&fields, table).map_err(placed)?;
-                if grown == fields {
-                    return Ok(types_of(&fields));
+                let grown = grow(&fields, table, options).map_err(placed)?;
+                let mut changes = options.changes(&found);
+                if grown != fields {
+                    changes.insert("schema".into(), json!({"fields": grown}));
                 }
+                if changes.is_empty() {
+                    return Ok(Ensured { columns: types_of(&fields), added });
+                }
+                added.extend(types_of(&grown[fields.len()..]).into_iter().map(|(name, _)| name));
                 let etag = found["etag"].as_str().unwrap_or_default().to_owned();
-                (Method::PATCH, path(dataset, &table.name), json!({"schema": {"fields": grown}}), etag)
+                (Method::PATCH, path(dataset, &table.name), changes.into(), etag)
             }
         };
         let headers: &[(&str, &str)] = if etag.is_empty() { &[] } else { &[("If-Match", &etag)] };
         let _slot = api.slots.acquire().await;
         match api.call_with(method, &path, Some(&body), headers).await {
-            Ok(now) => return Ok(types_of(now["schema"]["fields"].as_array().map_or(&[][..], |f| f))),
+            Ok(now) => {
+                let columns = types_of(now["schema"]["fields"].as_array().map_or(&[][..], |f| f));
+                return Ok(Ensured { columns, added });
+            }
             // Somebody else made or changed it meanwhile, or a reply was lost: it is looked at again.
             Err(failure) if matches!(failure.status(), 409 | 412) => {}
             Err(failure) => return Err(placed(failure.into())),
@@ -143,7 +167,7 @@ fn types_of(fields: &[Value]) -> Vec<(String, String)> {
 }
 
 /// Returns the fields with those added that the table needs, and with those relaxed that may be null from now on.
-fn grow(fields: &[Value], table: &Table) -> Result<Vec<Value>> {
+fn grow(fields: &[Value], table: &Table, options: &TableOptions) -> Result<Vec<Value>> {
     let mut grown = fields.to_vec();
     for there in &mut grown {
         let name = there["name"].as_str().unwrap_or_default().to_lowercase();
@@ -168,8 +192,26 @@ fn grow(fields: &[Value], table: &Table) -> Result<Vec<Value>> {
         !fields.iter().any(|f| f["name"].as_str().is_some_and(|n| n.to_lowercase() == name))
     };
     // A column that is added to rows that are there can only be nullable.
-    grown.extend(table.columns.iter().filter(is_new).map(|c| field(c, c.data_type, true)));
+    let new: Result<Vec<Value>> = table.columns.iter().filter(is_new).map(|c| made_field(c, options, true)).collect();
+    grown.extend(new?);
+    options.dress(&mut grown);
     Ok(grown)
+}
+
+/// A column that is to be made, with what is set for it.
+fn made_field(column: &Column, options: &TableOptions, nullable: bool) -> Result<Value> {
+    let mut made = [field(column, column.data_type, nullable)];
+    if let Some(kind) = options.kind(column)? {
+        made[0]["type"] = kind.into();
+    }
+    options.dress(&mut made);
+    let [made] = made;
+    Ok(made)
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
+    u64::try_from(now).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -177,6 +219,10 @@ mod tests {
     use super::*;
     use longshore_core::schema::ColumnRole;
     use longshore_core::schema::{DataType, SystemColumns};
+
+    fn none() -> TableOptions {
+        TableOptions::default()
+    }
 
     fn table() -> Table {
         let mut table = Table::new("t", None);
@@ -187,24 +233,24 @@ mod tests {
     #[test]
     fn a_table_gets_what_it_lacks_and_keeps_what_it_has() {
         let there = json!({"name": "A", "type": "INTEGER", "mode": "REQUIRED", "policyTags": {"names": ["x"]}});
-        let grown = grow(&[there], &table()).unwrap();
+        let grown = grow(&[there], &table(), &none()).unwrap();
         assert_eq!(
             grown[0],
             json!({"name": "A", "type": "INTEGER", "mode": "NULLABLE", "policyTags": {"names": ["x"]}})
         );
         assert_eq!(grown[1], json!({"name": "_row_id", "type": "INT64", "mode": "NULLABLE"}));
-        assert_eq!(grow(&grown, &table()).unwrap(), grown);
+        assert_eq!(grow(&grown, &table(), &none()).unwrap(), grown);
     }
 
     #[test]
     fn a_column_of_others_is_relaxed() {
         let there = json!({"name": "theirs", "type": "STRING", "mode": "REQUIRED"});
-        assert_eq!(grow(&[there], &table()).unwrap()[0]["mode"], "NULLABLE");
+        assert_eq!(grow(&[there], &table(), &none()).unwrap()[0]["mode"], "NULLABLE");
     }
 
     #[test]
     fn another_type_is_an_error_that_names_the_column() {
-        let error = grow(&[json!({"name": "a", "type": "STRING"})], &table()).unwrap_err();
+        let error = grow(&[json!({"name": "a", "type": "STRING"})], &table(), &none()).unwrap_err();
         assert!(error.to_string().contains("column a"), "{error}");
     }
 

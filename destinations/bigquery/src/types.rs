@@ -1,7 +1,45 @@
 //! Our types in BigQuery's words, and which of them a column that is there already can take.
 
-use longshore_core::schema::{Column, DataType};
+use crate::names::identifier;
+use longshore_core::schema::{Column, DataType, SystemColumns};
+use longshore_core::values::iso_timestamp::format_iso;
+use longshore_sql::Dialect;
 use serde_json::{Value, json};
+
+/// A column of staging tables where the order of rows matters and no other column has it: dlt's ids tell nothing.
+pub(crate) const STAGED_ROW: &str = "_longshore_row";
+
+/// BigQuery's SQL.
+#[derive(Debug)]
+pub(crate) struct BigQueryDialect;
+
+impl Dialect for BigQueryDialect {
+    fn type_name(&self, data_type: DataType) -> &'static str {
+        type_name(data_type)
+    }
+
+    fn identifier(&self, name: &str) -> String {
+        identifier(name)
+    }
+
+    fn staged_order(&self, system: SystemColumns, row_id: &str) -> String {
+        match system {
+            SystemColumns::Native => row_id.to_owned(),
+            SystemColumns::Dlt => identifier(STAGED_ROW),
+        }
+    }
+
+    /// Temporary tables are the only ones that a transaction may make.
+    fn scratch_table(&self, name: &str, query: &str) -> (String, String) {
+        let name = identifier(name);
+        let statement = format!("CREATE TEMP TABLE {name} AS {query}");
+        (name, statement)
+    }
+
+    fn moment(&self, micros: i64) -> String {
+        format!("TIMESTAMP '{}'", format_iso(micros))
+    }
+}
 
 /// Returns the type as the API and SQL both spell it.
 pub(crate) fn type_name(data_type: DataType) -> &'static str {
@@ -48,6 +86,8 @@ pub(crate) fn modern(name: &str) -> &str {
 pub(crate) fn conversion(quoted: &str, data_type: DataType, there: &str) -> Option<String> {
     match (data_type, there) {
         (DataType::Json, "JSON") => Some(format!("PARSE_JSON({quoted})")),
+        // Fails, and with it the load, where a number has more digits than NUMERIC.
+        (DataType::Decimal, "NUMERIC") => Some(format!("CAST({quoted} AS NUMERIC)")),
         (DataType::Json, "STRING") | (DataType::Bigint, "NUMERIC" | "BIGNUMERIC") => Some(quoted.to_owned()),
         (data_type, there) if type_name(data_type) == there => Some(quoted.to_owned()),
         _ => None,

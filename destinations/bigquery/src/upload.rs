@@ -50,18 +50,17 @@ pub(crate) async fn at_once(api: &Api, job: &Value, file: &Bytes) -> Result<(), 
     found(api.send(make).await.map(drop))
 }
 
-/// Inserts the job with a file that is still being written; returns the file's rows.
+/// Sends a file that is still being written to an upload's URL; returns the file's rows.
 pub(crate) async fn in_chunks(
     api: &Api,
-    job: &Value,
+    session: &str,
     first: Chunk,
     chunks: &mut Receiver<Chunk>,
 ) -> Result<u64, Failure> {
-    let session = open(api, job).await?;
     let (mut chunk, mut offset) = (first, 0);
     loop {
         let end = offset + chunk.bytes.len() as u64;
-        found(put(api, &session, &chunk, offset).await)?;
+        found(put(api, session, &chunk, offset).await)?;
         if let Some(rows) = chunk.rows {
             return Ok(rows);
         }
@@ -70,18 +69,22 @@ pub(crate) async fn in_chunks(
     }
 }
 
-/// Opens an upload; returns its URL.
-async fn open(api: &Api, job: &Value) -> Result<String, Failure> {
-    let url = url(api, "resumable");
+/// Opens the upload of a job's file; returns its URL.
+pub(crate) async fn open_job(api: &Api, job: &Value) -> Result<String, Failure> {
+    open_session(api, &url(api, "resumable"), job, &api.config.endpoint).await
+}
+
+/// Opens an upload by Google's protocol, which is the same for all its services; returns its URL.
+pub(crate) async fn open_session(api: &Api, url: &str, body: &Value, server: &str) -> Result<String, Failure> {
     let make = || {
-        let request = api.request(Method::POST, &url).json(job);
+        let request = api.request(Method::POST, url).json(body);
         request.header("X-Upload-Content-Type", "application/octet-stream")
     };
     let answer = api.send(make).await?;
     let session = answer.headers().get("location").and_then(|v| v.to_str().ok()).map(str::to_owned);
     let session = session.ok_or_else(|| Error::destination("the server opened an upload without saying where"))?;
     // Some emulators answer with a path.
-    Ok(if session.starts_with('/') { format!("{}{session}", api.config.endpoint) } else { session })
+    Ok(if session.starts_with('/') { format!("{server}{session}") } else { session })
 }
 
 /// Sends one chunk; after a failure asks how much has arrived and goes on from there.

@@ -1,6 +1,7 @@
 //! BigQuery passes the conformance suite: against an emulator that the test starts, or against a real project when
 //! `LONGSHORE_BIGQUERY_PROJECT` names one (`just test-bigquery-cloud`).
 
+#[allow(dead_code)] // the other tests use the rest
 mod server;
 
 use longshore_core::Result;
@@ -18,8 +19,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug)]
 struct Datasets {
     server: Arc<Server>,
-    /// So that runs against one project do not meet.
-    run: u64,
+    /// So that runs against one project do not meet, nor the processes of one run.
+    run: String,
     made: AtomicU32,
 }
 
@@ -66,6 +67,7 @@ impl Site for Dataset {
 }
 
 fn main() -> ExitCode {
-    let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let run = format!("{now}_{}", std::process::id());
     conformance::main(Arc::new(Datasets { server: Arc::new(Server::start()), run, made: AtomicU32::new(0) }))
 }

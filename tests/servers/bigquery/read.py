@@ -1,6 +1,6 @@
 """Reads tables with Google's own client: a JSON line {"dataset", "table"} in, a line {"columns", "rows"} or null out.
 
-{"remove": dataset} removes a dataset with all its tables.
+{"dataset", "describe": table} describes a table as the API does; {"remove": dataset} removes a dataset with all its tables.
 """
 
 import datetime
@@ -50,6 +50,8 @@ def answer_to(request):
     if dataset := request.get("remove"):
         client.delete_dataset(f"{project}.{dataset}", delete_contents=True, not_found_ok=True)
         return {}
+    if table := request.get("describe"):
+        return client.get_table(f"{project}.{request['dataset']}.{table}").to_api_repr()
     return read(request)
 
 

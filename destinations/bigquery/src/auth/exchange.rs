@@ -34,8 +34,8 @@ pub(super) async fn metadata(http: &reqwest::Client, host: &str) -> Result<Token
 }
 
 /// Where a service account's tokens are made for others.
-pub(super) fn account_url(account: &str) -> String {
-    format!("https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{account}:generateAccessToken")
+pub(super) fn account_url(endpoint: &str, account: &str) -> String {
+    format!("{endpoint}/v1/projects/-/serviceAccounts/{account}:generateAccessToken")
 }
 
 /// A service account's token for somebody who may act for it.

@@ -31,6 +31,7 @@ pub(crate) struct Token {
 #[derive(Debug)]
 pub(crate) struct Tokens {
     source: Source,
+    /// URL that gives the tokens of another service account.
     impersonate: Option<String>,
     kept: Mutex<Option<Token>>,
 }
@@ -58,7 +59,8 @@ impl Tokens {
             }
             Credentials::Default { metadata, .. } => Source::Metadata(metadata.clone()),
         };
-        Ok(Tokens { source, impersonate: config.impersonate.clone(), kept: Mutex::new(None) })
+        let account_url = |account: &String| exchange::account_url(&config.iam_endpoint, account);
+        Ok(Tokens { source, impersonate: config.impersonate.as_ref().map(account_url), kept: Mutex::new(None) })
     }
 
     /// Returns a token that is good for now; `None` when nobody asks.
@@ -92,7 +94,7 @@ impl Tokens {
             Source::Document(document) => from_document(http, document).await?,
         };
         match &self.impersonate {
-            Some(account) => exchange::impersonate(http, &exchange::account_url(account), &token.secret).await,
+            Some(url) => exchange::impersonate(http, url, &token.secret).await,
             None => Ok(token),
         }
     }

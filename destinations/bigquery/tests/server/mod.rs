@@ -1,10 +1,12 @@
 //! The server that tests load into, and Google's own client to read back with.
 
+pub(crate) mod bucket;
+
 use longshore_testkit::rows::Rows;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +17,8 @@ pub(crate) struct Server {
     project: String,
     /// Empty for Google's own.
     pub(crate) endpoint: String,
+    /// Where the emulator looks for `gs://` files.
+    pub(crate) buckets: PathBuf,
     client: Mutex<Client>,
     _emulator: Option<Emulator>,
 }
@@ -37,15 +41,24 @@ impl Server {
     /// Starts the emulator, unless the environment names a real project.
     pub(crate) fn start() -> Self {
         let python = python();
+        let mut buckets = PathBuf::new();
         let (project, endpoint, emulator) = match std::env::var("LONGSHORE_BIGQUERY_PROJECT") {
             Ok(project) if !project.is_empty() => (project, String::new(), None),
-            _ => {
-                let (endpoint, emulator) = Emulator::start(&python);
-                ("local".to_owned(), endpoint, Some(emulator))
-            }
+            // One that is there already (scripts/with-local-bigquery), or one of this process's own.
+            _ => match std::env::var("LONGSHORE_BIGQUERY_EMULATOR") {
+                Ok(endpoint) if !endpoint.is_empty() => {
+                    buckets = std::env::var_os("LONGSHORE_BIGQUERY_BUCKETS").expect("set with the emulator").into();
+                    ("local".to_owned(), endpoint, None)
+                }
+                _ => {
+                    let (endpoint, emulator) = Emulator::start(&python);
+                    buckets = emulator._data.path().join("buckets");
+                    ("local".to_owned(), endpoint, Some(emulator))
+                }
+            },
         };
         let client = Mutex::new(Client::start(&python, &endpoint, &project));
-        Server { project, endpoint, client, _emulator: emulator }
+        Server { project, endpoint, buckets, client, _emulator: emulator }
     }
 
     pub(crate) fn is_real(&self) -> bool {
@@ -66,6 +79,11 @@ impl Server {
         let mut take = |key: &str| answer.remove(key).unwrap_or_default();
         let columns = serde_json::from_value(take("columns")).expect("column names");
         Some(Rows { columns, rows: serde_json::from_value(take("rows")).expect("rows") })
+    }
+
+    /// Returns a table as the API describes it.
+    pub(crate) fn describe(&self, dataset: &str, table: &str) -> Value {
+        self.ask(&json!({"dataset": dataset, "describe": table}))
     }
 
     /// Removes a dataset, the second one and those of the staging tables.
@@ -109,6 +127,7 @@ impl Emulator {
             .args(["--project", "local", "--data-dir"])
             .arg(data.path().join("data"))
             .env("HOME", home)
+            .env("GCS_LOCAL_ROOT", data.path().join("buckets"))
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
@@ -134,6 +153,26 @@ fn python() -> String {
     let output = Command::new(&script).stderr(Stdio::inherit()).output().expect("the script runs");
     assert!(output.status.success(), "{} failed", script.display());
     String::from_utf8(output.stdout).expect("a path").trim().to_owned()
+}
+
+/// Reads a request with its body, and asks for the connection to be closed behind the answer.
+pub(crate) fn read_request(client: &mut TcpStream) -> Option<Vec<u8>> {
+    let (mut bytes, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
+    let head = loop {
+        if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+            break end;
+        }
+        let n = client.read(&mut buffer).ok().filter(|n| *n > 0)?;
+        bytes.extend_from_slice(&buffer[..n]);
+    };
+    let text = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
+    let length = text.lines().find_map(|l| l.strip_prefix("content-length:")).and_then(|l| l.trim().parse().ok());
+    while bytes.len() < head + 4 + length.unwrap_or(0) {
+        let n = client.read(&mut buffer).ok().filter(|n| *n > 0)?;
+        bytes.extend_from_slice(&buffer[..n]);
+    }
+    bytes.splice(head..head, *b"\r\nConnection: close");
+    Some(bytes)
 }
 
 fn free_port() -> u16 {
