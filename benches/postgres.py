@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -24,19 +25,27 @@ TABLES = ["orders", "orders__line_items", "orders__line_items__tax_lines", "orde
           "orders__customer__marketing__channels"]  # fmt: skip
 # A trigger that makes the commit fail, so that the package is sealed and waits to be loaded.
 HOLD = """CREATE OR REPLACE FUNCTION public.hold() RETURNS event_trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'the package is to wait'; END $$;
-    CREATE EVENT TRIGGER hold ON ddl_command_end WHEN TAG IN ('ALTER TABLE', 'DROP TABLE') EXECUTE FUNCTION public.hold()"""
+    $$ BEGIN
+        IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity LIKE '%loads') THEN
+            RAISE EXCEPTION 'the package is to wait';
+        END IF;
+    END $$;
+    CREATE EVENT TRIGGER hold ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.hold()"""
 
 
 class Server:
     def __init__(self, programs, folder):
         self.programs, self.folder = Path(programs), folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
         self.as_user = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"] if os.getuid() == 0 else []
         if self.as_user:
             shutil.chown(folder, "postgres")
             os.chmod(folder, 0o755)
         run([*self.as_user, str(self.programs / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust"])
-        command = [str(self.programs / "postgres"), "-D", str(folder / "data"), "-k", str(folder), "-c", "listen_addresses="]
+        command = [str(self.programs / "postgres"), "-D", str(folder / "data"), "-k", str(folder), "-p", str(self.port),
+                   "-c", "listen_addresses=127.0.0.1"]  # fmt: skip
         self.process = subprocess.Popen([*self.as_user, *command], stderr=open(folder / "log", "w"), cwd=folder)
         for _ in range(200):
             if subprocess.run(self.psql_command("SELECT 1"), capture_output=True, check=False).returncode == 0:
@@ -45,14 +54,14 @@ class Server:
         raise SystemExit((folder / "log").read_text())
 
     def psql_command(self, *statements):
-        command = [str(self.programs / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder), "-U", "postgres"]
+        command = [str(self.programs / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder), "-p", str(self.port), "-U", "postgres"]
         return [*command, *[part for s in statements for part in ("-c", s)]]
 
     def psql(self, *statements):
         return run(self.psql_command(*statements))
 
     def url(self):
-        return f"postgres://postgres@{str(self.folder).replace('/', '%2F')}/postgres"
+        return f"postgres://postgres@{str(self.folder).replace('/', '%2F')}:{self.port}/postgres"
 
     def stop(self):
         pid = int((self.folder / "data/postmaster.pid").read_text().splitlines()[0])
@@ -139,7 +148,7 @@ class Bench:
         if not small.exists():
             run([self.args.bench_data, "orders", str(self.args.dlt_records), str(small)])
         self.server.psql("DROP SCHEMA IF EXISTS dlt CASCADE")
-        host = f"postgresql://postgres@/postgres?host={self.server.folder}"
+        host = f"postgresql://postgres:trusted@127.0.0.1:{self.server.port}/postgres"
         out = run([self.args.dlt_python, str(HERE / "peers/peer_dlt_postgres.py"), str(small), host, form])
         return json.loads(out.splitlines()[-1])["seconds"]
 

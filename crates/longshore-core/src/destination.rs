@@ -69,6 +69,12 @@ pub trait Load: Send + Sync {
     /// After an error the load is over: the caller drops it and begins again, from part 0.
     async fn stage(&self, part: &Part) -> Result<Staged>;
 
+    /// Says whether it is worth bringing rows of this table near before the package is sealed. Asked only where
+    /// [`Capabilities::stages_early`]: parts of a table with `false` come after the seal, as files.
+    fn stages_early(&self, _table: &Table) -> bool {
+        true
+    }
+
     /// Makes everything staged visible, with tables that have no rows yet, the load's record, the
     /// schema version and the state, in one step; then counts back.
     ///

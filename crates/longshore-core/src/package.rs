@@ -189,6 +189,8 @@ pub enum PartRows {
 pub trait PartFileReader: fmt::Debug + Send + Sync {
     /// Returns the file's path, for destinations that can read it themselves.
     fn path(&self) -> &Path;
+    /// Returns how many rows the package's manifest says it has.
+    fn rows(&self) -> u64;
     /// Reads the rows, batch by batch, after checking the checksum.
     fn open(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>>;
 }

@@ -109,6 +109,6 @@ fn agree(manifest: &Manifest, found: &[TableCount], what: &str) -> Result<()> {
 pub(crate) enum Step {
     /// Another part.
     Part(Part),
-    /// The package is sealed.
-    Commit(Arc<Manifest>),
+    /// The package is sealed, and these are its files.
+    Commit(Arc<Manifest>, Vec<Part>),
 }

@@ -99,11 +99,16 @@ impl Write for Hashing {
 pub(crate) struct StoredPart {
     pub(crate) path: PathBuf,
     pub(crate) crc32: String,
+    pub(crate) rows: u64,
 }
 
 impl PartFileReader for StoredPart {
     fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows
     }
 
     fn open(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {

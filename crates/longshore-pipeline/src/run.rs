@@ -244,11 +244,10 @@ impl Run<'_> {
         out: &[Option<Error>],
     ) -> (StoredPackage, Vec<DestinationReport>) {
         self.options.progress.enter(Stage::Commit);
-        let manifest = Arc::new(package.manifest.clone());
-        let (manifest, shared) = (&manifest, &package);
+        let shared = &package;
         let load_one = |i: usize, stager: Stager<'_>| {
             let began = Instant::now();
-            let outcome = match (&out[i], stager.commit(manifest)) {
+            let outcome = match (&out[i], stager.commit(shared)) {
                 (Some(why), _) => Err(left_out(why)),
                 (None, Some(Ok(outcome))) => Ok(outcome),
                 (None, early) => self.load_late(i, shared, early),

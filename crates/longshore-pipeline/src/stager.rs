@@ -4,9 +4,10 @@ use crate::load::{Step, commit, stage};
 use crate::pipeline::DestinationRef;
 use crate::progress::{DestinationState, Progress};
 use crate::resume::runtime;
+use crate::store::StoredPackage;
 use longshore_core::destination::{CommitOutcome, Destination, Opening, Staged};
 use longshore_core::error::{Error, ErrorKind, Result};
-use longshore_core::package::{Manifest, Part};
+use longshore_core::package::Part;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
@@ -50,8 +51,9 @@ impl<'scope> Stager<'scope> {
     }
 
     /// Lets the destination commit. `None` when it does not stage early.
-    pub(crate) fn commit(self, manifest: &Arc<Manifest>) -> Option<Result<CommitOutcome>> {
-        let _ = self.steps?.send(Step::Commit(Arc::clone(manifest))); // a thread that failed says so below
+    pub(crate) fn commit(self, package: &StoredPackage) -> Option<Result<CommitOutcome>> {
+        let step = Step::Commit(Arc::new(package.manifest.clone()), package.parts().collect());
+        let _ = self.steps?.send(step); // a thread that failed says so below
         Some(self.thread?.join().unwrap_or_else(|_| Err(Error::internal("a staging thread panicked"))))
     }
 }
@@ -85,10 +87,22 @@ fn stage_early(
     };
     let _ = ready.send(Ok(()));
     let mut staged: Vec<Staged> = Vec::new();
+    let mut last = 0;
     for step in steps {
         match step {
-            Step::Part(part) => staged.push(runtime.block_on(stage(load.as_ref(), &part, state))?),
-            Step::Commit(manifest) => return runtime.block_on(commit(load, &manifest, &staged, state)),
+            Step::Part(part) if !load.stages_early(&part.table) => last = part.number,
+            Step::Part(part) => {
+                last = part.number;
+                staged.push(runtime.block_on(stage(load.as_ref(), &part, state))?);
+            }
+            Step::Commit(manifest, files) => {
+                let late = files.into_iter().filter(|f| !load.stages_early(&f.table));
+                // Numbered on from the parts that came early: files are cut in another way.
+                for (part, number) in late.zip(last + 1..) {
+                    staged.push(runtime.block_on(stage(load.as_ref(), &Part { number, ..part }, state))?);
+                }
+                return runtime.block_on(commit(load, &manifest, &staged, state));
+            }
         }
     }
     runtime.block_on(load.abort())?;

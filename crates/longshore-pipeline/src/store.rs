@@ -297,7 +297,7 @@ impl StoredPackage {
     pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + '_ {
         self.manifest.parts.iter().zip(0..).map(|(file, number)| {
             let path = self.folder.join(&file.file);
-            let reader = StoredPart { path, crc32: file.crc32.clone() };
+            let reader = StoredPart { path, crc32: file.crc32.clone(), rows: file.rows };
             Part { number, table: Arc::new(self.table_of(file)), rows: PartRows::File(Arc::new(reader)) }
         })
     }

@@ -393,6 +393,7 @@ fn batch(table: &Table, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBat
 #[derive(Debug)]
 struct IpcFile {
     path: PathBuf,
+    rows: u64,
 }
 
 impl IpcFile {
@@ -401,17 +402,24 @@ impl IpcFile {
         let file = File::create(&path).map_err(|e| Error::storage("cannot make a part's file").source(e))?;
         let schema = arrow_schema(&part.table);
         let mut writer = arrow_ipc::writer::FileWriter::try_new(file, &schema).map_err(failed)?;
+        let mut rows = 0;
         for batch in part.batches()? {
-            writer.write(&batch?).map_err(failed)?;
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            writer.write(&batch).map_err(failed)?;
         }
         writer.finish().map_err(failed)?;
-        Ok(IpcFile { path })
+        Ok(IpcFile { path, rows })
     }
 }
 
 impl PartFileReader for IpcFile {
     fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows
     }
 
     fn open(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
@@ -431,6 +439,10 @@ struct BrokenFile {
 impl PartFileReader for BrokenFile {
     fn path(&self) -> &Path {
         Path::new("/dev/null/broken.arrow")
+    }
+
+    fn rows(&self) -> u64 {
+        self.whole.batches().map_or(0, |batches| batches.flatten().map(|b| b.num_rows() as u64).sum())
     }
 
     fn open(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {

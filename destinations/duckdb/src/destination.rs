@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 /// How long another process may hold the file before that is an error.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Ends a log. Without a change DuckDB sees nothing to do.
-const END_OF_LOG: &str = "CREATE SCHEMA _longshore_end_of_log; DROP SCHEMA _longshore_end_of_log; FORCE CHECKPOINT";
+/// Ends a log. Without a change DuckDB sees nothing to do. The schema may be there, if a process died right here.
+const END_OF_LOG: &str =
+    "CREATE SCHEMA IF NOT EXISTS _longshore_end_of_log; DROP SCHEMA _longshore_end_of_log; FORCE CHECKPOINT";
 
 /// A DuckDB database file.
 #[derive(Debug, Clone)]

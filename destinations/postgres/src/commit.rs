@@ -1,9 +1,10 @@
 //! The commit: in one transaction, new tables and columns, all rows, the load's record, schema and state.
 
 use crate::catalog::{self, Kinds, Tables};
+use crate::late::copy_parts;
 use crate::merge::{empty_replaced, fill_root_ids, merge_all};
 use crate::session::Session;
-use crate::stage::{Inner, check_names};
+use crate::stage::{Inner, StagedTable, check_names};
 use crate::staging::{lock_key, make_schema};
 use crate::types::PostgresDialect;
 use longshore_core::destination::{CommitOutcome, Staged, rejects_table};
@@ -24,7 +25,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Commits what was staged and says what came of it.
 pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
     load.finish_staging().await?;
-    if let Some(unknown) = staged.iter().find(|r| !load.tables.contains_key(&r.table)) {
+    if let Some(unknown) = staged.iter().find(|r| !load.has_rows_of(&r.table)) {
         return Err(Error::internal("a receipt names a table that was not staged").with("table", &unknown.table));
     }
     let wanted = wanted_tables(load, manifest)?;
@@ -130,7 +131,7 @@ fn wanted_tables(load: &Inner, manifest: &Manifest) -> Result<Vec<Table>> {
     let system = load.opening.system_columns;
     let mut wanted: Vec<Table> = manifest.schema.tables.iter().map(|t| validity_table(t, system)).collect();
     let rejects = rejects_table(system);
-    if load.tables.contains_key(&rejects.name) {
+    if load.has_rows_of(&rejects.name) {
         wanted.push(rejects);
     }
     wanted.extend([SystemTable::Loads, SystemTable::Schemas, SystemTable::State].map(|t| system_table(system, t)));
@@ -187,22 +188,33 @@ async fn fill_table(load: &Inner, table: &Table, change: Option<&Change<'_>>, at
                 None => {}
             }
             // Rows to be merged wait until all tables are there.
-            let Some(staged) = staged.filter(|_| !table.write.merges()) else { return Ok(()) };
-            let columns: Vec<String> = staged.columns.iter().map(|c| identifier(&c.name)).collect();
-            let (columns, from) = (columns.join(", "), qualified(&load.staging.schema, &staged.name));
-            let into = qualified(dataset, &table.name);
-            let rows = session.execute(&format!("INSERT INTO {into} ({columns}) SELECT {columns} FROM {from}")).await?;
-            session.batch(&format!("DROP TABLE {from}")).await?;
-            rows
+            if table.write.merges() {
+                return Ok(());
+            }
+            let copied = copy_parts(session, dataset, load.late.of(&table.name), &load.load_id).await?;
+            match staged {
+                Some(staged) => copied + move_rows(load, table, staged).await?,
+                None => copied,
+            }
         }
     };
-    let expected = staged.map_or(0, |s| s.rows);
+    let expected = load.rows_of(&table.name);
     if moved != expected {
         // A server that crashed in between has lost what was staged, and it has to be staged anew.
         let kind = if attempt.reconnected { ErrorKind::Unavailable } else { ErrorKind::Integrity };
         return Err(Error::new(kind, format!("{moved} of {expected} staged rows are there")));
     }
     Ok(())
+}
+
+/// Copies what was staged into the table. Returns how many rows.
+async fn move_rows(load: &Inner, table: &Table, staged: &StagedTable) -> Result<u64> {
+    let columns: Vec<String> = staged.columns.iter().map(|c| identifier(&c.name)).collect();
+    let (columns, from) = (columns.join(", "), qualified(&load.staging.schema, &staged.name));
+    let into = qualified(&load.opening.target.dataset, &table.name);
+    let rows = load.control.execute(&format!("INSERT INTO {into} ({columns}) SELECT {columns} FROM {from}")).await?;
+    load.control.batch(&format!("DROP TABLE {from}")).await?;
+    Ok(rows)
 }
 
 /// Makes the staging table the table itself: no row is written again. Returns how many it has.
@@ -242,6 +254,5 @@ async fn grant_defaults(session: &Session, dataset: &str, table: &str) -> Result
 /// Rows of this load in each of its tables, as the server counted them when it moved them: a count of the whole tables
 /// would read all that earlier loads brought.
 fn counts(load: &Inner, manifest: &Manifest) -> Vec<TableCount> {
-    let rows = |table: &str| load.tables.get(table).map_or(0, |t| t.rows);
-    manifest.tables.iter().map(|t| TableCount { table: t.table.clone(), rows: rows(&t.table) }).collect()
+    manifest.tables.iter().map(|t| TableCount { table: t.table.clone(), rows: load.rows_of(&t.table) }).collect()
 }

@@ -62,7 +62,13 @@ impl Rows {
         fields.iter().any(Field::is_changed)
     }
 
-    /// Ends the stream and returns it.
+    /// Takes what is there so far; the stream goes on.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let room = self.bytes.len();
+        std::mem::replace(&mut self.bytes, Vec::with_capacity(room))
+    }
+
+    /// Ends the stream and returns what was not taken of it.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(&TRAILER);
         self.bytes

@@ -14,6 +14,7 @@ mod copy;
 mod destination;
 mod encode;
 mod error;
+mod late;
 mod merge;
 mod passfile;
 mod session;

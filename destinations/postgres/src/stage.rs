@@ -3,6 +3,7 @@
 use crate::catalog::{self, Kinds, Tables};
 use crate::copy::{Senders, Stream};
 use crate::encode::{Constant, Rows};
+use crate::late::{LateParts, warn_of_nul};
 use crate::session::{Engine, Session};
 use crate::staging::{MAX_NAME, Staging, check_schema};
 use crate::types::PostgresDialect;
@@ -16,7 +17,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tracing::warn;
 
 /// A stream is sent at this size: a statement's cost is nothing beside it, and a few of them fit into memory.
 const STREAM_BYTES: usize = 2 << 20;
@@ -30,6 +30,8 @@ const CLEANING: Duration = Duration::from_secs(5);
 pub(crate) struct PostgresLoad {
     /// `None` once it is committed or given up.
     inner: Mutex<Option<Inner>>,
+    /// The dataset when the load began.
+    existing: Arc<Tables>,
 }
 
 /// The load's state.
@@ -42,9 +44,10 @@ pub(crate) struct Inner {
     pub(crate) staging: Staging,
     pub(crate) tables: BTreeMap<String, StagedTable>,
     senders: Senders,
-    /// The dataset when the load began.
-    existing: Tables,
-    load_id: Constant,
+    existing: Arc<Tables>,
+    pub(crate) load_id: Constant,
+    /// What goes straight into tables that exist already.
+    pub(crate) late: LateParts,
     receipts: BTreeMap<u64, Staged>,
 }
 
@@ -74,7 +77,7 @@ impl PostgresLoad {
         let staging = Staging::begin(&control, opening).await?;
         // Known before anything is read, not only at the commit.
         check_schema(&control, &opening.target.dataset).await?;
-        let existing = catalog::tables(&control, &opening.target.dataset, Kinds::All).await?;
+        let existing = Arc::new(catalog::tables(&control, &opening.target.dataset, Kinds::All).await?);
         let inner = Inner {
             engine: Arc::clone(engine),
             control,
@@ -82,11 +85,12 @@ impl PostgresLoad {
             staging,
             tables: BTreeMap::new(),
             senders: Senders::start(engine)?,
-            existing,
+            existing: Arc::clone(&existing),
             load_id: Constant::new(opening.load_id.as_str()),
+            late: LateParts::default(),
             receipts: BTreeMap::new(),
         };
-        Ok(PostgresLoad { inner: Mutex::new(Some(inner)) })
+        Ok(PostgresLoad { inner: Mutex::new(Some(inner)), existing })
     }
 }
 
@@ -100,6 +104,10 @@ impl Load for PostgresLoad {
         let mut inner = self.inner.lock().await;
         let inner = inner.as_mut().ok_or_else(over)?;
         inner.stage(part).await.map_err(|e| e.with("table", &part.table.name))
+    }
+
+    fn stages_early(&self, table: &Table) -> bool {
+        !is_late(&self.existing, table)
     }
 
     async fn commit(self: Box<Self>, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
@@ -141,6 +149,17 @@ impl Inner {
         if let Some(receipt) = self.receipts.get(&part.number) {
             return Ok(receipt.clone());
         }
+        let kept = if is_late(&self.existing, &part.table) { self.late.keep(part) } else { None };
+        let rows = match kept {
+            Some(rows) => rows,
+            None => self.append_part(part).await?,
+        };
+        let receipt = Staged { part: part.number, table: part.table.name.clone(), rows };
+        self.receipts.insert(part.number, receipt.clone());
+        Ok(receipt)
+    }
+
+    async fn append_part(&mut self, part: &Part) -> Result<u64> {
         self.ensure_staged(&part.table).await?;
         let mut rows = 0;
         for batch in part.batches()? {
@@ -148,9 +167,7 @@ impl Inner {
             rows += batch.num_rows() as u64;
             self.append(&part.table, &batch).await?;
         }
-        let receipt = Staged { part: part.number, table: part.table.name.clone(), rows };
-        self.receipts.insert(part.number, receipt.clone());
-        Ok(receipt)
+        Ok(rows)
     }
 
     /// Makes the staging table, or the columns it lacks.
@@ -196,7 +213,7 @@ impl Inner {
             let changed = waiting.append(table, &slice, &load_id);
             let is_full = waiting.len() >= STREAM_BYTES;
             if changed && !std::mem::replace(&mut staged.has_warned, true) {
-                warn!(table = table.name, "PostgreSQL cannot hold the character NUL: it is written as \\u0000");
+                warn_of_nul(table);
             }
             if is_full {
                 self.send(&table.name).await?;
@@ -234,6 +251,16 @@ impl Inner {
         }
     }
 
+    /// Returns true when rows of the table came.
+    pub(crate) fn has_rows_of(&self, table: &str) -> bool {
+        self.tables.contains_key(table) || !self.late.of(table).is_empty()
+    }
+
+    /// Returns how many rows of the table came.
+    pub(crate) fn rows_of(&self, table: &str) -> u64 {
+        self.tables.get(table).map_or(0, |t| t.rows) + self.late.rows(table)
+    }
+
     /// Sends what is left and waits until all of it has arrived.
     pub(crate) async fn finish_staging(&mut self) -> Result<()> {
         let names: Vec<String> = self.tables.keys().cloned().collect();
@@ -258,6 +285,11 @@ impl Inner {
             tracing::debug!(error = %e, "staging tables stay until the next load");
         }
     }
+}
+
+/// True when the commit copies the table's rows straight into it.
+fn is_late(existing: &Tables, table: &Table) -> bool {
+    existing.contains_key(&table.name) && !table.write.merges()
 }
 
 /// Names that PostgreSQL would cut are refused.
