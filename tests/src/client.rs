@@ -77,6 +77,17 @@ pub fn rows(file: &Path, sql: &str) -> Vec<Vec<Value>> {
     rows_in(file, "longshore_dataset", sql)
 }
 
+/// Runs statements on a database file, which is made where it is missing.
+///
+/// # Panics
+/// When one fails.
+pub fn execute(file: &Path, statements: &[&str]) {
+    let script = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); [c.execute(s) for s in sys.argv[2:]]";
+    let mut command = Command::new(python());
+    let output = command.args(["-c", script]).arg(file).args(statements).output().expect("Python can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A database file that another process has open for writing, until this is dropped.
 #[derive(Debug)]
 pub struct Held(Child);

@@ -13,7 +13,7 @@ mod input;
 mod lab;
 mod privilege;
 
-pub use client::{Held, hold, python, rows, rows_in, try_rows};
+pub use client::{Held, execute, hold, python, rows, rows_in, try_rows};
 pub use input::{nested_records, write_nested};
 pub use lab::{Lab, Output, binary, documents};
 pub use privilege::{SmallDisk, file_size_limit, without_rights};

@@ -1,7 +1,9 @@
 //! What can be written on the command line.
 
+pub(crate) mod plan;
 mod project;
 
+pub(crate) use plan::{PlanArgs, PlanWhat};
 pub(crate) use project::{CheckArgs, InitArgs, RunArgs};
 
 use crate::write_args::WriteArgs;
@@ -30,6 +32,7 @@ impl Cli {
         match &self.command {
             Command::Load(load) => load.json,
             Command::Run(run) => run.json,
+            Command::Plan(plan) => plan.json(),
             Command::Check(check) => check.json,
             Command::Tables(tables) => tables.json,
             Command::Pipeline(pipeline) => pipeline.json,
@@ -46,6 +49,8 @@ pub(crate) enum Command {
     Load(Box<LoadArgs>),
     /// Load the sources that a project declares in longshore.toml
     Run(Box<RunArgs>),
+    /// Say what a load or a run would do: tables, columns, statements, rows. Changes nothing
+    Plan(PlanArgs),
     /// Say what is wrong with a project's configuration
     Check(CheckArgs),
     /// Write a project to begin with

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match args::Cli::try_parse() {
+    let cli = match args::Cli::try_parse_from(args::plan::complete(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(e) => return error::usage(&e),
     };

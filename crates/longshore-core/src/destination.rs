@@ -3,7 +3,7 @@
 use crate::capabilities::Capabilities;
 use crate::error::Result;
 use crate::package::{LoadId, Manifest, Part, TableCount, Target};
-use crate::schema::{Schema, SystemColumns, Table};
+use crate::schema::{Schema, SchemaChange, SystemColumns, Table};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use std::fmt::{Debug, Display};
@@ -44,6 +44,25 @@ pub trait Destination: Debug + Display + Send + Sync + 'static {
 
     /// Returns the tables of the dataset with their row counts, the loader's own included, by name.
     async fn tables(&self, dataset: &str) -> Result<Vec<TableCount>>;
+
+    /// Returns the statements that a load would make room with for what is new, in order, for people to read before
+    /// they load. Runs nothing. Empty where a destination needs none.
+    fn statements(&self, _growth: &Growth<'_>) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What a load would add to a dataset.
+#[derive(Debug, Clone, Copy)]
+pub struct Growth<'a> {
+    /// The dataset.
+    pub dataset: &'a str,
+    /// All tables as they would be.
+    pub schema: &'a Schema,
+    /// What of them is new to the pipeline.
+    pub change: &'a SchemaChange,
+    /// The tables that are there, whoever made them.
+    pub existing: &'a [TableCount],
 }
 
 /// What a load needs to know before its first row.

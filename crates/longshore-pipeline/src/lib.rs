@@ -5,26 +5,31 @@
 //! * `writer` and [`store`] make the package and keep it; `part_file` is a file of it;
 //! * `load` stages and commits a package into one destination, `stager` while it is being written, `deliver` brings
 //!   sealed ones to many, `standing` is what those know already;
+//! * `plan` says what a run would do, from the first records of a source (`sample`) or from a package;
 //! * [`Progress`] and [`Report`] say what is going on and what came of it.
 //!
 //! Only this crate writes the working folder. It prints nothing and reads no environment.
 
 mod deliver;
 mod extract;
+mod keys;
 mod load;
 mod lock;
 mod part_file;
 mod pipeline;
+mod plan;
 mod progress;
 mod replay;
 mod report;
 mod resume;
 mod run;
+mod sample;
 mod stager;
 mod standing;
 pub mod store;
 mod writer;
 
 pub use pipeline::{Connect, DestinationRef, FinishedRun, Pipeline, RunOptions, default_data_dir};
+pub use plan::{ColumnPlan, DestinationPlan, Plan, Refusal, TablePlan, Verdict};
 pub use progress::{DestinationState, DestinationStep, Progress, Stage};
 pub use report::{DestinationReport, Outcome, Report, Timings};

@@ -1,5 +1,6 @@
 //! A pipeline: a name, its working folder, and how it is run.
 
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::run::Run;
@@ -89,6 +90,23 @@ impl Pipeline {
     /// When nothing could be sealed or an earlier package cannot be finished.
     pub fn run(&self, source: &mut dyn Source, options: RunOptions) -> Result<FinishedRun> {
         Run { pipeline: self, options }.run(source)
+    }
+
+    /// Says what [`Pipeline::run`] would do, without doing it; `sample` ends the reading after so many records.
+    ///
+    /// # Errors
+    /// When the source cannot be read or normalised, or no destination answers. One that would refuse the load is in
+    /// the plan.
+    pub fn plan(&self, source: &mut dyn Source, options: RunOptions, sample: Option<u64>) -> Result<Plan> {
+        crate::plan::plan(&Run { pipeline: self, options }, source, sample)
+    }
+
+    /// Says what loading a package that still has its rows would do at the pipeline's destinations.
+    ///
+    /// # Errors
+    /// When there is no such package; without a load id, when not exactly one waits.
+    pub fn plan_package(&self, load_id: Option<&str>) -> Result<Plan> {
+        crate::plan::plan_package(&self.destinations, &self.store.find_package(load_id)?)
     }
 
     /// Loads packages that wait, and nothing new.

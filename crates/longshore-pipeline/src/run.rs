@@ -1,6 +1,6 @@
 //! One run, from what earlier runs left to the report.
 
-use crate::extract::{Extract, Extracted};
+use crate::extract::{Extract, Extracted, NumberedBatches};
 use crate::load::load_package;
 use crate::lock::PipelineLock;
 use crate::pipeline::{DestinationRef, FinishedRun, Pipeline, RunOptions};
@@ -14,11 +14,11 @@ use crate::writer::PackageWriter;
 use longshore_core::destination::{CommitOutcome, Committed, Opening};
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::{Settings, Shape};
-use longshore_core::package::{LoadId, Manifest, Part, Target};
+use longshore_core::package::{LoadId, Manifest, Target};
 use longshore_core::schema::{Disposition, Schema, SchemaChange, SystemColumns};
 use longshore_core::source::{Source, Start};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Scope};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tracing::{debug, info};
@@ -109,7 +109,9 @@ impl Run<'_> {
         thread::scope(|scope| {
             let stagers = self.start_stagers(scope, &opening, &mut standing.out)?;
             let extract = Extract::new(source, shape, load_id.clone(), options.on_error, options.progress.clone());
-            let extracted = extract_all(extract, options.threads.max(1), &mut writer, |part| hand_on(&stagers, part))?;
+            let extracted = extract_all(extract, options.threads.max(1), |batches| {
+                writer.write_all(batches, |part| hand_on(&stagers, part))
+            })?;
             let loaded_digest =
                 earlier.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
             if loaded_digest.is_some() && extracted.digest == loaded_digest {
@@ -144,7 +146,7 @@ impl Run<'_> {
     }
 
     /// The schema to begin with. A dataset keeps the system columns it was begun with.
-    fn schema(&self, known: Option<Committed>) -> Result<Schema> {
+    pub(crate) fn schema(&self, known: Option<Committed>) -> Result<Schema> {
         let system = self.system();
         let Some(known) = known else { return Ok(Schema::new(self.pipeline.name(), system)) };
         if known.schema.system_columns == system {
@@ -157,7 +159,7 @@ impl Run<'_> {
     }
 
     /// Names must fit every destination.
-    fn resources(&self) -> Vec<Settings> {
+    pub(crate) fn resources(&self) -> Vec<Settings> {
         let lengths = self.pipeline.destinations().iter().map(|d| d.destination.capabilities().max_identifier_length);
         let shortest = lengths.min().unwrap_or(usize::MAX);
         let mut resources = self.options.resources.clone();
@@ -169,19 +171,24 @@ impl Run<'_> {
 
     /// What a destination cannot do is refused before anything is touched.
     fn check_dispositions(&self) -> Result<()> {
+        self.pipeline.destinations().iter().try_for_each(|d| self.refusal(d))
+    }
+
+    /// The error with which a destination's capabilities refuse a resource.
+    pub(crate) fn refusal(&self, d: &DestinationRef) -> Result<()> {
         for resource in &self.options.resources {
             resource.write.check().map_err(|e| e.with("table", &resource.table))?;
-            let refuses = |d: &&DestinationRef| !d.destination.capabilities().dispositions.can(&resource.write);
-            if let Some(d) = self.pipeline.destinations().iter().find(refuses) {
-                let how = match resource.write.disposition {
-                    Disposition::Merge => format!("merge by {}", resource.write.strategy),
-                    _ => "replace".to_owned(),
-                };
-                return Err(Error::config(format!("the destination cannot {how}"))
-                    .with("table", &resource.table)
-                    .with("destination", &d.url)
-                    .hint("choose another write disposition, or another destination"));
+            if d.destination.capabilities().dispositions.can(&resource.write) {
+                continue;
             }
+            let how = match resource.write.disposition {
+                Disposition::Merge => format!("merge by {}", resource.write.strategy),
+                _ => "replace".to_owned(),
+            };
+            return Err(Error::config(format!("the destination cannot {how}"))
+                .with("table", &resource.table)
+                .with("destination", &d.url)
+                .hint("choose another write disposition, or another destination"));
         }
         Ok(())
     }
@@ -290,11 +297,11 @@ impl Run<'_> {
 /// A package with what came of it at each destination.
 type Loaded = (StoredPackage, Vec<DestinationReport>, Timings);
 
-fn extract_all(
+/// Runs the normalising threads; `take` gets what they make, and ends when they have ended.
+pub(crate) fn extract_all(
     extract: Extract<'_>,
     threads: usize,
-    writer: &mut PackageWriter,
-    hand_on: impl FnMut(Part),
+    take: impl FnOnce(&Receiver<NumberedBatches>) -> Result<()>,
 ) -> Result<Extracted> {
     let (send, receive) = sync_channel(threads);
     let written = thread::scope(|scope| {
@@ -306,7 +313,7 @@ fn extract_all(
             }
         }
         drop(send);
-        let written = writer.write_all(&receive, hand_on);
+        let written = take(&receive);
         drop(receive); // workers that still want to send see that nobody listens
         written
     });
@@ -331,7 +338,7 @@ fn already_note(finished: &FinishedRun) -> String {
     format!("an earlier run of this command {what}. Nothing new was read: run the command again for a new load")
 }
 
-fn now_micros() -> Result<u64> {
+pub(crate) fn now_micros() -> Result<u64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map(|d| d.as_micros() as u64).map_err(|e| Error::internal("the clock is before 1970").source(e))
 }

@@ -227,6 +227,21 @@ impl Store {
         fs::rename(&package.folder, &to).map_err(|e| write_error(&to, e.into()))
     }
 
+    /// Returns a package that has its rows: the one of that load, or the only one that waits.
+    pub(crate) fn find_package(&self, load_id: Option<&str>) -> Result<StoredPackage> {
+        let mut packages = self.pending()?;
+        if let Some(load_id) = load_id {
+            packages.extend(self.loaded()?);
+            packages.retain(|p| p.manifest.load_id.as_str() == load_id && p.has_rows());
+        }
+        match (packages.len(), packages.pop()) {
+            (1, Some(only)) => Ok(only),
+            (0, _) => Err(Error::config("there is no such package with its rows")
+                .hint("see 'longshore pipeline NAME packages'; loaded ones keep their rows with --keep-packages")),
+            _ => Err(Error::config("several packages wait").hint("name the load id of one of them")),
+        }
+    }
+
     /// Gives a waiting package up, or what was fetched for one.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! Creating and growing tables.
 
 use crate::dialect::Dialect;
+use crate::merge::validity_table;
 use crate::quote::{identifier, qualified};
+use longshore_core::destination::Growth;
 use longshore_core::schema::{Column, DataType, SystemColumns, SystemTable, Table};
 
 /// Returns the statement that makes the dataset where it is missing.
@@ -19,6 +21,28 @@ pub fn create_table(dialect: &dyn Dialect, dataset: &str, table: &Table) -> Stri
 pub fn add_column(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Column) -> String {
     let nullable = Column { nullable: true, ..column.clone() };
     format!("ALTER TABLE {} ADD COLUMN {}", qualified(dataset, table), definition(dialect, &nullable))
+}
+
+/// Returns the statements that make room for what a load would add: schema, tables, columns, in that order.
+pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
+    let system = growth.schema.system_columns;
+    let is_there = |table: &str| growth.existing.iter().any(|t| t.table == table);
+    let mut statements = Vec::new();
+    if growth.existing.is_empty() {
+        statements.push(create_schema(growth.dataset));
+    }
+    for change in &growth.change.tables {
+        let Some(table) = growth.schema.table(&change.table) else { continue };
+        if !is_there(&change.table) {
+            statements.push(create_table(dialect, growth.dataset, &validity_table(table, system)));
+        } else if !change.is_new {
+            statements.extend(change.columns.iter().map(|c| add_column(dialect, growth.dataset, &change.table, c)));
+        }
+    }
+    let own = [SystemTable::Loads, SystemTable::Schemas, SystemTable::State].map(|t| system_table(system, t));
+    let missing = own.iter().filter(|t| !is_there(&t.name));
+    statements.extend(missing.map(|t| create_table(dialect, growth.dataset, t)));
+    statements
 }
 
 fn definition(dialect: &dyn Dialect, column: &Column) -> String {

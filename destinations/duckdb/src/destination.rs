@@ -7,7 +7,7 @@ use crate::stage::{DuckLoad, Resources};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
-use longshore_core::destination::{Committed, Destination, Load, Opening};
+use longshore_core::destination::{Committed, Destination, Growth, Load, Opening};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, TableCount, Target};
 use longshore_core::schema::{Schema, SystemColumns, SystemTable};
@@ -185,6 +185,10 @@ impl Destination for DuckDb {
     async fn tables(&self, dataset: &str) -> Result<Vec<TableCount>> {
         let found = self.read(|c| tables(c, dataset)).await?;
         Ok(found.unwrap_or_default())
+    }
+
+    fn statements(&self, growth: &Growth<'_>) -> Vec<String> {
+        longshore_sql::growth(&crate::types::DuckDialect, growth)
     }
 }
 

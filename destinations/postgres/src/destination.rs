@@ -9,7 +9,7 @@ use crate::staging::MAX_NAME;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
-use longshore_core::destination::{Committed, Destination, Load, Opening};
+use longshore_core::destination::{Committed, Destination, Growth, Load, Opening};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, TableCount, Target};
 use longshore_core::schema::Schema;
@@ -88,5 +88,9 @@ impl Destination for Postgres {
 
     async fn tables(&self, dataset: &str) -> Result<Vec<TableCount>> {
         catalog::counts(&self.reader().await?, dataset).await
+    }
+
+    fn statements(&self, growth: &Growth<'_>) -> Vec<String> {
+        longshore_sql::growth(&crate::types::PostgresDialect, growth)
     }
 }

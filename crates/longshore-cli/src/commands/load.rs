@@ -15,26 +15,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
-    let memory = machine::memory(args.memory.as_deref())?;
-    let threads = machine::threads(args.threads);
-    let addresses = Addresses::here(machine::limits(threads, memory))?;
-    let at = &args.place;
-    let place = Place::find(&addresses, &at.pipeline, &at.destination, at.dataset.as_deref())?;
-    let settings = settings(args)?;
-    let mut source = source(args, memory)?;
-    let progress = Progress::default();
-    let options = RunOptions {
-        dataset: place.dataset.clone(),
-        resources: vec![settings],
-        on_error: args.on_error.into(),
-        threads,
-        fingerprint: fingerprint(args, &place)?,
-        progress: progress.clone(),
-    };
-    let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &place.pipeline, place.destinations)?
-        .keep_packages_of(args.keep_packages)
-        .connect_with(addresses.as_connect());
-    let display = Display::start(args.progress, progress, Some(source.progress()));
+    let Prepared { pipeline, mut source, options } = prepare(cli, args)?;
+    let display = Display::start(args.progress, options.progress.clone(), Some(source.progress()));
     let finished = pipeline.run(&mut source, options);
     drop(display);
     let finished = finished?;
@@ -44,6 +26,35 @@ pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
     // Last of all: from here on, the same command is a new load.
     let failed = finished.acknowledge()?.outcome == Outcome::Failed;
     std::process::exit(if failed { FAILED.into() } else { 0 });
+}
+
+/// What a load needs, made from the words.
+pub(super) struct Prepared {
+    pub(super) pipeline: Pipeline,
+    pub(super) source: JsonSource,
+    pub(super) options: RunOptions,
+}
+
+pub(super) fn prepare(cli: &Cli, args: &LoadArgs) -> Result<Prepared> {
+    let memory = machine::memory(args.memory.as_deref())?;
+    let threads = machine::threads(args.threads);
+    let addresses = Addresses::here(machine::limits(threads, memory))?;
+    let at = &args.place;
+    let place = Place::find(&addresses, &at.pipeline, &at.destination, at.dataset.as_deref())?;
+    let settings = settings(args)?;
+    let source = source(args, memory)?;
+    let options = RunOptions {
+        dataset: place.dataset.clone(),
+        resources: vec![settings],
+        on_error: args.on_error.into(),
+        threads,
+        fingerprint: fingerprint(args, &place)?,
+        progress: Progress::default(),
+    };
+    let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &place.pipeline, place.destinations)?
+        .keep_packages_of(args.keep_packages)
+        .connect_with(addresses.as_connect());
+    Ok(Prepared { pipeline, source, options })
 }
 
 fn settings(args: &LoadArgs) -> Result<Settings> {

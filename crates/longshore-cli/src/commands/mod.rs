@@ -6,6 +6,7 @@ mod clean;
 mod init;
 mod load;
 mod pipeline;
+mod plan;
 mod query;
 mod run;
 mod tables;
@@ -21,6 +22,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Load(args) => load::run(cli, args),
         Command::Run(args) => run::run(cli, args),
+        Command::Plan(args) => plan::run(cli, args),
         Command::Check(args) => check::run(args),
         Command::Init(args) => init::run(args),
         Command::Query(args) => query::run(args),

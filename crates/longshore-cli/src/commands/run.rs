@@ -19,6 +19,29 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode> {
+    let Prepared { pipeline, mut source, options, progress, input } = prepare(cli, args)?;
+    let display = Display::start(progress, options.progress.clone(), input);
+    let finished = pipeline.run(&mut source, options);
+    drop(display);
+    let finished = finished?;
+    summary::print(&finished.report, args.json);
+    summary::print_failures(&finished.report);
+    pipeline.note_trace(&finished.report)?;
+    // Last of all: from here on, the same command is a new load.
+    let failed = finished.acknowledge()?.outcome == Outcome::Failed;
+    std::process::exit(if failed { FAILED.into() } else { 0 });
+}
+
+/// What a run needs, made from the words and the project.
+pub(super) struct Prepared {
+    pub(super) pipeline: Pipeline,
+    pub(super) source: Several,
+    pub(super) options: RunOptions,
+    progress: ProgressMode,
+    input: Option<longshore_source_files::Progress>,
+}
+
+pub(super) fn prepare(cli: &Cli, args: &RunArgs) -> Result<Prepared> {
     let surroundings = surroundings::named(args.project.as_deref())?;
     let folder = surroundings.project.clone();
     let project = Arc::new(Project::open(surroundings)?);
@@ -40,14 +63,13 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode> {
         }
         settings
     });
-    let progress = Progress::default();
     let options = RunOptions {
         dataset: place.dataset.clone(),
         resources: resources.collect(),
         on_error: args.on_error.or(word(said.on_error.as_deref())).unwrap_or(OnError::Fail).into(),
         threads,
         fingerprint,
-        progress: progress.clone(),
+        progress: Progress::default(),
     };
     let keep = args.keep_packages.or(said.keep_packages.and_then(|n| usize::try_from(n).ok())).unwrap_or(0);
     let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &name, place.destinations)?
@@ -55,18 +77,8 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode> {
         .connect_with(addresses.as_connect());
     // A bar of bytes makes sense where there is one input to watch.
     let input = if let [(_, only)] = opened.as_mut_slice() { only.progress.take() } else { None };
-    let mut source = several(opened, args.full_refresh);
-    let mode = args.progress.or(word(said.progress.as_deref())).unwrap_or(ProgressMode::Auto);
-    let display = Display::start(mode, progress, input);
-    let finished = pipeline.run(&mut source, options);
-    drop(display);
-    let finished = finished?;
-    summary::print(&finished.report, args.json);
-    summary::print_failures(&finished.report);
-    pipeline.note_trace(&finished.report)?;
-    // Last of all: from here on, the same command is a new load.
-    let failed = finished.acknowledge()?.outcome == Outcome::Failed;
-    std::process::exit(if failed { FAILED.into() } else { 0 });
+    let progress = args.progress.or(word(said.progress.as_deref())).unwrap_or(ProgressMode::Auto);
+    Ok(Prepared { pipeline, source: several(opened, args.full_refresh), options, progress, input })
 }
 
 /// The flag, the file, the only source, or the folder: the first that has a name.

@@ -73,6 +73,21 @@ impl std::fmt::Display for MergeStrategy {
     }
 }
 
+impl std::fmt::Display for WriteRules {
+    /// `append`, `replace`, `merge by upsert on id`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.disposition {
+            Disposition::Append => f.write_str("append"),
+            Disposition::Replace => f.write_str("replace"),
+            Disposition::Merge => {
+                let keys = if self.primary_key.is_empty() { &self.merge_key } else { &self.primary_key };
+                write!(f, "merge by {}", self.strategy)?;
+                if keys.is_empty() { Ok(()) } else { write!(f, " on {}", keys.join(", ")) }
+            }
+        }
+    }
+}
+
 /// Order of records with one primary key: the first stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DedupSort {

@@ -1,0 +1,131 @@
+//! `longshore plan`.
+
+use super::load;
+use crate::args::{Cli, PlanArgs, PlanWhat};
+use crate::machine;
+use crate::place::{Addresses, Place, data_dir};
+use crate::say::say;
+use crate::summary::{bytes, number};
+use longshore_core::error::{Error, Result};
+use longshore_pipeline::{ColumnPlan, DestinationPlan, Pipeline, Plan, TablePlan, Verdict};
+use std::process::ExitCode;
+
+/// Something beside added rows would change.
+const CHANGES: u8 = 3;
+/// A destination would not take the load.
+const REFUSED: u8 = 4;
+/// Columns named in one line; `--json` has them all.
+const COLUMNS: usize = 8;
+
+pub(crate) fn run(cli: &Cli, args: &PlanArgs) -> Result<ExitCode> {
+    let plan = match &args.what {
+        PlanWhat::Load { load, options } => {
+            let mut it = load::prepare(cli, load)?;
+            it.pipeline.plan(&mut it.source, it.options, options.sample)?
+        }
+        PlanWhat::Run { run, options } => {
+            if run.record.is_some() {
+                return Err(Error::config("a plan records nothing").hint("leave --record out"));
+            }
+            let mut it = super::run::prepare(cli, run)?;
+            it.pipeline.plan(&mut it.source, it.options, options.sample)?
+        }
+        PlanWhat::Package { load_id, place, .. } => {
+            let addresses = Addresses::here(machine::limits(machine::threads(None), machine::memory(None)?))?;
+            let place = Place::find(&addresses, &place.pipeline, &place.destination, place.dataset.as_deref())?;
+            let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &place.pipeline, place.destinations)?;
+            pipeline.plan_package(load_id.as_deref())?
+        }
+    };
+    if args.json() {
+        let mut document = serde_json::to_value(&plan).map_err(|e| Error::internal("the plan is no JSON").source(e))?;
+        document["verdict"] = serde_json::json!(plan.verdict());
+        say!("{document:#}");
+    } else {
+        print(&plan);
+    }
+    Ok(match plan.verdict() {
+        Verdict::None => ExitCode::SUCCESS,
+        Verdict::Changes => ExitCode::from(CHANGES),
+        Verdict::Refused => ExitCode::from(REFUSED),
+    })
+}
+
+fn print(plan: &Plan) {
+    for note in &plan.notes {
+        say!("note: {note}");
+    }
+    let of = plan.sample.map_or_else(String::new, |_| "the first ".to_owned());
+    say!(
+        "Plan of pipeline {} for dataset {}, from {of}{} records ({}). Nothing was written.",
+        plan.pipeline,
+        plan.dataset,
+        number(plan.counts.read),
+        bytes(plan.counts.bytes)
+    );
+    if plan.counts.rejected > 0 {
+        say!("{} records would be rejected", number(plan.counts.rejected));
+    }
+    if !plan.waiting.is_empty() {
+        let ids: Vec<&str> = plan.waiting.iter().map(|id| id.as_str()).collect();
+        say!("These packages wait and would be loaded first: {}", ids.join(", "));
+    }
+    plan.destinations.iter().for_each(print_destination);
+}
+
+fn print_destination(plan: &DestinationPlan) {
+    let verdict = match plan.verdict {
+        Verdict::None => "rows are added, nothing else changes",
+        Verdict::Changes => "changes",
+        Verdict::Refused => "refused",
+    };
+    say!("\n{}: {verdict}", plan.destination);
+    if let Some(refused) = &plan.refused {
+        say!("  {}", refused.error);
+        if let Some(hint) = &refused.hint {
+            say!("  hint: {hint}");
+        }
+    }
+    let width = plan.tables.iter().map(|t| t.table.chars().count()).max().unwrap_or(0);
+    for t in &plan.tables {
+        let sign = if t.is_new {
+            '+'
+        } else if t.columns.is_empty() {
+            ' '
+        } else {
+            '~'
+        };
+        say!("  {sign} {:width$}  {}", t.table, table(t));
+    }
+    if !plan.statements.is_empty() {
+        say!("  statements:");
+        plan.statements.iter().for_each(|s| say!("    {s};"));
+    }
+}
+
+fn table(t: &TablePlan) -> String {
+    let mut words = vec![format!("{} rows, {}", number(t.rows), t.write)];
+    if t.is_new {
+        words.push(format!("new table of {} columns", t.columns.len()));
+    } else if !t.columns.is_empty() {
+        words.push(format!("new columns: {}", columns(&t.columns)));
+    }
+    if let Some(rows) = t.existing_rows {
+        words.push(match (t.removed_rows, t.matched_rows) {
+            (0, Some(matched)) => {
+                format!("{} rows there, {} of them with a key of the load", number(rows), number(matched))
+            }
+            (0, None) => format!("{} rows there", number(rows)),
+            (removed, _) => format!("{} rows there would be removed", number(removed)),
+        });
+    }
+    words.join("; ")
+}
+
+fn columns(columns: &[ColumnPlan]) -> String {
+    let mut words: Vec<String> = columns.iter().take(COLUMNS).map(|c| format!("{} {}", c.name, c.data_type)).collect();
+    if columns.len() > COLUMNS {
+        words.push(format!("and {} more", columns.len() - COLUMNS));
+    }
+    words.join(", ")
+}

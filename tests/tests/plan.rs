@@ -1,0 +1,131 @@
+//! `longshore plan`: what it says comes true, and it changes nothing.
+
+use longshore_testkit::servers::postgres::PostgresServer;
+use longshore_tests::{Lab, execute, rows};
+use serde_json::{Value, json};
+
+const CHANGES: i32 = 3;
+const REFUSED: i32 = 4;
+const NEW: &str = "{\"id\":1,\"l\":[{\"q\":1}],\"o\":{\"at\":\"2024-01-01T00:00:00Z\"}}\n{\"id\":2,\"n\":0.5}\n";
+
+fn plan(lab: &Lab, words: &[&str], status: i32) -> Value {
+    let output = lab.run(&[&["plan"], words, &["--json"]].concat());
+    assert_eq!(output.status, Some(status), "{output:#?}");
+    output.json()
+}
+
+fn table<'a>(plan: &'a Value, name: &str) -> &'a Value {
+    let tables = plan["destinations"][0]["tables"].as_array().unwrap();
+    tables.iter().find(|t| t["table"] == name).unwrap_or_else(|| panic!("{name} in {plan:#}"))
+}
+
+#[test]
+fn the_statements_make_the_tables_that_a_load_makes() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", NEW);
+    let planned = plan(&lab, &["t.ndjson"], CHANGES);
+    assert!(!lab.database().exists(), "a plan made the file");
+    assert_eq!((&planned["counts"]["read"], &table(&planned, "t__l")["rows"]), (&json!(2), &json!(1)));
+    lab.load(&["t.ndjson"]);
+    let by_hand = lab.path("by-hand.duckdb");
+    let columns = "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns WHERE table_schema = 'longshore_dataset' ORDER BY ALL";
+    let statements = planned["destinations"][0]["statements"].as_array().unwrap();
+    execute(&by_hand, &statements.iter().map(|s| s.as_str().unwrap()).collect::<Vec<_>>());
+    assert_eq!(rows(&by_hand, columns), rows(&lab.database(), columns));
+}
+
+#[test]
+fn nothing_changes_but_rows_where_the_tables_fit() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", NEW);
+    lab.load(&["t.ndjson"]);
+    let before = std::fs::read(lab.database()).unwrap();
+    let planned = plan(&lab, &["t.ndjson"], 0);
+    assert_eq!((planned["verdict"].as_str(), &table(&planned, "t")["existing_rows"]), (Some("none"), &json!(2)));
+    lab.write("t.ndjson", "{\"id\":3,\"new\":true}\n");
+    let planned = plan(&lab, &["t.ndjson"], CHANGES);
+    assert_eq!(table(&planned, "t")["columns"], json!([{"name": "new", "data_type": "bool"}]));
+    assert_eq!(std::fs::read(lab.database()).unwrap(), before, "a plan wrote to the file");
+    assert_eq!(lab.count("t"), 2);
+}
+
+#[test]
+fn what_a_replace_and_a_merge_would_touch() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", NEW);
+    lab.load(&["t.ndjson"]);
+    let replaced = plan(&lab, &["t.ndjson", "--write-disposition", "replace"], CHANGES);
+    assert_eq!(
+        (&table(&replaced, "t")["removed_rows"], &table(&replaced, "t__l")["removed_rows"]),
+        (&json!(2), &json!(1))
+    );
+    lab.write("t.ndjson", "{\"id\":2}\n{\"id\":9}\n");
+    let merged = plan(&lab, &["t.ndjson", "--write-disposition", "merge", "--primary-key", "id"], 0);
+    assert_eq!(table(&merged, "t")["matched_rows"], json!(1));
+}
+
+#[test]
+fn a_destination_that_cannot_says_so() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", NEW);
+    let words = ["t.ndjson", "--destination", "duckdb:///no/such/folder/x.duckdb"];
+    let output = lab.run(&[&["plan"], words.as_slice()].concat());
+    assert_ne!(output.status, Some(0), "{output:#?}");
+    let words = ["t.ndjson", "--write-disposition", "merge", "--merge-strategy", "upsert"];
+    let output = lab.run(&[&["plan"], words.as_slice()].concat());
+    assert!(output.status == Some(2) || output.status == Some(REFUSED), "{output:#?}");
+    assert!(format!("{}{}", output.stdout, output.stderr).contains("primary key"), "{output:#?}");
+}
+
+#[test]
+fn a_sample_is_all_that_is_read() {
+    let lab = Lab::new();
+    // What comes behind the sample is not even JSON.
+    lab.write("t.ndjson", format!("{}oops\n", "{\"id\":1}\n".repeat(50)));
+    let planned = plan(&lab, &["t.ndjson", "--sample", "10"], CHANGES);
+    assert_eq!(planned["counts"]["read"], json!(10));
+    assert_eq!(lab.run(&["plan", "t.ndjson"]).status, Some(1));
+}
+
+#[test]
+fn a_role_that_only_reads_is_enough() {
+    let server = PostgresServer::start(&[]);
+    let database = server.new_database();
+    let lab = Lab::new();
+    lab.write("t.ndjson", NEW);
+    let url = server.url(&database);
+    let to = |url: &str| -> Vec<String> {
+        ["t.ndjson", "--dataset", "raw", "--destination", url].map(str::to_owned).to_vec()
+    };
+    let words = to(&url);
+    lab.load(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    server.psql(&database, "CREATE ROLE looker LOGIN PASSWORD 'x'; GRANT USAGE ON SCHEMA raw TO looker; GRANT SELECT ON ALL TABLES IN SCHEMA raw TO looker; ALTER ROLE looker SET default_transaction_read_only = on");
+    lab.write("t.ndjson", "{\"id\":2,\"more\":1}\n");
+    let reads = format!("postgres://looker:x@{}", url.split_once('@').unwrap().1);
+    let words =
+        [to(&reads), ["--write-disposition", "merge", "--primary-key", "id"].map(str::to_owned).to_vec()].concat();
+    let planned = plan(&lab, &words.iter().map(String::as_str).collect::<Vec<_>>(), CHANGES);
+    assert_eq!(table(&planned, "t")["matched_rows"], json!(1));
+    assert_eq!(
+        planned["destinations"][0]["statements"],
+        json!(["ALTER TABLE \"raw\".\"t\" ADD COLUMN \"more\" bigint"])
+    );
+    let columns = server.psql(
+        &database,
+        "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'raw' AND column_name = 'more'",
+    );
+    assert_eq!(columns.trim(), "0");
+}
+
+#[test]
+fn a_package_that_waits_can_be_planned() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", NEW);
+    lab.load(&["t.ndjson", "--keep-packages", "1"]);
+    let packages = lab.run(&["pipeline", "longshore", "packages", "--json"]).json();
+    let load_id = packages.to_string().split("load_id\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let other = format!("duckdb://{}", lab.path("other.duckdb").display());
+    let planned = plan(&lab, &["package", &load_id, "--destination", &other], CHANGES);
+    assert_eq!(table(&planned, "t")["rows"], json!(2));
+    assert!(!lab.path("other.duckdb").exists());
+}
