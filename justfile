@@ -11,6 +11,10 @@ demo:
 test *args:
     scripts/test {{args}}
 
+# The suite that defines a destination, against a real BigQuery project (credentials as `gcloud auth application-default login` leaves them)
+test-bigquery-cloud project *args:
+    LONGSHORE_BIGQUERY_PROJECT={{project}} cargo test --locked --package longshore-destination-bigquery --test conformance -- {{args}}
+
 # Format, lints, documentation, dependencies: what a change has to pass beside the tests
 check:
     cargo fmt --all --check

@@ -21,6 +21,14 @@ pub struct Kind {
 
 /// All kinds this build has.
 pub static KINDS: &[Kind] = &[
+    #[cfg(feature = "bigquery")]
+    Kind {
+        name: "bigquery",
+        schemes: &["bigquery"],
+        example: "bigquery://project/location",
+        canonical: longshore_destination_bigquery::canonical,
+        open: longshore_destination_bigquery::open,
+    },
     #[cfg(feature = "duckdb")]
     Kind {
         name: "duckdb",

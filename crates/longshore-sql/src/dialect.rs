@@ -9,6 +9,16 @@ pub trait Dialect {
     /// Returns the column type that holds that data type.
     fn type_name(&self, data_type: DataType) -> &'static str;
 
+    /// Returns a name as the database quotes it: any character, any case, reserved words too.
+    fn identifier(&self, name: &str) -> String {
+        crate::quote::identifier(name)
+    }
+
+    /// Returns a table's name with its dataset's, quoted.
+    fn qualified(&self, dataset: &str, table: &str) -> String {
+        format!("{}.{}", self.identifier(dataset), self.identifier(table))
+    }
+
     /// Returns the column that orders staged rows as their records came. In native mode that is the row id, which
     /// rises; in dlt mode ids tell nothing, and the destination needs something of its own.
     fn staged_order(&self, system: SystemColumns, row_id: &str) -> String {
@@ -18,7 +28,7 @@ pub trait Dialect {
 
     /// Returns the name and the statement of a table that holds a query's rows until the transaction's end.
     fn scratch_table(&self, name: &str, query: &str) -> (String, String) {
-        let name = crate::quote::identifier(name);
+        let name = self.identifier(name);
         let statement = format!("CREATE TEMPORARY TABLE {name} AS {query}");
         (name, statement)
     }

@@ -5,7 +5,7 @@
 //! that became empty loses its old rows, and nothing of a record that goes stays behind.
 
 use crate::dialect::Dialect;
-use crate::quote::{identifier, literal, qualified};
+use crate::quote::literal;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::schema::{Column, ColumnRole, DataType, DedupSort, MergeStrategy, SystemColumns, Table};
 
@@ -72,7 +72,8 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     fn new(dialect: &'a dyn Dialect, family: &'a Family<'a>, staged: String) -> Result<Self> {
         let (root, write) = (family.root, &family.root.write);
-        let keys = |names: &[String]| names.iter().map(|n| key(root, n)).collect::<Result<Vec<_>>>();
+        let keys = |names: &[String]| names.iter().map(|n| key(dialect, root, n)).collect::<Result<Vec<_>>>();
+        let identifier = |name: &str| dialect.identifier(name);
         let row_id = identifier(&family.system.column(ColumnRole::RowId).name);
         let deleted = write.hard_delete.as_deref().and_then(|name| root.column(name)).map(|c| match c.data_type {
             DataType::Bool => format!("COALESCE(s.{}, FALSE)", identifier(&c.name)),
@@ -83,7 +84,7 @@ impl<'a> Plan<'a> {
         Ok(Plan {
             dialect,
             family,
-            target: qualified(family.dataset, &root.name),
+            target: dialect.qualified(family.dataset, &root.name),
             staged,
             order: dialect.staged_order(family.system, &row_id),
             row_id,
@@ -100,9 +101,9 @@ impl<'a> Plan<'a> {
         if strategy != MergeStrategy::InsertOnly {
             let (doomed, make) = self.scratch("_longshore_doomed", &self.doomed(strategy));
             statements.extend(make);
-            let root_id = identifier(&self.family.system.column(ColumnRole::RootId).name);
+            let root_id = self.dialect.identifier(&self.family.system.column(ColumnRole::RootId).name);
             for child in &self.family.children {
-                let child = qualified(self.family.dataset, &child.name);
+                let child = self.dialect.qualified(self.family.dataset, &child.name);
                 statements.push(format!("DELETE FROM {child} WHERE {root_id} IN (SELECT row_id FROM {doomed})"));
             }
             let (target, row_id) = (&self.target, &self.row_id);
@@ -154,7 +155,7 @@ impl<'a> Plan<'a> {
             (MergeStrategy::Cdc, _, false) => everything(),
             (MergeStrategy::Upsert, ..) | (_, true, false) => with(&self.primary_key),
             (_, false, _) => with(&self.merge_key),
-            (_, true, true) => format!("{} UNION {}", with(&self.primary_key), with(&self.merge_key)),
+            (_, true, true) => format!("{} UNION DISTINCT {}", with(&self.primary_key), with(&self.merge_key)),
         }
     }
 
@@ -162,7 +163,7 @@ impl<'a> Plan<'a> {
     fn versions(&self) -> Vec<String> {
         let (target, staged, row_id) = (&self.target, &self.staged, &self.row_id);
         let validity = self.family.root.write.validity(self.family.system);
-        let [from, to] = [&validity.valid_from, &validity.valid_to].map(|name| identifier(name));
+        let [from, to] = [&validity.valid_from, &validity.valid_to].map(|name| self.dialect.identifier(name));
         let moment = self.dialect.moment(validity.boundary.unwrap_or(self.family.moment));
         let active = validity.active.map(|a| self.dialect.moment(a));
         let is_active = |of: &str| match &active {
@@ -170,7 +171,7 @@ impl<'a> Plan<'a> {
             None => format!("{of}.{to} IS NULL"),
         };
         let hash = self.hash();
-        let table = identifier(&self.family.root.name);
+        let table = self.dialect.identifier(&self.family.root.name);
         let mut same_group = String::new();
         if !self.merge_key.is_empty() {
             same_group =
@@ -209,13 +210,13 @@ impl<'a> Plan<'a> {
             SystemColumns::Native => ColumnRole::RowHash,
             SystemColumns::Dlt => ColumnRole::RowId,
         };
-        identifier(&self.family.system.column(role).name)
+        self.dialect.identifier(&self.family.system.column(role).name)
     }
 
     /// One row an id: in dlt mode equal records have equal ids.
     fn insert_root(&self, keep: &str, more_columns: &str, more_values: &str) -> String {
         let (target, staged, row_id) = (&self.target, &self.staged, &self.row_id);
-        let columns = columns(self.family.root);
+        let columns = columns(self.dialect, self.family.root);
         let chosen = format!("IN (SELECT row_id FROM {keep})");
         match self.family.system {
             SystemColumns::Native => format!(
@@ -231,7 +232,7 @@ impl<'a> Plan<'a> {
     }
 
     fn insert_children(&self, keep: &str) -> Vec<String> {
-        let root_id = identifier(&self.family.system.column(ColumnRole::RootId).name);
+        let root_id = self.dialect.identifier(&self.family.system.column(ColumnRole::RootId).name);
         self.children_with_rows(|target, staged, columns| match self.family.system {
             SystemColumns::Native => format!(
                 "INSERT INTO {target} ({columns}) SELECT {columns} FROM {staged} WHERE {root_id} IN (SELECT row_id FROM {keep})"
@@ -266,7 +267,8 @@ impl<'a> Plan<'a> {
 
     fn children_with_rows(&self, statement: impl Fn(&str, &str, &str) -> String) -> Vec<String> {
         let with_rows = self.family.children.iter().filter_map(|c| Some((*c, (self.family.staged)(&c.name)?)));
-        with_rows.map(|(c, staged)| statement(&qualified(self.family.dataset, &c.name), &staged, &columns(c))).collect()
+        let target = |c: &Table| self.dialect.qualified(self.family.dataset, &c.name);
+        with_rows.map(|(c, staged)| statement(&target(c), &staged, &columns(self.dialect, c))).collect()
     }
 
     /// True for a staged row `s` whose key is in the table.
@@ -284,12 +286,12 @@ impl<'a> Plan<'a> {
 ///
 /// # Errors
 /// When a key is not a column of the table.
-pub fn checks(family: &Family<'_>) -> Result<Vec<(String, Error)>> {
+pub fn checks(dialect: &dyn Dialect, family: &Family<'_>) -> Result<Vec<(String, Error)>> {
     let (root, write) = (family.root, &family.root.write);
     let Some(staged) = (family.staged)(&root.name).filter(|_| !write.primary_key.is_empty()) else {
         return Ok(Vec::new());
     };
-    let keys = write.primary_key.iter().map(|k| key(root, k)).collect::<Result<Vec<_>>>()?;
+    let keys = write.primary_key.iter().map(|k| key(dialect, root, k)).collect::<Result<Vec<_>>>()?;
     let missing: Vec<String> = keys.iter().map(|k| format!("{k} IS NULL")).collect();
     let names = write.primary_key.join(", ");
     let mut checks = vec![(
@@ -313,18 +315,18 @@ pub fn checks(family: &Family<'_>) -> Result<Vec<(String, Error)>> {
     Ok(checks)
 }
 
-fn key(table: &Table, name: &str) -> Result<String> {
+fn key(dialect: &dyn Dialect, table: &Table, name: &str) -> Result<String> {
     let known = || table.columns.iter().filter(|c| c.role.is_none()).map(|c| c.name.as_str()).collect::<Vec<_>>();
     match table.column(name) {
-        Some(column) => Ok(identifier(&column.name)),
+        Some(column) => Ok(dialect.identifier(&column.name)),
         None => Err(Error::config(format!("the key {} is not a column of the table", literal(name)))
             .with("table", &table.name)
             .hint(format!("no record of this load or an earlier one has it; its columns are {}", known().join(", ")))),
     }
 }
 
-fn columns(table: &Table) -> String {
-    table.columns.iter().map(|c| identifier(&c.name)).collect::<Vec<_>>().join(", ")
+fn columns(dialect: &dyn Dialect, table: &Table) -> String {
+    table.columns.iter().map(|c| dialect.identifier(&c.name)).collect::<Vec<_>>().join(", ")
 }
 
 fn equal(key: &[String], a: &str, b: &str) -> String {

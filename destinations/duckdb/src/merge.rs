@@ -33,7 +33,7 @@ pub(crate) fn lacking_root_ids(load: &Inner, manifest: &Manifest) -> Vec<String>
     let lacking = manifest.schema.tables.iter().filter(|t| load.tables.contains_key(&t.name)).filter(lacks);
     match load.opening.system_columns {
         SystemColumns::Native => Vec::new(),
-        SystemColumns::Dlt => root_ids(&load.opening.target.dataset, &manifest.schema, lacking),
+        SystemColumns::Dlt => root_ids(&DuckDialect, &load.opening.target.dataset, &manifest.schema, lacking),
     }
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn merge_all(load: &mut Inner, manifest: &Manifest, staged: &[Table])
             children: manifest.schema.children_of(&root.name),
             staged: &staged_name,
         };
-        for (query, error) in checks(&family)? {
+        for (query, error) in checks(&DuckDialect, &family)? {
             if load.number(&query)? > 0 {
                 return Err(error);
             }

@@ -39,7 +39,7 @@ pub(crate) async fn fill_root_ids(
     };
     if load.opening.system_columns == SystemColumns::Dlt {
         let lacking = manifest.schema.tables.iter().filter(lacked);
-        for statement in root_ids(&load.opening.target.dataset, &manifest.schema, lacking) {
+        for statement in root_ids(&PostgresDialect, &load.opening.target.dataset, &manifest.schema, lacking) {
             load.control.batch(&statement).await?;
         }
     }
@@ -61,7 +61,7 @@ pub(crate) async fn merge_all(load: &Inner, manifest: &Manifest) -> Result<()> {
         for table in family.children.iter().copied().chain([root]) {
             complete(load, table).await?;
         }
-        for (query, error) in checks(&family)? {
+        for (query, error) in checks(&PostgresDialect, &family)? {
             if load.control.value(&query).await?.as_deref() != Some("0") {
                 return Err(error);
             }

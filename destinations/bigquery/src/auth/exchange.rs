@@ -1,0 +1,82 @@
+//! One request, one token: how every server of tokens is asked and understood.
+
+use super::{SCOPE, Token, need};
+use longshore_core::connect::Secret;
+use longshore_core::error::{Error, ErrorKind, Result};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Google's server of tokens.
+pub(super) const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
+
+/// A user's login (`gcloud auth application-default login`).
+pub(super) async fn refresh(http: &reqwest::Client, document: &Value) -> Result<Token> {
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("client_id", need(document, "client_id")?),
+        ("client_secret", need(document, "client_secret")?),
+        ("refresh_token", need(document, "refresh_token")?),
+    ];
+    let url = document["token_uri"].as_str().unwrap_or(TOKEN_URI);
+    let token = ask("Google's token server", http.post(url).form(&form)).await;
+    token.map_err(|e| e.hint("log in again: gcloud auth application-default login"))
+}
+
+/// The machine's own identity: Compute Engine, Cloud Run, workload identity in Kubernetes.
+pub(super) async fn metadata(http: &reqwest::Client, host: &str) -> Result<Token> {
+    let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
+    let request = http.get(url).header("Metadata-Flavor", "Google").timeout(Duration::from_secs(5));
+    ask("the metadata server", request).await.map_err(|e| {
+        Error::config("no credentials were found, and this is no machine of Google's")
+            .hint("set credentials to a service account's key, or log in: gcloud auth application-default login")
+            .source(e)
+    })
+}
+
+/// Where a service account's tokens are made for others.
+pub(super) fn account_url(endpoint: &str, account: &str) -> String {
+    format!("{endpoint}/v1/projects/-/serviceAccounts/{account}:generateAccessToken")
+}
+
+/// A service account's token for somebody who may act for it.
+pub(super) async fn impersonate(http: &reqwest::Client, url: &str, token: &Secret) -> Result<Token> {
+    let request = http.post(url).bearer_auth(token.expose()).json(&json!({"scope": [SCOPE]}));
+    let token = ask("the server of service accounts", request).await;
+    token.map_err(|e| e.hint("the caller needs roles/iam.serviceAccountTokenCreator on the service account"))
+}
+
+/// Sends the request, a few times where it may help, and reads the token.
+pub(super) async fn ask(who: &str, request: reqwest::RequestBuilder) -> Result<Token> {
+    let mut pause = Duration::from_millis(250);
+    for last in [false, false, true] {
+        let again = request.try_clone().ok_or_else(|| Error::internal("a request for a token cannot be repeated"))?;
+        match ask_once(who, again).await {
+            Err(e) if e.is_retryable() && !last => tokio::time::sleep(pause).await,
+            outcome => return outcome,
+        }
+        pause *= 4;
+    }
+    Err(Error::internal("no try left"))
+}
+
+async fn ask_once(who: &str, request: reqwest::RequestBuilder) -> Result<Token> {
+    let asked = Instant::now();
+    let unreachable = |e: reqwest::Error| {
+        Error::new(ErrorKind::Unavailable, format!("{who} cannot be reached")).source(e.without_url())
+    };
+    let answer = request.send().await.map_err(unreachable)?;
+    let status = answer.status();
+    let text = answer.text().await.map_err(unreachable)?;
+    let document: Value = serde_json::from_str(&text).unwrap_or_default();
+    if !status.is_success() {
+        let kind = if status.is_server_error() || status == 429 { ErrorKind::Unavailable } else { ErrorKind::Config };
+        // The parts of the answer that name the reason and hold no secret.
+        let reason = [&document["error_description"], &document["error"]["message"], &document["error"]];
+        let reason = reason.iter().find_map(|v| v.as_str()).unwrap_or("no reason is given");
+        return Err(Error::new(kind, format!("{who} gives no token: {status}")).source(reason.to_owned()));
+    }
+    let secret = document["access_token"].as_str().or_else(|| document["accessToken"].as_str());
+    let secret = secret.ok_or_else(|| Error::config(format!("{who} answered without a token")))?;
+    let seconds = document["expires_in"].as_u64().unwrap_or(3600);
+    Ok(Token { secret: Secret::new(secret), until: asked + Duration::from_secs(seconds) })
+}

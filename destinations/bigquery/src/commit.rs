@@ -1,0 +1,156 @@
+//! The commit: one script with one transaction brings all staged rows, the load's record, schema and state.
+//!
+//! Tables and columns are made before it, since no transaction of BigQuery's may change a table of the dataset; that is only ever
+//! more, and may be repeated. The script is a job whose id is made from the load: a second process that commits the same load
+//! finds the job. It looks for the load's record first, so that even another job would change nothing.
+
+use crate::error::Failure;
+use crate::query::{Answer, rows_of_job};
+use crate::script::Script;
+use crate::stage::{Inner, Place, StagedRows};
+use crate::tables::Ensured;
+use crate::units::{TABLES_A_TRANSACTION, Unit, units};
+use crate::{jobs, read, tables};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use longshore_core::destination::{CommitOutcome, rejects_table};
+use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::package::{Manifest, TableCount};
+use longshore_core::schema::{SystemTable, Table};
+use longshore_sql::{system_table, validity_table};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tracing::{debug, info};
+
+/// Jobs of one commit that are tried, or found to have failed.
+const ATTEMPTS: u32 = 30;
+const TRIES: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Commits what was staged and says what came of it.
+pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest) -> Result<CommitOutcome> {
+    let staged = load.finish_staging().await?;
+    let load = &load.place;
+    let target = &load.opening.target;
+    if read::has_load(&load.api, &target.dataset, &manifest.load_id).await? {
+        return Ok(CommitOutcome::AlreadyCommitted);
+    }
+    let there = ensure_tables(load, manifest, &staged).await?;
+    let steps = steps(units(manifest, &staged, &there));
+    let mut counted = BTreeMap::new();
+    for (number, step) in steps.iter().enumerate() {
+        let script = Script { load, manifest, there: &there, step, number, is_last: number + 1 == steps.len() };
+        let tables: Vec<&StagedRows> = step.iter().flat_map(|unit| &unit.staged).copied().collect();
+        match run(&script, &tables).await? {
+            Outcome::Committed(rows) => counted.extend(tables.iter().map(|s| s.table.clone()).zip(rows)),
+            Outcome::Already if script.is_last => return Ok(CommitOutcome::AlreadyCommitted),
+            // An earlier try has done this step.
+            Outcome::Already => counted.extend(tables.iter().map(|s| (s.table.clone(), s.rows))),
+        }
+    }
+    debug!(load_id = %manifest.load_id, "committed");
+    let count =
+        |t: &TableCount| TableCount { table: t.table.clone(), rows: counted.get(&t.table).copied().unwrap_or(0) };
+    Ok(CommitOutcome::Committed(manifest.tables.iter().map(count).collect()))
+}
+
+/// Makes what is missing of all tables that are to be there after the load.
+async fn ensure_tables(load: &Place, manifest: &Manifest, staged: &[StagedRows]) -> Result<BTreeMap<String, Ensured>> {
+    let system = load.opening.system_columns;
+    let mut wanted: Vec<Table> = manifest.schema.tables.iter().map(|t| validity_table(t, system)).collect();
+    let rejects = rejects_table(system);
+    if staged.iter().any(|s| s.table == rejects.name) {
+        wanted.push(rejects);
+    }
+    wanted.extend([SystemTable::Loads, SystemTable::Schemas, SystemTable::State].map(|t| system_table(system, t)));
+    // Refused before the first table is made.
+    let longest = load.api.config.max_identifier_length;
+    wanted.iter().try_for_each(|t| crate::names::check_names(t, longest))?;
+    let dataset = &load.opening.target.dataset;
+    let ensure = |table: Table| async move {
+        let ensured = tables::ensure(&load.api, dataset, &table).await?;
+        Ok::<_, Error>((table.name, ensured))
+    };
+    stream::iter(wanted.into_iter().map(ensure)).buffer_unordered(8).try_collect().await
+}
+
+/// Units in transactions of as many tables as one may change: usually one transaction.
+fn steps(units: Vec<Unit<'_>>) -> Vec<Vec<Unit<'_>>> {
+    let (mut steps, mut tables) = (vec![Vec::new()], 0);
+    for unit in units {
+        let more = unit.tables.len();
+        match steps.last_mut() {
+            Some(step) if tables == 0 || tables + more <= TABLES_A_TRANSACTION => step.push(unit),
+            _ => {
+                steps.push(vec![unit]);
+                tables = 0;
+            }
+        }
+        tables += more;
+    }
+    steps
+}
+
+/// What a script found.
+enum Outcome {
+    /// Rows that came, one number a table.
+    Committed(Vec<u64>),
+    Already,
+}
+
+/// Runs a script under the first name whose job has not failed; a failure that passes is tried again under the next.
+async fn run(script: &Script<'_>, tables: &[&StagedRows]) -> Result<Outcome> {
+    let (api, location) = (&script.load.api, script.load.staging.location.as_str());
+    let (name, text) = (script.job_name(), script.text()?);
+    let (mut tries, mut pause) = (0, FIRST_PAUSE);
+    for attempt in 0..ATTEMPTS {
+        let id = format!("{name}_{attempt}");
+        let mut job = json!({
+            "jobReference": {"projectId": api.config.project, "jobId": id, "location": location},
+            "configuration": {"query": {
+                "query": text.sql, "useLegacySql": false, "parameterMode": "NAMED", "queryParameters": script.parameters(),
+            }},
+        });
+        jobs::label(api, &mut job);
+        let is_new = jobs::insert(api, &job).await?;
+        match jobs::wait(api, &id, Some(location)).await {
+            Ok(_) => return outcome(&rows_of_job(api, &id, location).await?, tables, text.refusals),
+            // It failed in an earlier run of this load; what it failed of may be gone.
+            Err(failure @ Failure::Refused(_)) if !is_new => debug!(?failure, "an earlier commit failed"),
+            Err(failure) if failure.is_passing() && tries < TRIES && matches!(failure, Failure::Refused(_)) => {
+                info!(?failure, "the commit failed, trying again");
+                tries += 1;
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            Err(failure) => return Err(Error::from(failure).with("dataset", &script.load.opening.target.dataset)),
+        }
+    }
+    Err(Error::new(ErrorKind::Unavailable, "too many commits of this load have failed"))
+}
+
+/// Reads the script's last answer: a word and the counts.
+fn outcome(answer: &Answer, tables: &[&StagedRows], mut refusals: Vec<Error>) -> Result<Outcome> {
+    let row = answer.rows.first().map_or(&[][..], |r| r.as_slice());
+    let word = row.first().and_then(Value::as_str).unwrap_or_default();
+    let numbers = row.iter().skip(1).filter_map(|v| v.as_str().and_then(|n| n.parse().ok()));
+    let numbers: Vec<u64> = numbers.collect();
+    let refusal = word.strip_prefix("refused ").and_then(|n| n.parse::<usize>().ok());
+    match word {
+        "committed" => Ok(Outcome::Committed(numbers)),
+        "already" => Ok(Outcome::Already),
+        "miscounted" => {
+            let wrong = tables.iter().zip(&numbers).find(|(s, n)| s.rows != **n);
+            let (table, text) = wrong.map_or(("", "rows are missing".to_owned()), |(s, n)| {
+                (s.table.as_str(), format!("{n} of {} staged rows are there", s.rows))
+            });
+            Err(Error::new(ErrorKind::Integrity, text)
+                .with("table", table)
+                .hint("nothing was committed: run the same command again"))
+        }
+        _ => match refusal.filter(|n| *n < refusals.len()) {
+            Some(n) => Err(refusals.swap_remove(n)),
+            None => Err(Error::internal("the commit's script gave no answer")),
+        },
+    }
+}

@@ -1,0 +1,382 @@
+//! Settings of the BigQuery destination: project, location, credentials, and where the API is.
+
+use crate::names::MAX_NAME;
+use crate::options::TableOptions;
+use longshore_core::connect::{Connection, Secret};
+use longshore_core::error::{Error, Result};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Google's own server.
+const GOOGLE: &str = "https://bigquery.googleapis.com";
+const STORAGE: &str = "https://storage.googleapis.com";
+const IAM: &str = "https://iamcredentials.googleapis.com";
+/// Staging tables that nobody removed are gone after this.
+const STAGING_HOURS: u64 = 72;
+const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b':').remove(b'/');
+
+/// What a user can set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The project that holds the datasets and pays for the jobs.
+    pub project: String,
+    /// Where new datasets are made (`EU`, `europe-west3`); `None`: where Google makes them, or where they are.
+    pub location: Option<String>,
+    /// Server of the API, without a slash at the end.
+    pub endpoint: String,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// A service account that the credentials are exchanged for.
+    pub impersonate: Option<String>,
+    /// The dataset of the staging tables; by default the dataset's name with `_staging` behind it.
+    pub staging_dataset: Option<String>,
+    /// How long staging tables that were left behind live.
+    pub staging_lifetime: Duration,
+    /// Bytes a query of the user may be billed for.
+    pub max_bytes_billed: Option<u64>,
+    /// Longest table or column name, in bytes; for servers that hold less than BigQuery.
+    pub max_identifier_length: usize,
+    /// How long a request that fails for a passing reason is repeated.
+    pub patience: Duration,
+    /// Where files are put before they are loaded; `None`: they go to BigQuery itself.
+    pub staging_bucket: Option<Bucket>,
+    /// Server of Cloud Storage, without a slash at the end.
+    pub storage_endpoint: String,
+    /// Server of the tokens of service accounts that others act for, without a slash at the end.
+    pub iam_endpoint: String,
+    /// Labels of the jobs, and of datasets that are made.
+    pub labels: BTreeMap<String, String>,
+    /// What is set for tables, by their names in the dataset.
+    pub tables: BTreeMap<String, TableOptions>,
+}
+
+/// A place in Cloud Storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// The bucket's name.
+    pub name: String,
+    /// What names of files begin with, with a slash at the end; or empty.
+    pub prefix: String,
+}
+
+/// Who asks BigQuery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// Nobody: emulators.
+    Anonymous,
+    /// A document as Google's tools write it (a key, a user's refresh token, a federation).
+    Document(Secret),
+    /// A file with such a document.
+    File(String),
+    /// A token somebody else got.
+    Token(Secret),
+    /// Application default credentials: these files, if one is there, otherwise the metadata server of the machine.
+    Default {
+        /// The file of `gcloud auth application-default login`.
+        well_known: Option<String>,
+        /// Host of the metadata server.
+        metadata: String,
+    },
+}
+
+/// The keys of its section, with dlt's names.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    #[serde(alias = "project")]
+    project_id: Option<String>,
+    location: Option<String>,
+    endpoint: Option<String>,
+    credentials: Option<Value>,
+    private_key: Option<String>,
+    private_key_id: Option<String>,
+    client_email: Option<String>,
+    token_uri: Option<String>,
+    access_token: Option<String>,
+    impersonate_service_account: Option<String>,
+    staging_dataset: Option<String>,
+    staging_hours: Option<u64>,
+    max_bytes_billed: Option<u64>,
+    retry_deadline: Option<f64>,
+    max_identifier_length: Option<usize>,
+    staging_bucket: Option<String>,
+    storage_endpoint: Option<String>,
+    iam_endpoint: Option<String>,
+    labels: BTreeMap<String, String>,
+    tables: BTreeMap<String, TableOptions>,
+}
+
+impl Config {
+    /// Reads the URL (`bigquery://project/location?endpoint=…&credentials=…`), then the settings, then the environment.
+    ///
+    /// # Errors
+    /// When a setting is unknown or wrong, or no project is named anywhere.
+    pub fn from_connection(connection: &Connection) -> Result<Self> {
+        let mut given: Settings = connection.settings()?;
+        read_url(&connection.url, &mut given)?;
+        let emulator = connection.env("BIGQUERY_EMULATOR_HOST");
+        let endpoint = given.endpoint.take().or_else(|| emulator.map(str::to_owned)).filter(|e| !e.is_empty());
+        let is_override = endpoint.is_some();
+        let document = document(&mut given)?;
+        let project = given.project_id.take().or_else(|| document.project()).or_else(|| {
+            ["GOOGLE_CLOUD_PROJECT", "GCP_PROJECT"].iter().find_map(|v| connection.env(v)).map(str::to_owned)
+        });
+        let credentials = match document {
+            Given::Credentials(credentials) => credentials,
+            Given::Default => default_credentials(connection),
+            Given::Nothing if is_override => Credentials::Anonymous,
+            Given::Nothing => default_credentials(connection),
+        };
+        let project = project
+            .or_else(|| project_of(&credentials))
+            .ok_or_else(|| Error::config("no project is named").hint("write bigquery://project, or set project_id"))?;
+        Ok(Config {
+            project,
+            location: given.location.filter(|l| !l.is_empty()),
+            endpoint: endpoint.map_or(GOOGLE.to_owned(), |e| with_scheme(&e)),
+            credentials,
+            impersonate: given.impersonate_service_account,
+            staging_dataset: given.staging_dataset,
+            staging_lifetime: Duration::from_secs(given.staging_hours.unwrap_or(STAGING_HOURS).max(1) * 3600),
+            max_bytes_billed: given.max_bytes_billed,
+            max_identifier_length: given.max_identifier_length.unwrap_or(MAX_NAME).clamp(1, MAX_NAME),
+            patience: Duration::from_secs_f64(given.retry_deadline.unwrap_or(60.0).clamp(0.0, 3600.0)),
+            staging_bucket: given.staging_bucket.as_deref().map(bucket).transpose()?,
+            storage_endpoint: server(given.storage_endpoint, connection.env("STORAGE_EMULATOR_HOST"), STORAGE),
+            iam_endpoint: server(given.iam_endpoint, None, IAM),
+            labels: given.labels,
+            tables: given.tables,
+        })
+    }
+
+    /// Returns the URL under which packages remember the destination: no secret, no credentials.
+    pub fn url(&self) -> String {
+        let mut url = format!("bigquery://{}", self.project);
+        if let Some(location) = &self.location {
+            url.push_str(&format!("/{location}"));
+        }
+        if self.endpoint != GOOGLE {
+            url.push_str(&format!("?endpoint={}", utf8_percent_encode(&self.endpoint, KEEP)));
+        }
+        url
+    }
+}
+
+fn server(given: Option<String>, environment: Option<&str>, google: &str) -> String {
+    let given = given.or_else(|| environment.map(str::to_owned)).filter(|e| !e.is_empty());
+    given.map_or(google.to_owned(), |e| with_scheme(&e))
+}
+
+/// `gs://bucket/prefix`.
+fn bucket(url: &str) -> Result<Bucket> {
+    let place = url.strip_prefix("gs://").or_else(|| url.strip_prefix("gcs://")).unwrap_or(url);
+    let (name, prefix) = place.trim_end_matches('/').split_once('/').unwrap_or((place.trim_end_matches('/'), ""));
+    if name.is_empty() || name.contains(':') {
+        return Err(Error::config("the setting 'staging_bucket' is no bucket of Cloud Storage")
+            .hint("write gs://bucket/prefix"));
+    }
+    let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+    Ok(Bucket { name: name.to_owned(), prefix })
+}
+
+/// `localhost:9050` is a server without encryption, as all emulators are.
+fn with_scheme(endpoint: &str) -> String {
+    let endpoint = endpoint.trim_end_matches('/').trim_end_matches("/bigquery/v2");
+    if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") }
+}
+
+fn read_url(url: &str, given: &mut Settings) -> Result<()> {
+    let Some((_, rest)) = url.split_once(':') else { return Ok(()) };
+    let (place, query) = rest.trim_start_matches('/').split_once('?').unwrap_or((rest.trim_start_matches('/'), ""));
+    let (project, location) = place.trim_end_matches('/').split_once('/').unwrap_or((place.trim_end_matches('/'), ""));
+    for pair in query.split('&').filter(|p| !p.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = Some(decode(value)?);
+        match name {
+            "endpoint" => given.endpoint = value,
+            "location" => given.location = value,
+            "credentials" | "credentials_path" => given.credentials = value.map(Value::String),
+            "impersonate_service_account" => given.impersonate_service_account = value,
+            "staging_dataset" => given.staging_dataset = value,
+            "staging_bucket" => given.staging_bucket = value,
+            _ => {
+                return Err(Error::config(format!("the destination's URL has an unknown parameter '{name}'"))
+                    .hint("there are: endpoint, location, credentials, impersonate_service_account, staging_dataset, staging_bucket"));
+            }
+        }
+    }
+    if !project.is_empty() {
+        given.project_id = Some(decode(project)?);
+    }
+    if !location.is_empty() {
+        given.location = Some(decode(location)?);
+    }
+    Ok(())
+}
+
+fn decode(text: &str) -> Result<String> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded
+        .map(String::from)
+        .map_err(|_| Error::config("the destination's URL has percent signs that stand for no text"))
+}
+
+/// What settings say about credentials.
+enum Given {
+    Credentials(Credentials),
+    /// Whoever is logged in, at another endpoint too.
+    Default,
+    Nothing,
+}
+
+impl Given {
+    /// A key's document names its project.
+    fn project(&self) -> Option<String> {
+        match self {
+            Given::Credentials(credentials) => project_of(credentials),
+            Given::Default | Given::Nothing => None,
+        }
+    }
+}
+
+fn project_of(credentials: &Credentials) -> Option<String> {
+    let text = match credentials {
+        Credentials::Document(secret) => secret.expose().to_owned(),
+        Credentials::File(path) => std::fs::read_to_string(path).ok()?,
+        Credentials::Default { well_known: Some(path), .. } => std::fs::read_to_string(path).ok()?,
+        _ => return None,
+    };
+    let document: Value = serde_json::from_str(&text).ok()?;
+    let named = document["project_id"].as_str().or_else(|| document["quota_project_id"].as_str());
+    named.map(str::to_owned)
+}
+
+/// `credentials` is a document, a file's path, or a document in base64; or its keys stand in the section themselves.
+fn document(given: &mut Settings) -> Result<Given> {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    if let Some(token) = given.access_token.take() {
+        return Ok(Given::Credentials(Credentials::Token(Secret::new(token))));
+    }
+    if let (Some(key), Some(email)) = (given.private_key.take(), given.client_email.take()) {
+        let mut document = serde_json::json!({"type": "service_account", "private_key": key, "client_email": email});
+        for (name, value) in [("token_uri", &given.token_uri), ("private_key_id", &given.private_key_id)] {
+            if let Some(value) = value {
+                document[name] = Value::String(value.clone());
+            }
+        }
+        return Ok(Given::Credentials(Credentials::Document(Secret::new(document.to_string()))));
+    }
+    let found = match given.credentials.take() {
+        None | Some(Value::Null) => return Ok(Given::Nothing),
+        Some(Value::Object(mut section)) => {
+            if given.project_id.is_none() {
+                given.project_id = section.get("project_id").and_then(Value::as_str).map(str::to_owned);
+            }
+            // dlt's sections have no type: a key has a private_key, a user's login a refresh_token.
+            if !section.contains_key("type") {
+                let kind = if section.contains_key("refresh_token") { "authorized_user" } else { "service_account" };
+                section.insert("type".into(), kind.into());
+            }
+            if !["private_key", "refresh_token", "credential_source", "source_credentials"]
+                .iter()
+                .any(|k| section.contains_key(*k))
+            {
+                return Ok(Given::Nothing); // only a project: whoever is logged in
+            }
+            Credentials::Document(Secret::new(Value::Object(section).to_string()))
+        }
+        Some(Value::String(text)) if text == "default" => return Ok(Given::Default),
+        Some(Value::String(text)) if text.trim_start().starts_with('{') => Credentials::Document(Secret::new(text)),
+        Some(Value::String(text)) => {
+            let decoded = STANDARD.decode(text.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            match decoded.filter(|d| d.trim_start().starts_with('{')) {
+                Some(document) => Credentials::Document(Secret::new(document)),
+                None => Credentials::File(text),
+            }
+        }
+        Some(_) => return Err(Error::config("the setting 'credentials' is neither a text nor a section")),
+    };
+    Ok(Given::Credentials(found))
+}
+
+/// What Google's own libraries look for, in their order.
+fn default_credentials(connection: &Connection) -> Credentials {
+    if let Some(file) = connection.env("GOOGLE_APPLICATION_CREDENTIALS") {
+        return Credentials::File(file.to_owned());
+    }
+    let folder = connection.env("CLOUDSDK_CONFIG").map(str::to_owned).or_else(|| {
+        let windows = connection.env("APPDATA").map(|d| format!("{d}/gcloud"));
+        windows.or_else(|| connection.env("HOME").map(|d| format!("{d}/.config/gcloud")))
+    });
+    let file = folder.map(|f| format!("{f}/application_default_credentials.json"));
+    Credentials::Default {
+        well_known: file.filter(|f| std::path::Path::new(f).is_file()),
+        metadata: connection.env("GCE_METADATA_HOST").unwrap_or("metadata.google.internal").to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn config(url: &str, settings: Value, environment: &[(&str, &str)]) -> Result<Config> {
+        let mut connection = Connection::new(url);
+        connection.settings = settings.as_object().cloned().unwrap();
+        connection.environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Config::from_connection(&connection)
+    }
+
+    #[test]
+    fn the_url_goes_before_the_settings_and_these_before_the_environment() {
+        let c = config("bigquery://shop/EU", json!({"project_id": "x", "location": "US"}), &[]).unwrap();
+        assert_eq!((c.project.as_str(), c.location.as_deref(), c.endpoint.as_str()), ("shop", Some("EU"), GOOGLE));
+        let c = config("bigquery", json!({"location": "US"}), &[("GOOGLE_CLOUD_PROJECT", "p")]).unwrap();
+        assert_eq!((c.project.as_str(), c.location.as_deref()), ("p", Some("US")));
+    }
+
+    #[test]
+    fn an_emulator_needs_no_credentials() {
+        for (url, environment) in [
+            ("bigquery://p?endpoint=http://127.0.0.1:9150", vec![]),
+            ("bigquery://p", vec![("BIGQUERY_EMULATOR_HOST", "127.0.0.1:9150")]),
+        ] {
+            let c = config(url, json!({}), &environment).unwrap();
+            assert_eq!((c.endpoint.as_str(), c.credentials.clone()), ("http://127.0.0.1:9150", Credentials::Anonymous));
+            assert_eq!(c.url(), "bigquery://p?endpoint=http://127.0.0.1:9150");
+        }
+    }
+
+    #[test]
+    fn credentials_come_in_every_form() {
+        let document = r#"{"type":"service_account","project_id":"p","private_key":"hush","client_email":"a@b"}"#;
+        let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, document);
+        for given in [json!(document), json!(base64), serde_json::from_str(document).unwrap()] {
+            let c = config("bigquery", json!({"credentials": given}), &[]).unwrap();
+            assert!(matches!(&c.credentials, Credentials::Document(d) if d.expose().contains("hush")));
+            assert_eq!(c.project, "p");
+            assert!(!format!("{c:?}").contains("hush"));
+        }
+        let c = config("bigquery://p?credentials=/key.json", json!({}), &[]).unwrap();
+        assert_eq!(c.credentials, Credentials::File("/key.json".into()));
+        let c = config("bigquery://p", json!({"private_key": "hush", "client_email": "a@b"}), &[]).unwrap();
+        assert!(matches!(c.credentials, Credentials::Document(_)));
+        let c = config("bigquery://p", json!({}), &[("GOOGLE_APPLICATION_CREDENTIALS", "/adc.json")]).unwrap();
+        assert_eq!(c.credentials, Credentials::File("/adc.json".into()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (url, settings, named) in [
+            ("bigquery:", json!({}), "project"),
+            ("bigquery://p?nosuch=1", json!({}), "nosuch"),
+            ("bigquery://p", json!({"nosuch": 1}), "nosuch"),
+        ] {
+            let error = config(url, settings, &[]).unwrap_err();
+            assert!(error.to_string().contains(named), "{error}");
+        }
+    }
+}

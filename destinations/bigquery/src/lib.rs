@@ -1,0 +1,57 @@
+//! BigQuery as a destination: load jobs into staging tables, one transaction a load.
+//!
+//! * `config`: project, location, credentials; `auth`: tokens for every form of credentials;
+//! * `api`: requests and their repetition; `jobs`, `query`, `tables`, `upload`: the parts of the API that are used;
+//! * `destination`: the contract, reading and opening loads; `read` and `answer`: what is asked, and its rows as Arrow;
+//! * `stage`, `file`, `staging`: parts into Parquet files, those into staging tables, by way of a bucket in `storage`;
+//! * `commit`: the load's last step, `units` of work in a transaction, its `script`, replacing and merging (`merge`);
+//! * `types`, `names`, `wide_json`: our types, names and documents in BigQuery's; `options`: what is set for tables; `error`: its errors in our words.
+
+mod answer;
+mod api;
+mod auth;
+mod commit;
+mod config;
+mod destination;
+mod error;
+mod file;
+mod jobs;
+mod merge;
+mod names;
+mod options;
+mod query;
+mod read;
+mod script;
+mod stage;
+mod staging;
+mod storage;
+mod tables;
+mod types;
+mod units;
+mod upload;
+mod wide_json;
+
+pub use config::{Config, Credentials};
+pub use destination::BigQuery;
+pub use options::{ColumnOptions, Every, IngestionPartition, PartitionBy, RangePartition, TableOptions, TimePartition};
+
+use longshore_core::connect::Connection;
+use longshore_core::destination::Destination;
+use longshore_core::error::Result;
+use std::sync::Arc;
+
+/// Returns the URL, without secrets, under which packages remember the destination.
+///
+/// # Errors
+/// When no project is named or a setting is wrong.
+pub fn canonical(connection: &Connection) -> Result<String> {
+    Config::from_connection(connection).map(|c| c.url())
+}
+
+/// Returns the destination; asks nobody yet.
+///
+/// # Errors
+/// When no project is named, or settings or credentials are wrong.
+pub fn open(connection: &Connection) -> Result<Arc<dyn Destination>> {
+    Ok(Arc::new(BigQuery::new(Config::from_connection(connection)?)?))
+}
