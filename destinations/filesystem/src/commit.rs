@@ -3,7 +3,10 @@
 
 use crate::config::{Config, FileFormat};
 use crate::layout::FileName;
-use crate::manifest::{self, DataFile, FORMAT, FileManifest, Pending, TableFiles, in_dataset};
+use crate::manifest::{
+    self, CurrentTable, DataFile, FORMAT, FileColumn, FileManifest, Pending, TableFiles, Tables, in_dataset,
+};
+use crate::merge::{self, Files};
 use crate::records::{self, INIT, INIT_TEXT, Records};
 use crate::stage::{Context, Inner, StagedFile};
 use chrono::{DateTime, Utc};
@@ -29,16 +32,22 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
     }
     let pending = manifest::pending_path(&target.dataset, &target.pipeline, &manifest.load_id);
     manifest::remove_tombstone(&load.store, &manifest_path, &pending).await?;
-    let files = inner.finish()?;
+    let mut files = inner.finish()?;
     if let Some(receipt) = staged.iter().find(|r| r.rows > 0 && !files.contains_key(&r.table)) {
         return Err(Error::internal("a receipt names a table that was not staged").with("table", &receipt.table));
     }
     let now = Utc::now();
     let records = records::of(&load.store, &target, manifest, now).await?;
-    let (mut tables, to_publish) = plan(load, manifest, files);
-    let replaced = replaced_files(load, manifest).await?;
+    let current = match manifest.replaced().chain(manifest.merged()).next() {
+        Some(_) => manifest::fold(&manifest::read_all(&load.store, &target.dataset).await?),
+        None => Tables::new(),
+    };
+    let merged = merge::merge_all(&mut inner, manifest, &mut files, &current).await?;
+    let (mut tables, to_publish) = plan(load, manifest, files, &merged.columns);
+    let mut removed = replaced_files(manifest, &current);
+    removed.extend(merged.removed);
     for table in &mut tables {
-        table.removed = replaced.get(&table.table).cloned().unwrap_or_default();
+        table.removed = removed.get(&table.table).cloned().unwrap_or_default();
     }
     let own = records.all().map(|r| r.path.clone()).filter(|p| *p != records.schema_path());
     announce(load, &pending, manifest, to_publish.iter().map(|f| f.file.path.clone()).chain(own).collect()).await?;
@@ -60,14 +69,16 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
     let _ = load.store.delete(&pending).await;
     let _ =
         records::prune_states(&load.store, &target, manifest.schema.system_columns, load.config.max_state_files).await;
-    for path in replaced.values().flatten() {
+    for path in removed.values().flatten() {
         let _ = load.store.delete(&in_dataset(&target.dataset, path)).await; // it counts no longer
     }
     if !is_ours && standing.attempt != *load.attempt {
         return Ok(CommitOutcome::AlreadyCommitted);
     }
-    let rows =
-        |table: &str| standing.tables.iter().filter(|t| t.table == table).flat_map(|t| &t.added).map(|f| f.rows).sum();
+    let rows = |table: &str| match merged.counts.iter().find(|c| c.table == table) {
+        Some(count) => count.rows,
+        None => standing.tables.iter().filter(|t| t.table == table).flat_map(|t| &t.added).map(|f| f.rows).sum(),
+    };
     let counts = manifest.tables.iter().map(|t| TableCount { table: t.table.clone(), rows: rows(&t.table) }).collect();
     Ok(CommitOutcome::Committed(counts))
 }
@@ -87,22 +98,18 @@ pub(crate) fn data_path(config: &Config, opening: &Opening, table: &str, number:
 }
 
 /// Files that hold what this load replaces, by table.
-async fn replaced_files(load: &Context, manifest: &Manifest) -> Result<BTreeMap<String, Vec<String>>> {
+fn replaced_files(manifest: &Manifest, current: &Tables) -> BTreeMap<String, Vec<String>> {
     let families = manifest.replaced().flat_map(|t| manifest.schema.children_of(&t.name).into_iter().chain([t]));
-    let names: Vec<&str> = families.map(|t| t.name.as_str()).collect();
-    if names.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let current = manifest::fold(&manifest::read_all(&load.store, &load.opening.target.dataset).await?);
-    let replaced = current.into_iter().filter(|(table, _)| names.contains(&table.as_str()));
-    Ok(replaced.map(|(table, now)| (table, now.files.into_iter().map(|(file, _)| file.path).collect())).collect())
+    let paths = |table: &CurrentTable| table.files.iter().map(|(file, _)| file.path.clone()).collect();
+    families.filter_map(|t| Some((t.name.clone(), paths(current.get(&t.name)?)))).collect()
 }
 
 /// Gives every file its path, and every table of the schema its entry.
 fn plan(
     load: &Context,
     manifest: &Manifest,
-    mut files: BTreeMap<String, Vec<StagedFile>>,
+    mut files: Files,
+    merged: &BTreeMap<String, Vec<FileColumn>>,
 ) -> (Vec<TableFiles>, Vec<StagedFile>) {
     let rejects = rejects_table(manifest.schema.system_columns);
     let mut tables: Vec<&Table> = manifest.schema.tables.iter().collect();
@@ -118,7 +125,8 @@ fn plan(
             to_publish.push(staged);
         }
         let rows = added.iter().map(|f| f.rows).sum();
-        TableFiles { table: table.name.clone(), columns: manifest::columns(table), rows, added, removed: Vec::new() }
+        let columns = merged.get(&table.name).cloned().unwrap_or_else(|| manifest::columns(table));
+        TableFiles { table: table.name.clone(), columns, rows, added, removed: Vec::new() }
     });
     let entries = entries.collect();
     (entries, to_publish)

@@ -37,7 +37,7 @@ impl Filesystem {
             max_identifier_length: 65536,
             // Encoding has threads of its own.
             concurrency: NonZeroUsize::MIN,
-            dispositions: Dispositions { replace: true, merge: &[] },
+            dispositions: Dispositions::ALL,
             stages_early: true,
         };
         Ok(Filesystem { store: Store::open(&config.location)?, config: Arc::new(config), capabilities })

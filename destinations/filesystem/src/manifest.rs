@@ -12,7 +12,8 @@ use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, TableCount};
 use longshore_core::schema::{DataType, SystemColumns, Table};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashSet};
 
 /// Version of the manifest's form.
 pub(crate) const FORMAT: u32 = 1;
@@ -91,6 +92,10 @@ pub struct DataFile {
     /// Bytes of its longest line; 0 for Parquet.
     #[serde(default)]
     pub longest_line: u64,
+    /// The least and the greatest value of ids and keys, where they are known: a merge reads only files that may
+    /// have what it looks for. Numbers are numbers, texts are texts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bounds: BTreeMap<String, [Value; 2]>,
 }
 
 /// What a load is about to make visible, as `<dataset>/_manifests/pending/<pipeline>__<load id>.json`: written
@@ -183,24 +188,35 @@ pub(crate) struct CurrentTable {
     pub(crate) files: Vec<(DataFile, Vec<FileColumn>)>,
 }
 
-/// Returns the tables that the loads left, by name.
-pub(crate) fn fold(manifests: &[FileManifest]) -> BTreeMap<String, CurrentTable> {
-    let mut tables: BTreeMap<String, CurrentTable> = BTreeMap::new();
-    for change in manifests.iter().flat_map(|m| &m.tables) {
+/// Tables as all manifests together say, by name.
+pub(crate) type Tables = BTreeMap<String, CurrentTable>;
+
+/// Returns the tables that the loads left. A file that any load took away is gone, whatever their order: no load
+/// adds a file again.
+pub(crate) fn fold(manifests: &[FileManifest]) -> Tables {
+    let mut tables = Tables::new();
+    let changes = || manifests.iter().flat_map(|m| &m.tables);
+    let removed: HashSet<&str> = changes().flat_map(|c| &c.removed).map(String::as_str).collect();
+    for change in changes() {
         let table = tables.entry(change.table.clone()).or_default();
-        for column in &change.columns {
-            match table.columns.iter_mut().find(|c| c.name == column.name) {
-                None => table.columns.push(column.clone()),
-                // Two pipelines that do not agree: texts hold both.
-                Some(known) if known.data_type != column.data_type => known.data_type = DataType::Text,
-                Some(_) => {}
-            }
-        }
-        table.files.retain(|(file, _)| !change.removed.contains(&file.path));
+        add_columns(&mut table.columns, &change.columns);
         let columns = |file: &DataFile| change.columns[..file.columns.min(change.columns.len())].to_vec();
-        table.files.extend(change.added.iter().map(|file| (file.clone(), columns(file))));
+        let stay = change.added.iter().filter(|file| !removed.contains(file.path.as_str()));
+        table.files.extend(stay.map(|file| (file.clone(), columns(file))));
     }
     tables
+}
+
+/// Puts columns behind those of a table that it lacks.
+pub(crate) fn add_columns(columns: &mut Vec<FileColumn>, more: &[FileColumn]) {
+    for column in more {
+        match columns.iter_mut().find(|c| c.name == column.name) {
+            None => columns.push(column.clone()),
+            // Two pipelines that do not agree: texts hold both.
+            Some(known) if known.data_type != column.data_type => known.data_type = DataType::Text,
+            Some(_) => {}
+        }
+    }
 }
 
 /// Returns the rows of each table, the loader's own included, by name.
@@ -240,6 +256,7 @@ mod tests {
             bytes: 1,
             columns: columns.len(),
             longest_line: 0,
+            bounds: BTreeMap::new(),
         };
         let column = |name: &&str| FileColumn { name: (*name).to_owned(), data_type: DataType::Text };
         let table = TableFiles {

@@ -12,7 +12,7 @@ use object_store::{
 };
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use tokio::task::JoinHandle;
 
@@ -218,6 +218,14 @@ impl Written {
     /// Bytes that wait in memory.
     pub(crate) fn held(&self) -> usize {
         self.rest.capacity()
+    }
+
+    /// Where the file is, if it is one of this machine.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.to {
+            Target::File(path) => Some(path),
+            Target::Object { .. } => None,
+        }
     }
 
     /// Makes the file visible at its place below the datasets' folder.

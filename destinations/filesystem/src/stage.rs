@@ -2,9 +2,11 @@
 //! files that nobody sees yet.
 
 use crate::config::Config;
-use crate::format::{Encoded, OpenFile, Spec};
+use crate::encoders::Encoders;
+use crate::format::{OpenFile, Spec};
 use crate::layout::{STAGING, path_safe};
 use crate::manifest::{DataFile, load_name};
+use crate::merge;
 use crate::sink::{Sink, Slots, Written};
 use crate::store::{Store, remove_empty_folders};
 use arrow_array::RecordBatch;
@@ -14,10 +16,9 @@ use longshore_core::error::{Error, Result};
 use longshore_core::memory::with_load_id;
 use longshore_core::package::{Manifest, Part};
 use longshore_core::schema::Table;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A load under way.
@@ -41,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) context: Arc<Context>,
     /// Temporary files of a folder, with the lock that says that they are in use.
     staging: Option<(PathBuf, fs::File)>,
+    /// The same for merging into a bucket.
+    temporary: Option<tempfile::TempDir>,
     tables: BTreeMap<String, TableFiles>,
     staged: BTreeMap<u64, Staged>,
     encoders: Encoders,
@@ -61,6 +64,8 @@ struct TableFiles {
     spec: Option<Arc<Spec>>,
     open: Option<Under>,
     done: Vec<StagedFile>,
+    /// Rows so far of a table that is to be merged: they wait in files of this machine until the commit.
+    merging: Option<u64>,
 }
 
 /// The file that pieces are put into.
@@ -100,6 +105,7 @@ impl FileLoad {
         let inner = Inner {
             context: Arc::new(Context { store, config, opening: opening.clone(), attempt }),
             staging,
+            temporary: None,
             tables: BTreeMap::new(),
             staged: BTreeMap::new(),
             encoders,
@@ -176,6 +182,17 @@ impl Inner {
 
     fn gather(&mut self, table: &Arc<Table>, batch: &RecordBatch) -> Result<()> {
         let batch = with_load_id(batch, table, self.context.opening.load_id.as_str())?;
+        if !table.write.merges() {
+            return self.put(table, batch);
+        }
+        let of = self.tables.entry(table.name.clone()).or_default();
+        let batch = merge::numbered(&batch, of.merging.unwrap_or_default())?;
+        of.merging = Some(of.merging.unwrap_or_default() + batch.num_rows() as u64);
+        self.put(&Arc::new(merge::staging(table)), batch)
+    }
+
+    /// Takes rows that have all columns of their table.
+    pub(crate) fn put(&mut self, table: &Arc<Table>, batch: RecordBatch) -> Result<()> {
         let bytes = size(&batch);
         let (limit, per_table) = self.limits();
         let of = self.tables.entry(table.name.clone()).or_default();
@@ -206,8 +223,8 @@ impl Inner {
 
     /// Gives the rows gathered of a table to the threads that encode.
     fn encode(&mut self, table: &str) -> Result<()> {
-        let format = self.context.config.format;
         let Some(of) = self.tables.get_mut(table) else { return Ok(()) };
+        let format = if of.merging.is_some() { merge::STAGING } else { self.context.config.format };
         self.gathered -= of.gathered_bytes;
         (of.gathered_rows, of.gathered_bytes) = (0, 0);
         let batches = std::mem::take(&mut of.gathered);
@@ -282,6 +299,10 @@ impl Inner {
 
     fn sink(&mut self, table: &str, spec: &Spec) -> Result<Sink> {
         self.files += 1;
+        if self.tables.get(table).is_some_and(|of| of.merging.is_some()) {
+            let path = self.workspace()?.join(format!("{:06}.part", self.files));
+            return Ok(Sink::file(path));
+        }
         match (&self.context.store, &self.staging) {
             (Store::Bucket(remote), _) => {
                 let number = self.tables.get(table).map_or(0, |of| of.done.len());
@@ -293,6 +314,25 @@ impl Inner {
             (Store::Folder(_), Some((folder, _))) => Ok(Sink::file(folder.join(format!("{:06}.part", self.files)))),
             (Store::Folder(_), None) => Err(Error::internal("a folder's load has no place for its files")),
         }
+    }
+
+    /// Returns a folder of this machine that goes with the load.
+    pub(crate) fn workspace(&mut self) -> Result<PathBuf> {
+        if let Some((folder, _)) = &self.staging {
+            return Ok(folder.clone());
+        }
+        if self.temporary.is_none() {
+            let made = tempfile::tempdir();
+            self.temporary =
+                Some(made.map_err(|e| Error::storage("cannot make a temporary folder for the merge").source(e))?);
+        }
+        Ok(self.temporary.as_ref().map(|t| t.path().to_path_buf()).unwrap_or_default())
+    }
+
+    /// From here on, rows of the table are those that its files are to have.
+    pub(crate) fn is_merged(&mut self, table: &str) {
+        let of = self.tables.entry(table.to_owned()).or_default();
+        (of.merging, of.spec, of.table) = (None, None, None);
     }
 
     /// Encodes and writes everything that is left and returns the files, by table in their order.
@@ -320,6 +360,7 @@ impl Inner {
 impl Under {
     fn finish(self, keep: bool) -> Result<StagedFile> {
         let format = self.spec.format;
+        let bounds = self.file.bounds(&self.spec.table);
         let written = self.file.finish()?.finish(keep)?;
         let file = DataFile {
             path: String::new(),
@@ -328,6 +369,7 @@ impl Under {
             bytes: written.bytes(),
             columns: self.spec.table.columns.len(),
             longest_line: self.longest,
+            bounds,
         };
         Ok(StagedFile { written, file })
     }
@@ -377,74 +419,4 @@ fn cut(batches: Vec<RecordBatch>, rows: usize) -> Vec<Vec<RecordBatch>> {
         pieces.push(piece);
     }
     pieces
-}
-
-type Job = Box<dyn FnOnce() + Send>;
-
-/// Threads that encode, and the pieces under way in the order they came.
-struct Encoders {
-    jobs: Sender<Job>,
-    under_way: VecDeque<(String, Arc<Spec>, Receiver<Result<Encoded>>)>,
-    /// A piece whose result was looked at already.
-    finished: Option<Result<Encoded>>,
-    limit: usize,
-}
-
-impl Encoders {
-    fn start(threads: usize) -> Result<Self> {
-        let (jobs, receive) = channel::<Job>();
-        let receive = Arc::new(Mutex::new(receive));
-        for number in 0..threads {
-            let receive = Arc::clone(&receive);
-            let work = move || {
-                loop {
-                    // Held only while waiting: one thread waits, the others work.
-                    let job = receive.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok(job) = job else { return };
-                    job();
-                }
-            };
-            let thread = std::thread::Builder::new().name(format!("encode-{number}")).spawn(work);
-            thread.map_err(|e| Error::internal("cannot start a thread").source(e))?;
-        }
-        Ok(Encoders { jobs, under_way: VecDeque::new(), finished: None, limit: threads + 1 })
-    }
-
-    fn is_full(&self) -> bool {
-        self.under_way.len() >= self.limit
-    }
-
-    fn is_empty(&self) -> bool {
-        self.under_way.is_empty()
-    }
-
-    fn submit(&mut self, table: &str, spec: Arc<Spec>, batches: Vec<RecordBatch>) {
-        let (send, receive) = sync_channel(1);
-        let with = Arc::clone(&spec);
-        let job: Job = Box::new(move || {
-            let encoded = with.encode(&batches);
-            drop(batches);
-            let _ = send.send(encoded); // nobody listens when the load was dropped
-        });
-        let _ = self.jobs.send(job); // threads live as long as this sender
-        self.under_way.push_back((table.to_owned(), spec, receive));
-    }
-
-    /// True when the oldest piece needs no waiting.
-    fn has_finished(&mut self) -> bool {
-        if self.finished.is_none() {
-            self.finished = self.under_way.front().and_then(|(.., receive)| receive.try_recv().ok());
-        }
-        self.finished.is_some()
-    }
-
-    /// Waits for the oldest piece.
-    fn next(&mut self) -> Option<(String, Arc<Spec>, Result<Encoded>)> {
-        let (table, spec, receive) = self.under_way.pop_front()?;
-        let piece = match self.finished.take() {
-            Some(piece) => piece,
-            None => receive.recv().unwrap_or_else(|_| Err(Error::internal("a thread that encodes panicked"))),
-        };
-        Some((table, spec, piece))
-    }
 }

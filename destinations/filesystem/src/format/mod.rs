@@ -11,6 +11,8 @@ use ::parquet::file::writer::SerializedFileWriter;
 use arrow_array::RecordBatch;
 use longshore_core::error::Result;
 use longshore_core::schema::{ColumnRole, Table};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What is the same for all files of a table with the same columns.
 #[derive(Debug)]
@@ -89,6 +91,14 @@ impl OpenFile {
         match self {
             OpenFile::Parquet(writer) => writer.inner().held(),
             OpenFile::Text(sink) => sink.held(),
+        }
+    }
+
+    /// The least and the greatest value of the columns that merges look for.
+    pub(crate) fn bounds(&self, table: &Table) -> BTreeMap<String, [Value; 2]> {
+        match self {
+            OpenFile::Parquet(writer) => parquet::bounds(writer.flushed_row_groups(), table),
+            OpenFile::Text(_) => BTreeMap::new(),
         }
     }
 

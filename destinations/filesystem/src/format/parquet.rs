@@ -8,15 +8,18 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{Field, Schema as ArrowSchema, SchemaRef};
 use longshore_core::error::{Error, Result};
-use longshore_core::schema::{Column, DataType, Table};
+use longshore_core::schema::{Column, ColumnRole, DataType, Table};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression as Codec, Encoding, LogicalType, Type as PhysicalType, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
-use std::collections::HashSet;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -88,6 +91,49 @@ pub(crate) fn append(writer: &mut SerializedFileWriter<Sink>, chunks: Vec<ArrowC
 /// Writes the footer.
 pub(crate) fn finish(writer: SerializedFileWriter<Sink>) -> Result<Sink> {
     writer.into_inner().map_err(unwritten)
+}
+
+/// Returns the least and the greatest value of ids and keys over all row groups; none of a column where a row group
+/// does not say.
+pub(crate) fn bounds(groups: &[RowGroupMetaData], table: &Table) -> BTreeMap<String, [Value; 2]> {
+    let is_key = |name: &String| table.write.primary_key.contains(name) || table.write.merge_key.contains(name);
+    let wanted = |c: &Column| matches!(c.role, Some(ColumnRole::RowId | ColumnRole::RootId)) || is_key(&c.name);
+    let columns = table.columns.iter().enumerate().filter(|(_, c)| wanted(c));
+    let of_all = |at: usize| {
+        let mut all: Option<[Value; 2]> = None;
+        for group in groups {
+            let statistics = group.column(at).statistics()?;
+            if statistics.null_count_opt() == Some(group.num_rows() as u64) {
+                continue; // no value looked for is there
+            }
+            let [low, high] = of_group(statistics)?;
+            all = Some(match all {
+                None => [low, high],
+                Some([least, greatest]) => [lesser(least, low, true), lesser(greatest, high, false)],
+            });
+        }
+        all
+    };
+    columns.filter_map(|(at, c)| Some((c.name.clone(), of_all(at)?))).collect()
+}
+
+/// Long texts are cut: the bounds lie further apart then.
+fn of_group(statistics: &Statistics) -> Option<[Value; 2]> {
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().filter(|t| !t.contains('\0')).map(Value::from);
+    match statistics {
+        Statistics::Int64(numbers) => Some([(*numbers.min_opt()?).into(), (*numbers.max_opt()?).into()]),
+        Statistics::ByteArray(_) => Some([text(statistics.min_bytes_opt()?)?, text(statistics.max_bytes_opt()?)?]),
+        _ => None,
+    }
+}
+
+/// The lesser of two numbers or texts, or the greater.
+fn lesser(a: Value, b: Value, least: bool) -> Value {
+    let b_is_less = match (a.as_i64(), b.as_i64()) {
+        (Some(a), Some(b)) => b < a,
+        _ => b.as_str() < a.as_str(),
+    };
+    if b_is_less == least { b } else { a }
 }
 
 /// All columns may be null but system columns, so a later file may lack them.

@@ -1,0 +1,135 @@
+//! SQL that reads data files: a table's files with the columns the table has now, whatever columns and types each
+//! of them has.
+
+use crate::config::{Compression, FileFormat};
+use crate::manifest::{DataFile, FileColumn};
+use longshore_core::schema::DataType;
+use longshore_sql::{identifier, literal};
+use std::path::{Path, PathBuf};
+
+/// The column that says which file a row is in; no column of a table is named so.
+pub(crate) const FILE: &str = "_longshore file";
+
+/// Returns a query of these columns over files, each with the columns it has; those with the same form and columns
+/// are read together. `with_file` adds the column [`FILE`].
+pub(crate) fn select<'a>(
+    columns: &[FileColumn],
+    files: impl Iterator<Item = &'a (DataFile, Vec<FileColumn>)>,
+    path: impl Fn(&DataFile) -> PathBuf,
+    with_file: bool,
+) -> String {
+    let mut groups: Vec<(&FileFormat, &[FileColumn], Vec<&DataFile>)> = Vec::new();
+    for (file, columns) in files {
+        match groups.iter_mut().find(|(format, of, _)| **format == file.format && *of == columns.as_slice()) {
+            Some((.., files)) => files.push(file),
+            None => groups.push((&file.format, columns, vec![file])),
+        }
+    }
+    if groups.is_empty() {
+        return nothing(columns, with_file);
+    }
+    let select = |(format, in_files, files): (&FileFormat, &[FileColumn], Vec<&DataFile>)| {
+        let mut values: Vec<String> = columns.iter().map(|c| value(c, in_files, *format)).collect();
+        values.extend(with_file.then(|| identifier(FILE)));
+        let paths: Vec<PathBuf> = files.iter().map(|f| path(f)).collect();
+        let longest = files.iter().map(|f| f.longest_line).max().unwrap_or_default();
+        format!("SELECT {} FROM {}", values.join(", "), scan(*format, in_files, &paths, longest, with_file))
+    };
+    groups.into_iter().map(select).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// The query of a table without rows.
+pub(crate) fn nothing(columns: &[FileColumn], with_file: bool) -> String {
+    let null = |c: &FileColumn| format!("NULL::{} AS {}", type_name(c.data_type), identifier(&c.name));
+    let mut values: Vec<String> = columns.iter().map(null).collect();
+    values.extend(with_file.then(|| format!("NULL::VARCHAR AS {}", identifier(FILE))));
+    if values.is_empty() {
+        return "SELECT 1 AS nothing WHERE false".to_owned();
+    }
+    format!("SELECT {} WHERE false", values.join(", "))
+}
+
+/// A column's value as the table has it, out of files that have it, maybe with another type, or have it not.
+fn value(column: &FileColumn, in_file: &[FileColumn], format: FileFormat) -> String {
+    let name = identifier(&column.name);
+    let wanted = type_name(column.data_type);
+    let Some(found) = in_file.iter().find(|c| c.name == column.name) else {
+        return format!("NULL::{wanted} AS {name}");
+    };
+    let read = match (format, found.data_type) {
+        (FileFormat::Parquet(_), _) => name.clone(),
+        (_, DataType::Binary) => format!("from_base64({name})"),
+        (_, data_type) => format!("CAST({name} AS {})", type_name(data_type)),
+    };
+    format!("CAST({read} AS {wanted}) AS {name}")
+}
+
+fn scan(format: FileFormat, columns: &[FileColumn], paths: &[PathBuf], longest: u64, with_file: bool) -> String {
+    let file = if with_file { format!(", filename = {}", literal(FILE)) } else { String::new() };
+    let list = paths.iter().map(|p| literal(&escape_glob(p))).collect::<Vec<_>>().join(", ");
+    let compression = match format.compression() {
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+        Compression::None | Compression::Snappy => "none",
+    };
+    let typed = |type_of: fn(DataType) -> &'static str| {
+        let pairs: Vec<String> =
+            columns.iter().map(|c| format!("{}: {}", literal(&c.name), literal(type_of(c.data_type)))).collect();
+        pairs.join(", ")
+    };
+    match format {
+        FileFormat::Parquet(_) => {
+            format!("read_parquet([{list}], union_by_name = true, hive_partitioning = false{file})")
+        }
+        FileFormat::Jsonl(_) => format!(
+            "read_json([{list}], format = 'newline_delimited', auto_detect = false, columns = {{{}}}, compression = '{compression}', maximum_object_size = {}, hive_partitioning = false{file})",
+            typed(json_type),
+            longest.max(16 << 20)
+        ),
+        FileFormat::Csv(_) => format!(
+            "read_csv([{list}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, columns = {{{}}}, compression = '{compression}', max_line_size = {}, hive_partitioning = false{file})",
+            typed(|_| "VARCHAR"),
+            (longest + 1024).max(2 << 20)
+        ),
+    }
+}
+
+/// In DuckDB's lists of files, too, `*`, `?` and `[` are patterns; a class of one character is itself.
+pub(crate) fn escape_glob(path: &Path) -> String {
+    let text = path.display().to_string();
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '*' | '?' | '[' => out.extend(['[', c, ']']),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// What a JSON value is read as before it is cast: numbers and truth as such, the rest as text.
+fn json_type(data_type: DataType) -> &'static str {
+    match data_type {
+        DataType::Bigint => "BIGINT",
+        DataType::Double => "DOUBLE",
+        DataType::Bool => "BOOLEAN",
+        DataType::Json => "JSON",
+        _ => "VARCHAR",
+    }
+}
+
+/// Returns DuckDB's type.
+pub(crate) fn type_name(data_type: DataType) -> &'static str {
+    match data_type {
+        DataType::Text => "VARCHAR",
+        DataType::Bigint => "BIGINT",
+        DataType::Double => "DOUBLE",
+        DataType::Bool => "BOOLEAN",
+        DataType::Timestamp => "TIMESTAMPTZ",
+        DataType::Json => "JSON",
+        DataType::Decimal => "DECIMAL(38,0)",
+        DataType::Binary => "BLOB",
+        DataType::Date => "DATE",
+        DataType::Time => "TIME",
+    }
+}
