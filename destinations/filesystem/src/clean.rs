@@ -1,10 +1,9 @@
-//! Removes what loads left that never were committed.
+//! Removes what loads left that never were committed, and what those that were took away and did not delete any more.
 
 use crate::layout::{PENDING, STAGING, path_safe};
-use crate::manifest::{self, FORMAT, FileManifest, Pending, in_dataset};
+use crate::manifest::{self, FileManifest, Pending, in_dataset};
 use crate::store::{Store, remove_empty_folders};
 use longshore_core::error::Result;
-use longshore_core::schema::SystemColumns;
 use serde::Serialize;
 use std::fs;
 use std::path::Path;
@@ -41,14 +40,17 @@ async fn give_up(store: &Store, dataset: &str, pending: &Pending, dry_run: bool,
     let path = manifest::path(dataset, &pending.pipeline, &pending.load_id);
     // A manifest that says "given up" goes first: a load that is just about to commit finds the place
     // taken, and begins again.
-    let tombstone = tombstone(pending);
-    let took = !dry_run && store.create(&path, tombstone).await?;
+    let mark = FileManifest::given_up(&pending.pipeline, &pending.load_id, manifest::CLEANED);
+    let mark = serde_json::to_vec(&mark).unwrap_or_default(); // plain data: cannot fail
+    let took = !dry_run && store.create(&path, mark).await?;
     let committed = manifest::read(store, &path).await?;
     let keep: Vec<&str> = committed.iter().flat_map(named).collect();
     if committed.is_none() {
         report.loads.push(pending.load_id.to_string());
     }
-    for file in pending.paths.iter().filter(|p| !keep.contains(&p.as_str())) {
+    // A process that died behind its manifest has not deleted what its load took away.
+    let taken = committed.iter().flat_map(|m| &m.tables).flat_map(|t| &t.removed);
+    for file in pending.paths.iter().filter(|p| !keep.contains(&p.as_str())).chain(taken) {
         let file = in_dataset(dataset, file);
         let Some(bytes) = store.size(&file).await? else { continue };
         if !dry_run {
@@ -62,24 +64,6 @@ async fn give_up(store: &Store, dataset: &str, pending: &Pending, dry_run: bool,
         store.delete(&path).await?;
     }
     Ok(())
-}
-
-fn tombstone(pending: &Pending) -> Vec<u8> {
-    let manifest = FileManifest {
-        format: FORMAT,
-        load_id: pending.load_id.clone(),
-        pipeline: pending.pipeline.clone(),
-        system_columns: SystemColumns::Native,
-        committed_at: String::new(),
-        attempt: "clean".to_owned(),
-        aborted: true,
-        schema_hash: String::new(),
-        schema_file: String::new(),
-        state_file: None,
-        load_file: String::new(),
-        tables: Vec::new(),
-    };
-    serde_json::to_vec(&manifest).unwrap_or_default() // plain data: cannot fail
 }
 
 fn named(manifest: &FileManifest) -> impl Iterator<Item = &str> {

@@ -2,6 +2,7 @@
 //! manifest, by which the load counts. Every step may be repeated.
 
 use crate::config::{Config, FileFormat};
+use crate::dataset::{self, Dataset};
 use crate::layout::FileName;
 use crate::manifest::{
     self, CurrentTable, DataFile, FORMAT, FileColumn, FileManifest, Pending, TableFiles, Tables, in_dataset,
@@ -9,6 +10,7 @@ use crate::manifest::{
 use crate::merge::{self, Files};
 use crate::records::{self, INIT, INIT_TEXT, Records};
 use crate::stage::{Context, Inner, StagedFile};
+use crate::turns::Turns;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::destination::{CommitOutcome, Opening, Staged, rejects_table};
@@ -31,16 +33,18 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
         return Ok(CommitOutcome::AlreadyCommitted);
     }
     let pending = manifest::pending_path(&target.dataset, &target.pipeline, &manifest.load_id);
-    manifest::remove_tombstone(&load.store, &manifest_path, &pending).await?;
+    manifest::remove_mark(&load.store, &manifest_path, &pending).await?;
     let mut files = inner.finish()?;
     if let Some(receipt) = staged.iter().find(|r| r.rows > 0 && !files.contains_key(&r.table)) {
         return Err(Error::internal("a receipt names a table that was not staged").with("table", &receipt.table));
     }
     let now = Utc::now();
     let records = records::of(&load.store, &target, manifest, now).await?;
-    let current = match manifest.replaced().chain(manifest.merged()).next() {
-        Some(_) => manifest::fold(&manifest::read_all(&load.store, &target.dataset).await?),
-        None => Tables::new(),
+    let rewritten: Vec<&str> = manifest.replaced().chain(manifest.merged()).map(|t| t.name.as_str()).collect();
+    let turns = Turns::look(&load.store, &target, &manifest.load_id, rewritten.iter().copied()).await?;
+    let current = match rewritten.is_empty() {
+        true => Tables::new(),
+        false => Dataset::read(&load.store, &target.dataset).await?.tables,
     };
     let merged = merge::merge_all(&mut inner, manifest, &mut files, &current).await?;
     let (mut tables, to_publish) = plan(load, manifest, files, &merged.columns);
@@ -58,20 +62,19 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
     if load.store.read(&pending).await?.is_none() {
         return Err(Error::new(ErrorKind::Unavailable, "what was staged was cleaned away before the commit"));
     }
+    turns.take(&load.store).await?;
     let bytes =
         serde_json::to_vec_pretty(&made).map_err(|e| Error::internal("a manifest cannot be written").source(e))?;
     let is_ours = load.store.create(&manifest_path, bytes).await?;
     let standing = manifest::read(&load.store, &manifest_path).await?;
     let Some(standing) = standing else {
-        return Err(Error::new(ErrorKind::Unavailable, "the load was given up by 'longshore clean' before its commit"));
+        return Err(Error::new(
+            ErrorKind::Unavailable,
+            "the load was given up before its commit, by 'longshore clean' or another load",
+        ));
     };
-    // Counts from here on; what is left to do, the next command can do.
-    let _ = load.store.delete(&pending).await;
-    let _ =
-        records::prune_states(&load.store, &target, manifest.schema.system_columns, load.config.max_state_files).await;
-    for path in removed.values().flatten() {
-        let _ = load.store.delete(&in_dataset(&target.dataset, path)).await; // it counts no longer
-    }
+    // Counts from here on; what is left to do, 'longshore clean' can do.
+    let _ = tidy(load, manifest, &pending, &removed, &turns).await;
     if !is_ours && standing.attempt != *load.attempt {
         return Ok(CommitOutcome::AlreadyCommitted);
     }
@@ -81,6 +84,28 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
     };
     let counts = manifest.tables.iter().map(|t| TableCount { table: t.table.clone(), rows: rows(&t.table) }).collect();
     Ok(CommitOutcome::Committed(counts))
+}
+
+/// Deletes what counts no longer; the note goes when that is done.
+async fn tidy(
+    load: &Context,
+    manifest: &Manifest,
+    pending: &str,
+    removed: &BTreeMap<String, Vec<String>>,
+    turns: &Turns,
+) -> Result<()> {
+    let (store, target) = (&load.store, &load.opening.target);
+    let paths = removed.values().flatten();
+    let delete = |path: &String| {
+        let path = in_dataset(&target.dataset, path);
+        async move { store.delete(&path).await }
+    };
+    stream::iter(paths).map(delete).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    store.delete(pending).await?;
+    turns.prune(store).await?;
+    let system = manifest.schema.system_columns;
+    records::prune_states(store, target, system, load.config.max_state_files).await?;
+    dataset::checkpoint(store, &target.dataset, &manifest.load_id, &load.attempt).await
 }
 
 /// Returns the path of a table's n-th file below the dataset's folder.

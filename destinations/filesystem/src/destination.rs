@@ -1,6 +1,7 @@
 //! The contract, for folders and buckets.
 
 use crate::config::Config;
+use crate::dataset::{Dataset, Loaded};
 use crate::layout::path_safe;
 use crate::manifest::{self, FileManifest};
 use crate::stage::FileLoad;
@@ -98,19 +99,18 @@ impl Destination for Filesystem {
     }
 
     async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {
-        let manifests = manifest::read_all(&self.store, dataset).await?;
-        query::query(&self.store, dataset, &manifests, sql).await.map_err(|e| e.with("dataset", dataset))
+        query::query(&self.store, dataset, sql).await.map_err(|e| e.with("dataset", dataset))
     }
 
     async fn tables(&self, dataset: &str) -> Result<Vec<TableCount>> {
-        let manifests = manifest::read_all(&self.store, dataset).await?;
-        let mut counts = manifest::counts(&manifests);
+        let now = Dataset::read(&self.store, dataset).await?;
+        let mut counts = now.counts();
         // Old states are removed: what is there is counted.
         for count in &mut counts {
-            let is_state = |m: &FileManifest| count.table == m.system_columns.table_name(SystemTable::State);
-            if let Some(m) = manifests.iter().find(|m| is_state(m)) {
-                let mode = m.system_columns;
-                count.rows = query::states(&self.store, dataset, &manifests, mode).await?.len() as u64;
+            let is_state = |l: &Loaded| count.table == l.system_columns.table_name(SystemTable::State);
+            if let Some(load) = now.loads.iter().find(|l| is_state(l)) {
+                let mode = load.system_columns;
+                count.rows = query::states(&self.store, dataset, &now.loads, mode).await?.len() as u64;
             }
         }
         Ok(counts)

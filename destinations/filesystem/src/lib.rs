@@ -14,6 +14,7 @@ mod clean;
 mod commit;
 mod config;
 mod credentials;
+mod dataset;
 mod destination;
 mod encoders;
 mod engine;
@@ -29,6 +30,7 @@ mod scan;
 mod sink;
 mod stage;
 mod store;
+mod turns;
 
 pub use clean::Report;
 pub use config::{Compression, Config, FileFormat};

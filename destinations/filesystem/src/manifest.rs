@@ -9,7 +9,7 @@ use crate::layout::{MANIFESTS, PENDING, path_safe};
 use crate::store::Store;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::error::{Error, Result};
-use longshore_core::package::{LoadId, TableCount};
+use longshore_core::package::LoadId;
 use longshore_core::schema::{DataType, SystemColumns, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -138,11 +138,37 @@ pub(crate) async fn read(store: &Store, path: &str) -> Result<Option<FileManifes
     Ok(Some(manifest).filter(|m| !m.aborted))
 }
 
-/// Removes what a 'clean' that died left where the manifest is to be: its note is gone, so it had finished.
-pub(crate) async fn remove_tombstone(store: &Store, path: &str, pending: &str) -> Result<()> {
+impl FileManifest {
+    /// Returns the manifest of a load that is given up: it stands where the load's own would come.
+    pub(crate) fn given_up(pipeline: &str, load_id: &LoadId, by: &str) -> Self {
+        FileManifest {
+            format: FORMAT,
+            load_id: load_id.clone(),
+            pipeline: pipeline.to_owned(),
+            system_columns: SystemColumns::Native,
+            committed_at: String::new(),
+            attempt: by.to_owned(),
+            aborted: true,
+            schema_hash: String::new(),
+            schema_file: String::new(),
+            state_file: None,
+            load_file: String::new(),
+            tables: Vec::new(),
+        }
+    }
+}
+
+/// Says that `clean` gave a load up.
+pub(crate) const CLEANED: &str = "clean";
+/// Says that a try of the load was given up because another load rewrote the same table meanwhile.
+pub(crate) const OVERTAKEN: &str = "overtaken";
+
+/// Removes a mark that stands where the manifest is to be: of a 'clean' that died (its note is gone, so it had
+/// finished), or of an earlier try of the load that was overtaken.
+pub(crate) async fn remove_mark(store: &Store, path: &str, pending: &str) -> Result<()> {
     let Some(bytes) = store.read(path).await? else { return Ok(()) };
-    let aborted = serde_json::from_slice::<FileManifest>(&bytes).is_ok_and(|m| m.aborted);
-    if aborted && store.read(pending).await?.is_none() {
+    let Ok(mark) = serde_json::from_slice::<FileManifest>(&bytes) else { return Ok(()) };
+    if mark.aborted && (mark.attempt == OVERTAKEN || store.read(pending).await?.is_none()) {
         store.delete(path).await?;
     }
     Ok(())
@@ -191,20 +217,20 @@ pub(crate) struct CurrentTable {
 /// Tables as all manifests together say, by name.
 pub(crate) type Tables = BTreeMap<String, CurrentTable>;
 
-/// Returns the tables that the loads left. A file that any load took away is gone, whatever their order: no load
-/// adds a file again.
-pub(crate) fn fold(manifests: &[FileManifest]) -> Tables {
-    let mut tables = Tables::new();
+/// Adds what loads did to the tables that earlier ones left. A file that any load took away is gone, whatever their
+/// order: no load adds a file again.
+pub(crate) fn fold_into(tables: &mut Tables, manifests: &[FileManifest]) {
     let changes = || manifests.iter().flat_map(|m| &m.tables);
     let removed: HashSet<&str> = changes().flat_map(|c| &c.removed).map(String::as_str).collect();
     for change in changes() {
         let table = tables.entry(change.table.clone()).or_default();
         add_columns(&mut table.columns, &change.columns);
         let columns = |file: &DataFile| change.columns[..file.columns.min(change.columns.len())].to_vec();
-        let stay = change.added.iter().filter(|file| !removed.contains(file.path.as_str()));
-        table.files.extend(stay.map(|file| (file.clone(), columns(file))));
+        table.files.extend(change.added.iter().map(|file| (file.clone(), columns(file))));
     }
-    tables
+    for table in tables.values_mut() {
+        table.files.retain(|(file, _)| !removed.contains(file.path.as_str()));
+    }
 }
 
 /// Puts columns behind those of a table that it lacks.
@@ -217,25 +243,6 @@ pub(crate) fn add_columns(columns: &mut Vec<FileColumn>, more: &[FileColumn]) {
             Some(_) => {}
         }
     }
-}
-
-/// Returns the rows of each table, the loader's own included, by name.
-pub(crate) fn counts(manifests: &[FileManifest]) -> Vec<TableCount> {
-    use longshore_core::schema::SystemTable;
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    for (name, table) in fold(manifests) {
-        counts.insert(name, table.files.iter().map(|(f, _)| f.rows).sum());
-    }
-    let mut schemas: Vec<&str> = Vec::new();
-    for manifest in manifests {
-        let name = |table| manifest.system_columns.table_name(table).to_owned();
-        *counts.entry(name(SystemTable::Loads)).or_default() += 1;
-        let is_new = !schemas.contains(&manifest.schema_file.as_str());
-        *counts.entry(name(SystemTable::Schemas)).or_default() += u64::from(is_new);
-        *counts.entry(name(SystemTable::State)).or_default() += u64::from(manifest.state_file.is_some());
-        schemas.push(&manifest.schema_file);
-    }
-    counts.into_iter().map(|(table, rows)| TableCount { table, rows }).collect()
 }
 
 /// The columns of a table, as manifests have them.
@@ -285,10 +292,15 @@ mod tests {
     #[test]
     fn the_files_of_a_table_are_what_remains_of_all_loads() {
         let loads = [load(1, &["a"], &["1", "2"], &[]), load(2, &["a", "b"], &["3"], &["1"])];
-        let table = &fold(&loads)["t"];
+        let mut tables = Tables::new();
+        fold_into(&mut tables, &loads);
+        let table = &tables["t"];
         let files: Vec<(&str, usize)> = table.files.iter().map(|(f, c)| (f.path.as_str(), c.len())).collect();
         assert_eq!(files, [("2", 1), ("3", 2)]);
         assert_eq!(table.columns.len(), 2);
-        assert_eq!(counts(&loads).iter().find(|t| t.table == "t").map(|t| t.rows), Some(2));
+        let mut backwards = Tables::new();
+        fold_into(&mut backwards, &loads[1..]);
+        fold_into(&mut backwards, &loads[..1]);
+        assert_eq!(backwards["t"].files.len(), 3, "the remover is only folded with or behind what it removed");
     }
 }

@@ -2,9 +2,10 @@
 //! are brought to a temporary folder first, those of the tables that the query names.
 
 use crate::config::{Compression, FileFormat};
+use crate::dataset::{Dataset, Loaded};
 use crate::engine::Engine;
 use crate::local::Local;
-use crate::manifest::{self, CurrentTable, DataFile, FileManifest, in_dataset};
+use crate::manifest::{self, CurrentTable, DataFile, in_dataset};
 use crate::scan;
 use crate::store::Store;
 use arrow_array::RecordBatch;
@@ -13,15 +14,25 @@ use longshore_core::schema::{SystemColumns, SystemTable};
 use longshore_sql::{identifier, system_table};
 use std::collections::BTreeMap;
 
-pub(crate) async fn query(
-    store: &Store,
-    dataset: &str,
-    manifests: &[FileManifest],
-    sql: &str,
-) -> Result<Vec<RecordBatch>> {
-    let mut tables = manifest::fold(manifests);
+/// Runs a query. Files that a load takes away meanwhile are looked for again, in what the load left.
+pub(crate) async fn query(store: &Store, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {
+    let mut now = Dataset::read(store, dataset).await?;
+    loop {
+        let failed = match query_files(store, dataset, &now, sql).await {
+            Ok(rows) => return Ok(rows),
+            Err(e) => e,
+        };
+        let then = std::mem::replace(&mut now, Dataset::read(store, dataset).await?);
+        if now.loads == then.loads {
+            return Err(failed);
+        }
+    }
+}
+
+async fn query_files(store: &Store, dataset: &str, now: &Dataset, sql: &str) -> Result<Vec<RecordBatch>> {
+    let mut tables = now.tables.clone();
     for mode in [SystemColumns::Native, SystemColumns::Dlt] {
-        add_own_tables(store, dataset, manifests, mode, &mut tables).await?;
+        add_own_tables(store, dataset, &now.loads, mode, &mut tables).await?;
     }
     let lower = sql.to_lowercase();
     let wanted = |name: &str| name.contains('"') || lower.contains(&name.to_lowercase());
@@ -43,20 +54,21 @@ pub(crate) async fn query(
 async fn add_own_tables(
     store: &Store,
     dataset: &str,
-    manifests: &[FileManifest],
+    loads: &[Loaded],
     mode: SystemColumns,
     tables: &mut BTreeMap<String, CurrentTable>,
 ) -> Result<()> {
-    let own: Vec<&FileManifest> = manifests.iter().filter(|m| m.system_columns == mode).collect();
+    let own: Vec<&Loaded> = loads.iter().filter(|m| m.system_columns == mode).collect();
     if own.is_empty() {
         return Ok(());
     }
-    let loads: Vec<String> = own.iter().map(|m| m.load_file.clone()).collect();
+    let records: Vec<String> = own.iter().map(|m| m.load_file.clone()).collect();
     let mut schemas: Vec<String> = own.iter().map(|m| m.schema_file.clone()).collect();
     schemas.sort();
     schemas.dedup();
-    let states = states(store, dataset, manifests, mode).await?;
-    for (kind, paths) in [(SystemTable::Loads, loads), (SystemTable::Schemas, schemas), (SystemTable::State, states)] {
+    let states = states(store, dataset, loads, mode).await?;
+    for (kind, paths) in [(SystemTable::Loads, records), (SystemTable::Schemas, schemas), (SystemTable::State, states)]
+    {
         let table = system_table(mode, kind);
         let columns = manifest::columns(&table);
         let file = |path| DataFile {
@@ -78,14 +90,9 @@ async fn add_own_tables(
 const LONG_LINE: u64 = 64 << 20;
 
 /// Returns the state files that are there; old ones are removed.
-pub(crate) async fn states(
-    store: &Store,
-    dataset: &str,
-    manifests: &[FileManifest],
-    mode: SystemColumns,
-) -> Result<Vec<String>> {
+pub(crate) async fn states(store: &Store, dataset: &str, loads: &[Loaded], mode: SystemColumns) -> Result<Vec<String>> {
     let folder = in_dataset(dataset, mode.table_name(SystemTable::State));
     let there = store.list(&folder).await?;
-    let named = manifests.iter().filter(|m| m.system_columns == mode).filter_map(|m| m.state_file.clone());
+    let named = loads.iter().filter(|m| m.system_columns == mode).filter_map(|m| m.state_file.clone());
     Ok(named.filter(|path| there.iter().any(|e| e.path == in_dataset(dataset, path))).collect())
 }

@@ -177,7 +177,7 @@ pub(crate) async fn last_state(
     let begin = format!("{folder}/{}__", path_safe(&target.pipeline));
     let mut states: Vec<(LoadId, String)> = Vec::new();
     for entry in store.list(&folder).await? {
-        let load_id = entry.path.strip_prefix(&begin).and_then(|n| LoadId::parse(n.split("__").next()?));
+        let load_id = entry.path.strip_prefix(&begin).and_then(load_of_state);
         states.extend(load_id.filter(|id| loads.contains(id)).map(|id| (id, entry.path)));
     }
     states.sort();
@@ -187,13 +187,19 @@ pub(crate) async fn last_state(
     serde_json::from_str(&text).map(Some).map_err(|e| unreadable("state", &path).source(e))
 }
 
+/// The load of a state file, by what follows the pipeline in its name. Other pipelines' names may begin the same.
+fn load_of_state(rest: &str) -> Option<LoadId> {
+    let (load_id, hash) = rest.split_once("__")?;
+    if hash.contains("__") { None } else { LoadId::parse(load_id) }
+}
+
 /// Deletes the oldest state files of a pipeline beyond `keep`, as dlt does.
 pub(crate) async fn prune_states(store: &Store, target: &Target, system: SystemColumns, keep: usize) -> Result<()> {
     let folder = in_dataset(&target.dataset, system.table_name(SystemTable::State));
     let begin = format!("{folder}/{}__", path_safe(&target.pipeline));
     let mut states: Vec<(LoadId, String)> = Vec::new();
     for entry in store.list(&folder).await? {
-        let load_id = entry.path.strip_prefix(&begin).and_then(|n| LoadId::parse(n.split("__").next()?));
+        let load_id = entry.path.strip_prefix(&begin).and_then(load_of_state);
         states.extend(load_id.map(|id| (id, entry.path)));
     }
     states.sort();

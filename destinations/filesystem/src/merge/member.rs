@@ -9,7 +9,7 @@ use crate::stage::StagedFile;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{Field, Schema as ArrowSchema};
 use longshore_core::error::{Error, Result};
-use longshore_core::schema::{Column, DataType, SystemColumns, Table};
+use longshore_core::schema::{Column, ColumnRole, DataType, SystemColumns, Table};
 use longshore_sql::{identifier, literal, validity_table};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub(crate) struct Member {
 /// later, so any value may be missing.
 pub(crate) fn staging(table: &Table) -> Table {
     let order = Column::data(ORDER, DataType::Bigint);
-    let columns = table.columns.iter().map(|c| Column { nullable: c.nullable || c.role.is_none(), ..c.clone() });
+    let columns = table.columns.iter().map(|c| Column { nullable: !is_always_there(c), ..c.clone() });
     Table { columns: [order].into_iter().chain(columns).collect(), ..table.clone() }
 }
 
@@ -47,6 +47,12 @@ pub(crate) fn numbered(batch: &RecordBatch, first: u64) -> Result<RecordBatch> {
     let columns = [numbers].into_iter().chain(batch.columns().iter().cloned()).collect();
     RecordBatch::try_new(Arc::new(ArrowSchema::new(fields)), columns)
         .map_err(|e| Error::internal("rows cannot be numbered").source(e))
+}
+
+/// Rows that came before a table was merged may lack its keys, root ids and hashes.
+fn is_always_there(column: &Column) -> bool {
+    use ColumnRole::{ListIndex, LoadId, ParentId, RowId};
+    matches!(column.role, Some(RowId | LoadId | ParentId | ListIndex))
 }
 
 impl Member {
@@ -65,7 +71,7 @@ impl Member {
         let mut columns = manifest::columns(&whole);
         manifest::add_columns(&mut columns, current.map_or(&[], |c| &c.columns));
         let column = |c: &FileColumn| match whole.column(&c.name) {
-            Some(k) => Column { data_type: c.data_type, nullable: k.nullable || k.role.is_none(), ..k.clone() },
+            Some(k) => Column { data_type: c.data_type, nullable: !is_always_there(k), ..k.clone() },
             None => Column::data(&c.name, c.data_type),
         };
         let table = Table { columns: columns.iter().map(column).collect(), ..table.clone() };
