@@ -1,14 +1,22 @@
 //! Settings of the filesystem destination: the URL first, then the settings, then the environment.
 
-use crate::credentials::{self, Cloud};
-use crate::layout::{self, Layout, nearest};
+mod file_format;
+mod location;
+
+use file_format::compression_name;
+pub use file_format::{Compression, FileFormat};
+pub(crate) use location::unknown_option;
+pub use location::{Bucket, Location};
+use location::{location, split_query};
+
+use crate::credentials;
+use crate::layout::{self, Layout};
 use chrono::{DateTime, Utc};
 use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use url::form_urlencoded;
 
 /// What a user can set.
@@ -34,131 +42,6 @@ pub struct Config {
     pub threads: Option<usize>,
     /// Bytes of memory to stay within.
     pub memory: Option<u64>,
-}
-
-/// A folder, or a prefix in a bucket.
-#[derive(Debug, Clone)]
-pub enum Location {
-    /// A folder of this machine; made if it is missing.
-    Folder(PathBuf),
-    /// A bucket, which must exist.
-    Bucket(Bucket),
-}
-
-/// A prefix in a bucket.
-#[derive(Clone)]
-pub struct Bucket {
-    pub(crate) cloud: Cloud,
-    /// The URL's scheme, as it was written.
-    pub(crate) scheme: String,
-    pub(crate) name: String,
-    /// Azure's `container@account.dfs.core.windows.net`: the host.
-    pub(crate) host: Option<String>,
-    pub(crate) prefix: String,
-    /// Options of `object_store`, secrets among them.
-    pub(crate) options: Vec<(String, String)>,
-}
-
-impl std::fmt::Debug for Bucket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bucket").field("name", &self.name).field("prefix", &self.prefix).finish_non_exhaustive()
-    }
-}
-
-/// The form of data files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FileFormat {
-    /// Parquet: none, snappy or zstd.
-    #[serde(rename = "parquet")]
-    Parquet(Compression),
-    /// One JSON object a line: none, gzip or zstd.
-    #[serde(rename = "jsonl")]
-    Jsonl(Compression),
-    /// Comma-separated with a header: none or gzip.
-    #[serde(rename = "csv")]
-    Csv(Compression),
-}
-
-/// How data files are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// Snappy; Parquet only.
-    Snappy,
-    /// Gzip; texts only.
-    Gzip,
-    /// Zstandard, level 1.
-    Zstd,
-}
-
-impl FileFormat {
-    /// Returns the format of that name, with its default compression where none is said.
-    ///
-    /// # Errors
-    /// When there is no such format, or not with that compression.
-    pub fn parse(format: &str, compression: Option<&str>) -> Result<Self> {
-        use Compression::*;
-        let compression = match compression.map(str::to_ascii_lowercase).as_deref() {
-            Option::None => Option::None,
-            Some("none" | "uncompressed" | "plain") => Some(None),
-            Some("snappy") => Some(Snappy),
-            Some("gzip" | "gz") => Some(Gzip),
-            Some("zstd" | "zst") => Some(Zstd),
-            Some(other) => {
-                return Err(Error::config(format!("there is no compression '{other}'"))
-                    .hint("write none, snappy, gzip or zstd"));
-            }
-        };
-        let made = match format.to_ascii_lowercase().as_str() {
-            "parquet" => FileFormat::Parquet(compression.unwrap_or(Snappy)),
-            "jsonl" | "ndjson" => FileFormat::Jsonl(compression.unwrap_or(None)),
-            "csv" => FileFormat::Csv(compression.unwrap_or(None)),
-            other => {
-                return Err(
-                    Error::config(format!("there is no file format '{other}'")).hint("write parquet, jsonl or csv")
-                );
-            }
-        };
-        let (fits, those) = match made {
-            FileFormat::Parquet(c) => (c != Gzip, "none, snappy or zstd"),
-            FileFormat::Jsonl(c) => (c != Snappy, "none, gzip or zstd"),
-            FileFormat::Csv(c) => (matches!(c, None | Gzip), "none or gzip"),
-        };
-        if !fits {
-            return Err(Error::config(format!("{} files cannot have that compression", made.name()))
-                .hint(format!("write {those}")));
-        }
-        Ok(made)
-    }
-
-    /// Returns its name: `parquet`, `jsonl` or `csv`.
-    pub fn name(self) -> &'static str {
-        match self {
-            FileFormat::Parquet(_) => "parquet",
-            FileFormat::Jsonl(_) => "jsonl",
-            FileFormat::Csv(_) => "csv",
-        }
-    }
-
-    /// Returns how its files are compressed.
-    pub fn compression(self) -> Compression {
-        let (FileFormat::Parquet(c) | FileFormat::Jsonl(c) | FileFormat::Csv(c)) = self;
-        c
-    }
-
-    /// Returns what its files' names end in.
-    pub fn extension(self) -> &'static str {
-        match (self, self.compression()) {
-            (FileFormat::Parquet(_), _) => "parquet",
-            (FileFormat::Jsonl(_), Compression::Gzip) => "jsonl.gz",
-            (FileFormat::Jsonl(_), Compression::Zstd) => "jsonl.zst",
-            (FileFormat::Jsonl(_), _) => "jsonl",
-            (FileFormat::Csv(_), Compression::Gzip) => "csv.gz",
-            (FileFormat::Csv(_), _) => "csv",
-        }
-    }
 }
 
 /// The keys of its section in `longshore.toml`, dlt's names where dlt has one.
@@ -267,27 +150,6 @@ impl Config {
     }
 }
 
-impl std::fmt::Display for Location {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Location::Folder(path) => {
-                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-                match url::Url::from_file_path(&path) {
-                    Ok(url) => f.write_str(url.as_str().trim_end_matches('/')),
-                    Err(()) => write!(f, "file://{}", path.display()),
-                }
-            }
-            Location::Bucket(b) => {
-                write!(f, "{}://{}", b.scheme, b.name)?;
-                if let Some(host) = &b.host {
-                    write!(f, "@{host}")?;
-                }
-                if b.prefix.is_empty() { Ok(()) } else { write!(f, "/{}", b.prefix) }
-            }
-        }
-    }
-}
-
 impl Settings {
     fn take_query(&mut self, key: &str, value: String, options: &mut Vec<(String, String)>) -> Result<()> {
         match key {
@@ -347,121 +209,6 @@ impl Settings {
             memory: self.memory.or(connection.limits.memory),
         })
     }
-}
-
-fn compression_name(compression: Compression) -> String {
-    format!("{compression:?}").to_ascii_lowercase()
-}
-
-/// A URL and the pairs of its query. Of a bare path, only a query of known settings is one: a folder's
-/// name may have a question mark.
-fn split_query(url: &str) -> (String, Vec<(String, String)>) {
-    let Some((place, query)) = url.split_once('?') else { return (url.to_owned(), Vec::new()) };
-    let pairs: Vec<(String, String)> =
-        form_urlencoded::parse(query.as_bytes()).map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
-    let is_url = url.contains("://") || url.starts_with("file:");
-    if !is_url && pairs.iter().any(|(k, _)| !QUERY_KEYS.contains(&k.as_str())) {
-        return (url.to_owned(), Vec::new());
-    }
-    (place.to_owned(), pairs)
-}
-
-fn location(
-    place: &str,
-    connection: &Connection,
-    credentials: &Map<String, Value>,
-    query: Vec<(String, String)>,
-) -> Result<Location> {
-    let Some((scheme, rest)) = place.split_once("://") else {
-        return folder(place, place.strip_prefix("file:").map(str::to_owned), connection, &query);
-    };
-    let Some(cloud) = Cloud::of_scheme(scheme) else {
-        if scheme == "file" {
-            let rest = rest.strip_prefix("localhost/").map_or_else(|| rest.to_owned(), |r| format!("/{r}"));
-            return folder(place, Some(rest), connection, &query);
-        }
-        return Err(Error::config(format!("'{scheme}' is no scheme of files"))
-            .hint("write file:///folder, s3://bucket/prefix, gs://bucket/prefix, or az://container/prefix"));
-    };
-    let (authority, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    let (name, host) = match authority.split_once('@') {
-        Some((name, host)) if cloud == Cloud::Azure && !name.contains(':') => (name, Some(host.to_owned())),
-        Some(_) => {
-            return Err(Error::config("the URL has credentials in it").with("scheme", scheme).hint(
-                "credentials belong to the environment, a profile, or the destination's settings, where nothing prints them",
-            ));
-        }
-        None => (authority, None),
-    };
-    if name.is_empty() {
-        return Err(Error::config("the URL names no bucket").hint(format!("write {scheme}://bucket/prefix")));
-    }
-    let prefix: Vec<&str> = prefix.split('/').filter(|p| !p.is_empty()).collect();
-    let mut bucket = Bucket {
-        cloud,
-        scheme: scheme.to_owned(),
-        name: name.to_owned(),
-        host,
-        prefix: prefix.join("/"),
-        options: Vec::new(),
-    };
-    bucket.options = credentials::options(&bucket, connection, credentials, query)?;
-    Ok(Location::Bucket(bucket))
-}
-
-/// A folder: of a `file:` URL with its escapes undone, or a path as it is.
-fn folder(
-    place: &str,
-    of_url: Option<String>,
-    connection: &Connection,
-    query: &[(String, String)],
-) -> Result<Location> {
-    if let Some((key, _)) = query.first() {
-        return Err(unknown_option(key, &QUERY_KEYS));
-    }
-    let path = match of_url {
-        Some(path) => percent_decode(&path),
-        None => place.to_owned(),
-    };
-    let home = || {
-        connection.env("HOME").ok_or_else(|| Error::config("there is no home folder").with("path", place.to_owned()))
-    };
-    let path = match path.strip_prefix('~') {
-        Some("") => PathBuf::from(home()?),
-        Some(rest) if rest.starts_with('/') => PathBuf::from(format!("{}{rest}", home()?)),
-        _ => PathBuf::from(path),
-    };
-    if path.as_os_str().is_empty() {
-        return Err(Error::config("the URL names no folder").hint("write file:///folder"));
-    }
-    Ok(Location::Folder(path))
-}
-
-pub(crate) fn unknown_option(key: &str, known: &[&str]) -> Error {
-    let error = Error::config(format!("there is no setting '{key}'"));
-    match nearest(key, known) {
-        Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint(format!("settings in a URL are {}", QUERY_KEYS.join(", "))),
-    }
-}
-
-fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        let digits = behind.get(..2).filter(|_| first == b'%').and_then(|d| std::str::from_utf8(d).ok());
-        match digits.and_then(|d| u8::from_str_radix(d, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
 fn moment(text: &str) -> Result<DateTime<Utc>> {

@@ -1,23 +1,21 @@
 //! Small files in a folder or a bucket: read, write, create once, list, delete.
 
-use crate::config::{Bucket, Location};
-use crate::credentials::Cloud;
-use crate::error::{Action, from_io, from_store};
+mod folder;
+mod remote;
+
+pub(crate) use folder::{remove_empty_folders, sync_folder};
+pub(crate) use remote::{Remote, io};
+
+use crate::config::Location;
+use crate::error::{Action, from_io};
+use folder::{is_missing, list_folder, place};
 use futures_util::TryStreamExt;
 use longshore_core::error::{Error, Result};
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path as ObjectPath;
-use object_store::{
-    ClientOptions, Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
-};
+use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-use tokio::runtime::{Handle, Runtime};
 
 /// Where datasets are; cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,37 +24,12 @@ pub(crate) enum Store {
     Bucket(Remote),
 }
 
-/// A bucket, with what its errors are to say.
-#[derive(Debug, Clone)]
-pub(crate) struct Remote {
-    pub(crate) objects: Arc<dyn ObjectStore>,
-    pub(crate) cloud: Cloud,
-    pub(crate) bucket: String,
-    prefix: String,
-}
-
 /// A file that a listing found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Below the datasets' folder or prefix.
     pub(crate) path: String,
     pub(crate) bytes: u64,
-}
-
-/// Tries of our own, beyond those of `object_store`: for answers that it believes to be final.
-const TRIES: u32 = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-
-/// Connections live on the runtime they were made on, and commands make several short ones: all
-/// requests run here.
-pub(crate) fn io() -> Result<Handle> {
-    static IO: OnceLock<Option<Runtime>> = OnceLock::new();
-    let build = || {
-        let builder = &mut tokio::runtime::Builder::new_multi_thread();
-        builder.worker_threads(2).thread_name("object-store").enable_all().build().ok()
-    };
-    let runtime = IO.get_or_init(build).as_ref();
-    runtime.map(|r| r.handle().clone()).ok_or_else(|| Error::internal("cannot start the threads for requests"))
 }
 
 impl Store {
@@ -74,7 +47,7 @@ impl Store {
                         .with("bucket", &bucket.name)
                         .source(e)
                 };
-                let objects = build(bucket).map_err(wrong)?;
+                let objects = remote::build(bucket).map_err(wrong)?;
                 let (cloud, name, prefix) = (bucket.cloud, bucket.name.clone(), bucket.prefix.clone());
                 Ok(Store::Bucket(Remote { objects, cloud, bucket: name, prefix }))
             }
@@ -250,176 +223,6 @@ impl Store {
                     })
                     .await
             }
-        }
-    }
-}
-
-impl Remote {
-    /// Returns the object's key of a path.
-    pub(crate) fn key(&self, path: &str) -> Result<ObjectPath> {
-        let whole =
-            [self.prefix.as_str(), path].iter().filter(|p| !p.is_empty()).copied().collect::<Vec<_>>().join("/");
-        ObjectPath::parse(&whole)
-            .map_err(|e| Error::config("that is no name of an object").with("key", whole).source(e))
-    }
-
-    pub(crate) fn error(&self, e: StoreError, path: &str, action: Action) -> Error {
-        let key = self.key(path).map_or_else(|_| path.to_owned(), |k| k.to_string());
-        from_store(e, self.cloud, &self.bucket, &key, action)
-    }
-
-    async fn put(&self, path: &str, bytes: PutPayload, mode: PutMode) -> Result<bool> {
-        let key = self.key(path)?;
-        self.retry(path, Action::Write, move |objects| {
-            let (key, bytes, mode) = (key.clone(), bytes.clone(), mode.clone());
-            async move {
-                match objects.put_opts(&key, bytes.clone(), PutOptions::from(mode)).await {
-                    Ok(_) => Ok(true),
-                    Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => Ok(false),
-                    // No conditional puts there: look first, as well as it can be done.
-                    Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => {
-                        match objects.head(&key).await {
-                            Ok(_) => Ok(false),
-                            Err(StoreError::NotFound { .. }) => objects.put(&key, bytes).await.map(|_| true),
-                            Err(e) => Err(e),
-                        }
-                    }
-                    Err(e) => Err(e),
-                }
-            }
-        })
-        .await
-    }
-
-    /// Runs requests on the threads for them, and again after a pause when their failure may pass.
-    pub(crate) async fn retry<T, F>(
-        &self,
-        path: &str,
-        action: Action,
-        request: impl Fn(Arc<dyn ObjectStore>) -> F,
-    ) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, StoreError>> + Send + 'static,
-    {
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
-            let answer = io()?.spawn(request(Arc::clone(&self.objects))).await;
-            let answer = answer.map_err(|e| Error::internal("a request broke off").source(e))?;
-            match answer.map_err(|e| self.error(e, path, action)) {
-                Err(e) if e.is_retryable() && attempt < TRIES => {
-                    tracing::debug!(error = %e, attempt, "a request failed, trying again");
-                    let sleep = tokio::time::sleep(pause);
-                    pause *= 4;
-                    sleep.await;
-                }
-                outcome => return outcome,
-            }
-        }
-        Err(Error::internal("no try left"))
-    }
-}
-
-fn build(bucket: &Bucket) -> object_store::Result<Arc<dyn ObjectStore>> {
-    // Requests are retried on 5xx (slow down) and lost connections, with growing pauses.
-    let retry = RetryConfig { max_retries: 8, retry_timeout: Duration::from_secs(120), ..RetryConfig::default() };
-    // A part of eight megabytes may take its time on a slow line.
-    let client =
-        ClientOptions::new().with_timeout(Duration::from_secs(120)).with_connect_timeout(Duration::from_secs(10));
-    let name = &bucket.name;
-    match bucket.cloud {
-        Cloud::Aws => {
-            let mut builder =
-                AmazonS3Builder::new().with_client_options(client).with_retry(retry).with_bucket_name(name);
-            for (key, value) in &bucket.options {
-                builder = builder.with_config(key.parse()?, value);
-            }
-            Ok(Arc::new(builder.build()?))
-        }
-        Cloud::Google => {
-            let mut builder =
-                GoogleCloudStorageBuilder::new().with_client_options(client).with_retry(retry).with_bucket_name(name);
-            for (key, value) in &bucket.options {
-                builder = builder.with_config(key.parse()?, value);
-            }
-            Ok(Arc::new(builder.build()?))
-        }
-        Cloud::Azure => {
-            let mut builder =
-                MicrosoftAzureBuilder::new().with_client_options(client).with_retry(retry).with_container_name(name);
-            for (key, value) in &bucket.options {
-                builder = builder.with_config(key.parse()?, value);
-            }
-            Ok(Arc::new(builder.build()?))
-        }
-    }
-}
-
-fn is_missing(e: &std::io::Error) -> bool {
-    matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
-}
-
-/// Writes a temporary file beside `file`, to disk, and brings it there in one step.
-fn place(file: &Path, bytes: &[u8], bring: impl FnOnce(&Path) -> std::io::Result<()>) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder)?;
-    let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_data()?;
-    // A temporary file is for its owner alone; what is brought has the usual rights.
-    open_up(temporary.as_file())?;
-    let brought = bring(temporary.path());
-    if brought.is_ok() {
-        // After a rename there is nothing left to remove.
-        let _ = temporary.close();
-        sync_folder(folder)?;
-    }
-    brought
-}
-
-#[cfg(unix)]
-fn open_up(file: &fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn open_up(_: &fs::File) -> std::io::Result<()> {
-    Ok(())
-}
-
-/// Makes a folder's new names outlive a power cut.
-pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
-}
-
-fn list_folder(root: &Path, folder: &Path, entries: &mut Vec<Entry>) -> Result<()> {
-    let found = match fs::read_dir(folder) {
-        Ok(found) => found,
-        Err(e) if is_missing(&e) => return Ok(()),
-        Err(e) => return Err(from_io(e, folder)),
-    };
-    for entry in found {
-        let path = entry.map_err(|e| from_io(e, folder))?.path();
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        if path.is_dir() {
-            list_folder(root, &path, entries)?;
-        } else if !name.starts_with(".new-")
-            && let (Ok(relative), Ok(found)) = (path.strip_prefix(root), fs::metadata(&path))
-        {
-            let relative: Vec<_> =
-                relative.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
-            entries.push(Entry { path: relative.join("/"), bytes: found.len() });
-        }
-    }
-    Ok(())
-}
-
-/// Removes the folders that a deleted file leaves empty, up to the datasets' folder.
-pub(crate) fn remove_empty_folders(root: &Path, file: &Path) {
-    for folder in file.ancestors().skip(1).take_while(|f| *f != root && f.starts_with(root)) {
-        if fs::remove_dir(folder).is_err() {
-            return; // not empty
         }
     }
 }
