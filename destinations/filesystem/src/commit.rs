@@ -10,7 +10,7 @@ use crate::manifest::{
 use crate::merge::{self, Files};
 use crate::records::{self, INIT, INIT_TEXT, Records};
 use crate::stage::{Context, Inner, StagedFile};
-use crate::turns::Turns;
+use crate::turns::{self, Turns};
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::destination::{CommitOutcome, Opening, Staged, rejects_table};
@@ -46,7 +46,11 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
         true => Tables::new(),
         false => Dataset::read(&load.store, &target.dataset).await?.tables,
     };
-    let merged = merge::merge_all(&mut inner, manifest, &mut files, &current).await?;
+    let merged = match merge::merge_all(&mut inner, manifest, &mut files, &current).await {
+        // Files may be gone, because another load has written them anew.
+        Err(e) if turns.are_over(&load.store).await? => return Err(turns::overtaken().source(e)),
+        outcome => outcome?,
+    };
     let (mut tables, to_publish) = plan(load, manifest, files, &merged.columns);
     let mut removed = replaced_files(manifest, &current);
     removed.extend(merged.removed);

@@ -6,7 +6,7 @@ mod location;
 use file_format::compression_name;
 pub use file_format::{Compression, FileFormat};
 pub(crate) use location::unknown_option;
-pub use location::{Bucket, Location};
+pub(crate) use location::{Bucket, Location};
 use location::{location, split_query};
 
 use crate::credentials;

@@ -67,10 +67,11 @@ fn value(column: &FileColumn, in_file: &[FileColumn], format: FileFormat) -> Str
 fn scan(format: FileFormat, columns: &[FileColumn], paths: &[PathBuf], longest: u64, with_file: bool) -> String {
     let file = if with_file { format!(", filename = {}", literal(FILE)) } else { String::new() };
     let list = paths.iter().map(|p| literal(&escape_glob(p))).collect::<Vec<_>>().join(", ");
+    // Not 'none': DuckDB cannot copy a plan that has it. By the files' names it finds that out by itself.
     let compression = match format.compression() {
-        Compression::Gzip => "gzip",
-        Compression::Zstd => "zstd",
-        Compression::None | Compression::Snappy => "none",
+        Compression::Gzip => "compression = 'gzip', ",
+        Compression::Zstd => "compression = 'zstd', ",
+        Compression::None | Compression::Snappy => "",
     };
     let typed = |type_of: fn(DataType) -> &'static str| {
         let pairs: Vec<String> =
@@ -82,12 +83,12 @@ fn scan(format: FileFormat, columns: &[FileColumn], paths: &[PathBuf], longest: 
             format!("read_parquet([{list}], union_by_name = true, hive_partitioning = false{file})")
         }
         FileFormat::Jsonl(_) => format!(
-            "read_json([{list}], format = 'newline_delimited', auto_detect = false, columns = {{{}}}, compression = '{compression}', maximum_object_size = {}, hive_partitioning = false{file})",
+            "read_json([{list}], format = 'newline_delimited', auto_detect = false, columns = {{{}}}, {compression}maximum_object_size = {}, hive_partitioning = false{file})",
             typed(json_type),
             longest.max(16 << 20)
         ),
         FileFormat::Csv(_) => format!(
-            "read_csv([{list}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, columns = {{{}}}, compression = '{compression}', max_line_size = {}, hive_partitioning = false{file})",
+            "read_csv([{list}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, columns = {{{}}}, {compression}max_line_size = {}, hive_partitioning = false{file})",
             typed(|_| "VARCHAR"),
             (longest + 1024).max(2 << 20)
         ),

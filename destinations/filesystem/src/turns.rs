@@ -80,6 +80,16 @@ impl Turns {
         Ok(())
     }
 
+    /// True when somebody else has rewritten a table since.
+    pub(crate) async fn are_over(&self, store: &Store) -> Result<bool> {
+        for (folder, number) in &self.tables {
+            if newest(store, folder).await? != *number {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Removes the turns before.
     pub(crate) async fn prune(&self, store: &Store) -> Result<()> {
         for (folder, number) in &self.tables {
@@ -90,6 +100,12 @@ impl Turns {
         }
         Ok(())
     }
+}
+
+/// The error of a load that is to begin again.
+pub(crate) fn overtaken() -> Error {
+    Error::new(ErrorKind::Unavailable, "another load has rewritten the table at the same time")
+        .hint("run the same command again; nothing is lost")
 }
 
 fn path(folder: &str, number: u64) -> String {
