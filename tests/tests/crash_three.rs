@@ -74,8 +74,9 @@ impl<'a> Place<'a> {
     fn command(&self, round: usize) -> std::process::Command {
         let mut args: Vec<&str> = ["load"].iter().chain(ROUNDS[round].0).copied().collect();
         let url = self.server.url(&self.database);
-        args.extend(["--table", "t", "--json", "--destination", "duckdb://load.duckdb"]);
-        args.extend(["--destination", &url, "--destination", "lake"]);
+        let file = format!("duckdb://{}", self.lab.database().display());
+        args.extend(["--table", "t", "--json", "--destination", &file]);
+        args.extend(["--destination", &url, "--destination", "./lake"]);
         self.lab.command(&args)
     }
 
@@ -128,7 +129,7 @@ impl<'a> Place<'a> {
         assert_eq!(loaded[0][0].as_u64(), Some(loads));
         assert_eq!(self.manifests().len() as u64, loads);
         // What a killed process left beside them goes; then there is nothing that no manifest names.
-        let clean = self.lab.run(&["clean", "--destination", "lake", "--json"]);
+        let clean = self.lab.run(&["clean", "--destination", "./lake", "--json"]);
         assert_eq!(clean.status, Some(0), "{clean:#?}");
         for table in TABLES {
             let named: BTreeSet<String> = self.files(table).into_iter().collect();
