@@ -14,7 +14,7 @@ impl Run<'_> {
     /// Refuses records that cannot be merged.
     pub(super) fn check(&self) -> Result<()> {
         let name = self.root.staged_name();
-        for (query, error) in checks(&self.family(&self.root.table, &|_| Some(name.clone())))? {
+        for (query, error) in checks(&FileDialect, &self.family(&self.root.table, &|_| Some(name.clone())))? {
             if self.engine.number(&query)? > 0 {
                 return Err(error);
             }
