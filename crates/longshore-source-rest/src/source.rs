@@ -12,7 +12,7 @@ use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::hash::content_hash;
 use longshore_core::normalize::Settings;
 use longshore_core::schema::SystemColumns;
-use longshore_core::source::{JsonBlock, Source, Start};
+use longshore_core::source::{Block, JsonBlock, Source, Start};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fmt;
@@ -233,10 +233,10 @@ impl Source for RestSource {
         Ok(())
     }
 
-    fn next_block(&mut self) -> Result<Option<JsonBlock>> {
+    fn next_block(&mut self) -> Result<Option<Block>> {
         let Some(running) = &mut self.running else { return Err(Error::internal("the source has not begun")) };
         match running.pages.blocking_recv() {
-            Some(Ok(block)) => Ok(Some(block)),
+            Some(Ok(block)) => Ok(Some(block.into())),
             Some(Err(error)) => Err(error),
             None => Ok(None),
         }
