@@ -1,6 +1,7 @@
 //! From a declared source to one that runs: the one list of kinds.
 
 use longshore_config::{Problem, Problems, Section};
+use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::Settings;
 use longshore_core::schema::{SystemColumns, WriteRules};
@@ -24,6 +25,8 @@ pub(crate) struct Context<'a> {
     pub(crate) record: Option<PathBuf>,
     /// Where answers are taken from.
     pub(crate) replay: Option<PathBuf>,
+    /// The environment, for credentials of object stores.
+    pub(crate) surroundings: Connection,
 }
 
 /// A source that can run.
@@ -145,7 +148,7 @@ fn open_files(section: &Section, context: &Context<'_>) -> Result<Opened> {
     config.resources.retain(|r| if select.is_empty() { r.selected } else { select.contains(&r.name) });
     let settings = |r: &declared::Resource| r.settings(context.system_columns, context.max_nesting);
     let resources = config.resources.iter().map(settings).collect::<Result<Vec<_>>>()?;
-    let source = declared::FilesSource::new(config, context.folder, context.memory)?;
+    let source = declared::FilesSource::new(config, context.folder, context.memory, &context.surroundings)?;
     let (input, progress) = (source.fingerprint(), Some(source.progress()));
     let loads = vec![true; resources.len()];
     Ok(Opened { source: Box::new(source), resources, input, loads, names_itself: false, progress })

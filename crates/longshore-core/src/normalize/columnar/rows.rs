@@ -147,7 +147,9 @@ impl<'a> Writer<'a> {
             Kind::Bytes(value) => {
                 out.push_str("\"0x");
                 // Writing to a String cannot fail.
-                value(self.array, row).iter().for_each(|byte| drop(write!(out, "{byte:02x}")));
+                for byte in value(self.array, row) {
+                    let _ = write!(out, "{byte:02x}");
+                }
                 out.push('"');
             }
             Kind::Struct(fields) => braced(out, ('{', '}'), fields.iter(), |out, (name, writer)| {
