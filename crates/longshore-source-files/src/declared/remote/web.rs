@@ -11,8 +11,9 @@ use std::time::{Duration, UNIX_EPOCH};
 pub(in super::super) fn ask(name: &str, access: &Access) -> Result<Option<Found>> {
     let url = Url::parse(name).map_err(|e| Error::config(format!("'{}' is no URL", without_query(name))).source(e))?;
     let client = client(access)?;
-    let request = client.head(url.clone()).send();
-    let answer = run(request)?.map_err(|e| unreachable(&url, e))?;
+    let request = client.head(url.clone());
+    // Timers are set when a request is sent: that belongs on the threads for requests.
+    let answer = run(async move { request.send().await })?.map_err(|e| unreachable(&url, e))?;
     if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
         return Ok(None);
     }
