@@ -106,10 +106,13 @@ fn init_referral_hero_writes_a_project_that_runs() {
 
 #[test]
 fn check_asks_apis_and_destinations_once() {
-    let (lab, server) = (Lab::new(), Server::start(|asked| match asked.header("authorization") {
-        Some("Bearer right") => Answer::json(&json!([{ "id": 1 }])),
-        _ => Answer::status(401, &json!({ "code": "no_token" })),
-    }));
+    let (lab, server) = (
+        Lab::new(),
+        Server::start(|asked| match asked.header("authorization") {
+            Some("Bearer right") => Answer::json(&json!([{ "id": 1 }])),
+            _ => Answer::status(401, &json!({ "code": "no_token" })),
+        }),
+    );
     let project = |token: &str, url: &str| {
         format!(
             "[sources.api]\ntype = \"rest_api\"\nresources = [\"things\"]\n\
@@ -119,7 +122,10 @@ fn check_asks_apis_and_destinations_once() {
     };
     lab.write("longshore.toml", project("right", &server.url));
     let right = ok(run(&lab, &["check", "--connect"], &[]));
-    assert!(right.stdout.contains("source api: ") && right.stdout.contains("not_there_yet.duckdb answers"), "{right:#?}");
+    assert!(
+        right.stdout.contains("source api: ") && right.stdout.contains("not_there_yet.duckdb answers"),
+        "{right:#?}"
+    );
     assert_eq!(server.requests().len(), 1);
     assert!(!lab.path("not_there_yet.duckdb").exists(), "checking makes nothing");
     ok(run(&lab, &["check"], &[]));
@@ -141,7 +147,9 @@ fn check_asks_apis_and_destinations_once() {
 fn files_behind_http_are_loaded_by_project_and_by_command() {
     let lab = Lab::new();
     let server = Server::start(|asked| match asked.path.as_str() {
-        "/orders.csv" => Answer { body: b"id,price\n1,2.5\n2,3\n".to_vec(), ..Answer::default() }.header("etag", "\"1\""),
+        "/orders.csv" => {
+            Answer { body: b"id,price\n1,2.5\n2,3\n".to_vec(), ..Answer::default() }.header("etag", "\"1\"")
+        }
         "/orders.ndjson" => Answer { body: b"{\"id\":1,\"l\":[1,2]}\n".to_vec(), ..Answer::default() },
         _ => Answer::status(404, &json!({})),
     });
@@ -203,12 +211,17 @@ const RESOURCES: [&str; 11] = [
 
 /// Columns of the data with their types, and the rows, of every table.
 fn tables(database: &Path, dataset: &str) -> Vec<(String, Vec<Vec<Value>>, Vec<Vec<Value>>)> {
-    let sql = format!("SELECT DISTINCT table_name FROM information_schema.columns WHERE table_schema = '{dataset}' AND table_name NOT LIKE '\\_dlt\\_%' ESCAPE '\\' ORDER BY 1");
+    let sql = format!(
+        "SELECT DISTINCT table_name FROM information_schema.columns WHERE table_schema = '{dataset}' AND table_name NOT LIKE '\\_dlt\\_%' ESCAPE '\\' ORDER BY 1"
+    );
     let names = rows_in(database, dataset, &sql);
     let table = |name: &str| {
-        let sql = format!("SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = '{dataset}' AND table_name = '{name}' ORDER BY 1");
+        let sql = format!(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = '{dataset}' AND table_name = '{name}' ORDER BY 1"
+        );
         let columns = rows_in(database, dataset, &sql);
-        let data: Vec<&str> = columns.iter().filter_map(|c| c[0].as_str()).filter(|c| !c.starts_with("_dlt_")).collect();
+        let data: Vec<&str> =
+            columns.iter().filter_map(|c| c[0].as_str()).filter(|c| !c.starts_with("_dlt_")).collect();
         let data = data.iter().map(|c| format!("\"{c}\"")).collect::<Vec<_>>().join(", ");
         let rows = rows_in(database, dataset, &format!("SELECT {data} FROM {dataset}.{name} ORDER BY ALL"));
         (name.to_owned(), columns, rows)
@@ -233,7 +246,11 @@ fn dlt_makes_the_same_tables_of_the_same_configuration() {
     let by_dlt: PathBuf = lab.path("dlt.duckdb");
     let mut command = Command::new(python());
     command.arg(script).arg(&project).args(["referral_hero_source", &url, TOKEN]).arg(&by_dlt);
-    command.arg("referral_hero_data").args(RESOURCES).env("RUNTIME__DLTHUB_TELEMETRY", "false").current_dir(lab.path(""));
+    command
+        .arg("referral_hero_data")
+        .args(RESOURCES)
+        .env("RUNTIME__DLTHUB_TELEMETRY", "false")
+        .current_dir(lab.path(""));
     let output = command.output().expect("Python starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 

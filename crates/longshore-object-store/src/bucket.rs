@@ -61,9 +61,9 @@ impl Bucket {
         let (name, host) = match authority.split_once('@') {
             Some((name, host)) if cloud == Cloud::Azure && !name.contains(':') => (name, Some(host.to_owned())),
             Some(_) => {
-                return Err(Error::config("the URL has credentials in it")
-                    .with("scheme", scheme)
-                    .hint("credentials belong to the environment, a profile, or the settings, where nothing prints them"));
+                return Err(Error::config("the URL has credentials in it").with("scheme", scheme).hint(
+                    "credentials belong to the environment, a profile, or the settings, where nothing prints them",
+                ));
             }
             None => (authority, None),
         };

@@ -79,9 +79,9 @@ pub(crate) fn options(
         };
         let shown = bucket.cloud.canonical(translated(bucket.cloud, &key)).is_none_or(|k| is_public(&k));
         if known && !shown {
-            return Err(Error::config("the URL has a secret in it").with("setting", key).hint(
-                "secrets belong to the environment, a profile, or the settings, where nothing prints them",
-            ));
+            return Err(Error::config("the URL has a secret in it")
+                .with("setting", key)
+                .hint("secrets belong to the environment, a profile, or the settings, where nothing prints them"));
         }
         if !known {
             return Err(unknown_option(&key, &["endpoint", "region", "path_style", "profile", "account"]));

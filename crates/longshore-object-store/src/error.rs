@@ -46,14 +46,7 @@ impl Action {
 
 /// Returns the error an answer of an object store stands for. What will not pass by itself is of that kind: it is an
 /// input or a destination that cannot be reached.
-pub fn from_store(
-    e: StoreError,
-    cloud: Cloud,
-    bucket: &str,
-    key: &str,
-    action: Action,
-    lasting: ErrorKind,
-) -> Error {
+pub fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, action: Action, lasting: ErrorKind) -> Error {
     let text = chain(&e);
     let has = |words: &[&str]| words.iter().any(|w| text.contains(w));
     let error = |kind, message: String| Error::new(kind, message).with("bucket", bucket).with("key", key);

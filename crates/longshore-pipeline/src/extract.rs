@@ -133,13 +133,7 @@ impl<'a> Extract<'a> {
     }
 
     /// Normalises one block and takes its turn. `None` when the work was stopped.
-    fn block(
-        &self,
-        tape: &mut Tape,
-        own: &mut Option<Shape>,
-        number: u64,
-        block: &Block,
-    ) -> Option<Vec<TableBatch>> {
+    fn block(&self, tape: &mut Tape, own: &mut Option<Shape>, number: u64, block: &Block) -> Option<Vec<TableBatch>> {
         // Nothing is known before the first block: to begin others with it would be work for nothing.
         let start = Arc::clone(&self.wait(|turn| turn.next > 0 || number == 0)?.shape);
         let is_current = own.as_ref().is_some_and(|s| s.version() == start.version() && s.epoch() == start.epoch());

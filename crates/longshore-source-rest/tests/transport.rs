@@ -35,8 +35,9 @@ fn compressed_answers_are_unpacked() {
     let mut br = Vec::new();
     brotli::CompressorWriter::new(&mut br, 4096, 5, 20).write_all(text).unwrap();
     for (encoding, body) in [("gzip", gzip.finish().unwrap()), ("zstd", zstd), ("br", br)] {
-        let server =
-            Server::start(move |_| Answer { body: body.clone(), ..Answer::default() }.header("content-encoding", encoding));
+        let server = Server::start(move |_| {
+            Answer { body: body.clone(), ..Answer::default() }.header("content-encoding", encoding)
+        });
         assert_eq!(load(&things(&server.url, json!({}))).of("things").len(), 2, "{encoding}");
         let accepted = server.requests()[0].header("accept-encoding").unwrap_or_default().to_owned();
         assert!(accepted.contains(encoding), "{accepted}");
@@ -86,7 +87,9 @@ fn secure_server(certificate: &str, key: &str) -> (u16, Arc<Mutex<Vec<Version>>>
                     let Ok(stream) = acceptor.accept(stream).await else { return };
                     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
                         versions.lock().unwrap().push(request.version());
-                        async { Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(r#"[{"id":1}]"#)))) }
+                        async {
+                            Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(r#"[{"id":1}]"#))))
+                        }
                     });
                     // A client that goes away is no error of the server.
                     let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
@@ -104,7 +107,8 @@ fn an_own_root_certificate_is_trusted_where_it_is_given_and_http_2_is_spoken() {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
     let (port, versions) = secure_server(&certificate.pem(), &key.serialize_pem());
     let url = format!("https://localhost:{port}");
 

@@ -46,8 +46,9 @@ impl ColumnBlocks {
 
     /// Opens an Arrow file, or a stream of Arrow's in a file.
     pub(super) fn arrow(named: &Named, mut file: File, block_bytes: u64, metadata: bool) -> Result<Self> {
-        let failed =
-            |e: ArrowError| wrong(&named.name, "the file is no Arrow IPC, or a damaged one").source(e).hint("write it again");
+        let failed = |e: ArrowError| {
+            wrong(&named.name, "the file is no Arrow IPC, or a damaged one").source(e).hint("write it again")
+        };
         let mut magic = [0; 6];
         let is_file = file.read_exact(&mut magic).is_ok() && &magic == b"ARROW1";
         file.rewind().map_err(|e| wrong(&named.name, "the file cannot be read").source(e))?;
@@ -93,7 +94,9 @@ impl ColumnBlocks {
         let first = self.rows;
         self.rows += rows.num_rows() as u64;
         let rows = match &self.metadata {
-            Some(file) => with_metadata(&rows, file).map_err(|e| Error::internal("columns differ in length").source(e))?,
+            Some(file) => {
+                with_metadata(&rows, file).map_err(|e| Error::internal("columns differ in length").source(e))?
+            }
             None => rows,
         };
         Ok(Some(ColumnBlock { resource, origin: Arc::clone(&self.name), rows, row: first }))

@@ -3,9 +3,9 @@
 use super::hints::Hints;
 use super::remote::{Access, check_scheme, is_remote};
 use crate::Select;
-use longshore_core::{Error, Result};
 use longshore_core::normalize::{Settings, Unnest};
 use longshore_core::schema::SystemColumns;
+use longshore_core::{Error, Result};
 use serde_json::{Map, Value};
 
 /// One thing that is wrong, at keys and list positions from the section in.

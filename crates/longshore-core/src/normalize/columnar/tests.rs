@@ -54,8 +54,6 @@ impl Loaded {
     }
 }
 
-
-
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, a)| (n, a, true))).unwrap()
 }

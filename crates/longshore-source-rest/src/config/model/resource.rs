@@ -1,6 +1,9 @@
 //! Resources and their endpoints.
 
-use super::{AuthConfig, Columns, IncrementalConfig, NestedHints, OneOrMany, PaginatorConfig, Short, StepConfig, WriteDisposition, yes};
+use super::{
+    AuthConfig, Columns, IncrementalConfig, NestedHints, OneOrMany, PaginatorConfig, Short, StepConfig,
+    WriteDisposition, yes,
+};
 use longshore_core::connect::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
