@@ -33,14 +33,29 @@ pub fn normalize_columns(
 ) -> Result<NormalizedBlock, BadRecord> {
     let base = (shape.version, shape.epoch);
     let table = shape.root_table();
-    let (whole, by_json) = split(shape, table, batch);
-    let (bytes, records) = rows::as_json(batch, &by_json);
-    let input = RecordBytes { bytes: &bytes, records: Some(&records), pages: false };
-    let mut done = normalize(shape, tape, input, on_error)?;
+    let (mut whole, by_json) = split(shape, table, batch);
+    let mut done = by_json_alone(shape, tape, batch, &by_json, on_error)?;
+    if done.rows.table(table).rows as usize != batch.num_rows() {
+        // Rows were left out, so that columns would not stand beside theirs: all of it as JSON.
+        let all: Vec<usize> = (0..batch.num_columns()).collect();
+        done = by_json_alone(shape, tape, batch, &all, on_error)?;
+        whole.clear();
+    }
     done.base = base;
     done.changed = base != (shape.version, shape.epoch);
     done.rows.table(table).whole = whole;
     Ok(done)
+}
+
+fn by_json_alone(
+    shape: &mut Shape,
+    tape: &mut Tape,
+    batch: &RecordBatch,
+    columns: &[usize],
+    on_error: OnError,
+) -> Result<NormalizedBlock, BadRecord> {
+    let (bytes, records) = rows::as_json(batch, columns);
+    normalize(shape, tape, RecordBytes { bytes: &bytes, records: Some(&records), pages: false }, on_error)
 }
 
 /// Tells the columns that go over whole, with their places, from those that go by JSON.
