@@ -62,7 +62,7 @@ fn source(project: &Project, name: &str, connect: Option<&PathBuf>, found: &mut 
             Vec::new()
         }
         Err(e) => {
-            let problem = section.problem(&[], e.to_string());
+            let problem = section.problem::<&str>(&[], e.to_string());
             vec![problem.maybe_hint(e.hint_text().map(str::to_owned))]
         }
     }
