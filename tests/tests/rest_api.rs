@@ -209,8 +209,10 @@ const RESOURCES: [&str; 11] = [
     "track_transactions",
 ];
 
-/// Columns of the data with their types, and the rows, of every table.
-fn tables(database: &Path, dataset: &str) -> Vec<(String, Vec<Vec<Value>>, Vec<Vec<Value>>)> {
+type Rows = Vec<Vec<Value>>;
+
+/// Columns with their types, and the rows of the data, of every table.
+fn tables(database: &Path, dataset: &str) -> Vec<(String, Rows, Rows)> {
     let sql = format!(
         "SELECT DISTINCT table_name FROM information_schema.columns WHERE table_schema = '{dataset}' AND table_name NOT LIKE '\\_dlt\\_%' ESCAPE '\\' ORDER BY 1"
     );
@@ -255,7 +257,7 @@ fn dlt_makes_the_same_tables_of_the_same_configuration() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let (ours, theirs) = (tables(&lab.database(), "referral_hero_data"), tables(&by_dlt, "referral_hero_data"));
-    let names = |t: &[(String, Vec<Vec<Value>>, Vec<Vec<Value>>)]| t.iter().map(|t| t.0.clone()).collect::<Vec<_>>();
+    let names = |t: &[(String, Rows, Rows)]| t.iter().map(|t| t.0.clone()).collect::<Vec<_>>();
     assert_eq!(names(&ours), names(&theirs));
     assert!(RESOURCES.iter().all(|r| names(&ours).contains(&(*r).to_owned())), "{:?}", names(&ours));
     for (ours, theirs) in ours.iter().zip(&theirs) {
