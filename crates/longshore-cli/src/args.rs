@@ -45,7 +45,7 @@ impl Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Load files, folders, globs or stdin
+    /// Load files, folders, globs, URLs or stdin
     Load(Box<LoadArgs>),
     /// Load the sources that a project declares in longshore.toml
     Run(Box<RunArgs>),
@@ -89,7 +89,7 @@ pub(crate) struct PlaceArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
-    /// Files, folders, globs, or - for stdin
+    /// Files, folders, globs, URLs (s3, gs, az, https), or - for stdin
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<String>,
 
@@ -111,6 +111,10 @@ pub(crate) struct LoadArgs {
     /// Paths kept as JSON columns, such as payload.raw,lines.attributes
     #[arg(long, value_name = "PATH,..", value_delimiter = ',')]
     pub(crate) json_columns: Vec<String>,
+
+    /// Lists and structs of Parquet and Arrow files that become tables and columns: names, or all
+    #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
+    pub(crate) unnest: Vec<String>,
 
     /// Type of a field that is not inferred, such as birthday=date or blob=binary
     #[arg(long, value_name = "PATH=TYPE", value_delimiter = ',')]

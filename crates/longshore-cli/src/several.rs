@@ -1,7 +1,7 @@
 //! Several sources one after the other, as one: their resources numbered through, the state of each under its name.
 
 use longshore_core::error::Result;
-use longshore_core::source::{JsonBlock, Source, Start};
+use longshore_core::source::{Block, Source, Start};
 use serde_json::{Map, Value, json};
 
 /// The sources of a run, by name.
@@ -49,12 +49,12 @@ impl Source for Several {
         Ok(())
     }
 
-    fn next_block(&mut self) -> Result<Option<JsonBlock>> {
+    fn next_block(&mut self) -> Result<Option<Block>> {
         while self.current < self.parts.len() {
             let offset = self.offset();
-            if let Some(mut block) = self.parts[self.current].source.next_block()? {
-                block.resource += offset;
-                return Ok(Some(block));
+            if let Some(block) = self.parts[self.current].source.next_block()? {
+                let resource = block.resource() + offset;
+                return Ok(Some(block.of_resource(resource)));
             }
             self.current += 1;
         }

@@ -1,6 +1,7 @@
 //! From a declared source to one that runs: the one list of kinds.
 
 use longshore_config::{Problem, Problems, Section};
+use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::Settings;
 use longshore_core::schema::{SystemColumns, WriteRules};
@@ -24,6 +25,24 @@ pub(crate) struct Context<'a> {
     pub(crate) record: Option<PathBuf>,
     /// Where answers are taken from.
     pub(crate) replay: Option<PathBuf>,
+    /// The environment, for credentials of object stores.
+    pub(crate) surroundings: Connection,
+}
+
+impl<'a> Context<'a> {
+    /// For a look at what a source reads, without a run.
+    pub(crate) fn to_look(folder: &'a Path) -> Self {
+        Context {
+            folder,
+            system_columns: SystemColumns::Native,
+            max_nesting: longshore_core::normalize::DEFAULT_MAX_NESTING,
+            memory: 64 << 20,
+            select: Vec::new(),
+            record: None,
+            replay: None,
+            surroundings: crate::surroundings::connection(),
+        }
+    }
 }
 
 /// A source that can run.
@@ -53,6 +72,8 @@ pub(crate) struct Kind {
     /// Names of its resources, in order.
     pub(crate) resources: fn(&Section) -> Vec<String>,
     pub(crate) open: fn(&Section, &Context<'_>) -> Result<Opened>,
+    /// Asks once for what it reads, and says what answered.
+    pub(crate) connect: fn(&Section, &Context<'_>) -> Result<String>,
     /// The JSON Schema of a section.
     pub(crate) schema: fn() -> serde_json::Value,
 }
@@ -66,6 +87,10 @@ const FILES: Kind = Kind {
     check: |section| files(section).err().unwrap_or_default(),
     resources: |section| files(section).map(|f| f.resources.into_iter().map(|r| r.name).collect()).unwrap_or_default(),
     open: open_files,
+    connect: |section, context| {
+        let inputs = open_files(section, context)?.progress.map_or(0, |p| p.stats().inputs);
+        Ok(format!("{inputs} file{} found", if inputs == 1 { "" } else { "s" }))
+    },
     schema: declared::json_schema,
 };
 
@@ -77,6 +102,13 @@ const REST_API: Kind = Kind {
         rest(section).map(|c| c.resources().iter().map(|r| r.name.clone()).collect()).unwrap_or_default()
     },
     open: open_rest,
+    connect: |section, _| {
+        let config = rest(section).map_err(|p| Error::from(Problems(p)))?;
+        let base_url = config.client().base_url.clone();
+        let options = RestOptions { name: section.name.clone(), ..RestOptions::default() };
+        RestSource::new(config, options)?.probe()?;
+        Ok(format!("{base_url} answers"))
+    },
     schema: RestConfig::json_schema,
 };
 
@@ -145,7 +177,7 @@ fn open_files(section: &Section, context: &Context<'_>) -> Result<Opened> {
     config.resources.retain(|r| if select.is_empty() { r.selected } else { select.contains(&r.name) });
     let settings = |r: &declared::Resource| r.settings(context.system_columns, context.max_nesting);
     let resources = config.resources.iter().map(settings).collect::<Result<Vec<_>>>()?;
-    let source = declared::FilesSource::new(config, context.folder, context.memory)?;
+    let source = declared::FilesSource::new(config, context.folder, context.memory, &context.surroundings)?;
     let (input, progress) = (source.fingerprint(), Some(source.progress()));
     let loads = vec![true; resources.len()];
     Ok(Opened { source: Box::new(source), resources, input, loads, names_itself: false, progress })

@@ -1,6 +1,7 @@
 //! The environment and the folders that configuration is read from: the one place that asks the machine for them.
 
 use longshore_config::Surroundings;
+use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,11 @@ use std::path::{Path, PathBuf};
 pub(crate) fn environment() -> BTreeMap<String, String> {
     let text = |s: std::ffi::OsString| s.into_string().ok();
     std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))).collect()
+}
+
+/// The environment as sources and destinations are given it.
+pub(crate) fn connection() -> Connection {
+    Connection { environment: environment(), ..Connection::default() }
 }
 
 /// The surroundings of a project in `folder`.

@@ -1,7 +1,8 @@
-//! What a source gives: blocks of JSON bytes with whole records in them.
+//! What a source gives: blocks of JSON bytes with whole records in them, or of Arrow columns.
 
 use crate::error::Result;
 use crate::package::LoadId;
+use arrow_array::RecordBatch;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub trait Source: Send {
     ///
     /// # Errors
     /// Anything that keeps the source from going on; the load is given up then.
-    fn next_block(&mut self) -> Result<Option<JsonBlock>>;
+    fn next_block(&mut self) -> Result<Option<Block>>;
 
     /// Takes back the buffer of a block that is done with, so that memory stays flat.
     fn recycle(&self, _buffer: Vec<u8>) {}
@@ -61,6 +62,62 @@ pub struct Start {
     /// A folder, perhaps not there yet, for pages already fetched: it outlives a crash and is given again, with
     /// the same load id, until the load's package is sealed. Then the pipeline removes it. `None`: there is none.
     pub journal: Option<PathBuf>,
+}
+
+/// Some records.
+#[derive(Debug)]
+pub enum Block {
+    /// As JSON.
+    Json(JsonBlock),
+    /// As Arrow columns.
+    Columns(ColumnBlock),
+}
+
+impl Block {
+    /// Returns which of the run's resources (root tables) the records belong to, from 0.
+    pub fn resource(&self) -> usize {
+        match self {
+            Block::Json(block) => block.resource,
+            Block::Columns(block) => block.resource,
+        }
+    }
+
+    /// Moves the records to another resource.
+    #[must_use]
+    pub fn of_resource(mut self, resource: usize) -> Self {
+        match &mut self {
+            Block::Json(block) => block.resource = resource,
+            Block::Columns(block) => block.resource = resource,
+        }
+        self
+    }
+
+    /// Returns the size in bytes, as it is in memory.
+    pub fn size(&self) -> u64 {
+        match self {
+            Block::Json(block) => block.bytes.len() as u64,
+            Block::Columns(block) => block.rows.get_array_memory_size() as u64,
+        }
+    }
+}
+
+impl From<JsonBlock> for Block {
+    fn from(block: JsonBlock) -> Self {
+        Block::Json(block)
+    }
+}
+
+/// Rows as Arrow columns, a record each.
+#[derive(Debug, Clone)]
+pub struct ColumnBlock {
+    /// Which of the run's resources (root tables) the records belong to, from 0.
+    pub resource: usize,
+    /// Name of the file or URL, for messages.
+    pub origin: Arc<str>,
+    /// The rows.
+    pub rows: RecordBatch,
+    /// Number of the first row in the origin, from 0.
+    pub row: u64,
 }
 
 /// Bytes with whole records in them, and where they come from.

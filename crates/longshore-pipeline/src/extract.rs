@@ -12,9 +12,10 @@ use longshore_core::error::{Error, Result};
 use longshore_core::json::Tape;
 use longshore_core::normalize::{
     BadRecord, NormalizedBlock, Offsets, OnError, RecordBytes, Shape, TableBatch, arrow_schema, normalize,
+    normalize_columns,
 };
 use longshore_core::package::{Counts, LoadId};
-use longshore_core::source::{JsonBlock, Source};
+use longshore_core::source::{Block, JsonBlock, Source};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -117,7 +118,7 @@ impl<'a> Extract<'a> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next_block(&self) -> Result<Option<(u64, JsonBlock)>> {
+    fn next_block(&self) -> Result<Option<(u64, Block)>> {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         let (source, number) = &mut *source;
         let Some(block) = source.next_block()? else { return Ok(None) };
@@ -125,18 +126,14 @@ impl<'a> Extract<'a> {
         Ok(Some((*number - 1, block)))
     }
 
-    fn recycle(&self, block: JsonBlock) {
-        self.source.lock().unwrap_or_else(PoisonError::into_inner).0.recycle(block.bytes);
+    fn recycle(&self, block: Block) {
+        if let Block::Json(block) = block {
+            self.source.lock().unwrap_or_else(PoisonError::into_inner).0.recycle(block.bytes);
+        }
     }
 
     /// Normalises one block and takes its turn. `None` when the work was stopped.
-    fn block(
-        &self,
-        tape: &mut Tape,
-        own: &mut Option<Shape>,
-        number: u64,
-        block: &JsonBlock,
-    ) -> Option<Vec<TableBatch>> {
+    fn block(&self, tape: &mut Tape, own: &mut Option<Shape>, number: u64, block: &Block) -> Option<Vec<TableBatch>> {
         // Nothing is known before the first block: to begin others with it would be work for nothing.
         let start = Arc::clone(&self.wait(|turn| turn.next > 0 || number == 0)?.shape);
         let is_current = own.as_ref().is_some_and(|s| s.version() == start.version() && s.epoch() == start.epoch());
@@ -144,15 +141,14 @@ impl<'a> Extract<'a> {
             *own = Some(Shape::clone(&start));
         }
         let shape = own.as_mut()?;
-        shape.turn_to(block.resource);
-        let input = RecordBytes { bytes: &block.bytes, records: block.records.as_deref(), pages: block.pages };
-        let mut result = normalize(shape, tape, input, self.on_error);
+        shape.turn_to(block.resource());
+        let mut result = normalize_block(shape, tape, block, self.on_error);
 
         let mut turn = self.wait(|turn| turn.next == number)?;
         if result.as_ref().is_ok_and(|done| !done.is_valid_after(&turn.shape)) {
             *shape = Shape::clone(&turn.shape);
-            shape.turn_to(block.resource);
-            result = normalize(shape, tape, input, self.on_error);
+            shape.turn_to(block.resource());
+            result = normalize_block(shape, tape, block, self.on_error);
         }
         let done = match result {
             Ok(done) => done,
@@ -170,18 +166,21 @@ impl<'a> Extract<'a> {
         turn.counts.read += done.read;
         turn.counts.rejected += rejected;
         turn.counts.normalised += done.read - rejected;
-        turn.counts.bytes += block.bytes.len() as u64;
+        turn.counts.bytes += block.size();
         let offsets = done.reserve(&mut turn.offsets);
         turn.next += 1;
         drop(turn);
         self.turned.notify_all();
 
-        self.progress.add_block(done.read, block.bytes.len() as u64);
+        self.progress.add_block(done.read, block.size());
         Some(self.batches(done, shape, block, &offsets))
     }
 
-    fn batches(&self, done: NormalizedBlock, shape: &Shape, block: &JsonBlock, offsets: &Offsets) -> Vec<TableBatch> {
-        let rejects = (!done.rejects.is_empty()).then(|| rejects_batch(shape, block, &done.rejects));
+    fn batches(&self, done: NormalizedBlock, shape: &Shape, block: &Block, offsets: &Offsets) -> Vec<TableBatch> {
+        let rejects = match block {
+            Block::Json(block) if !done.rejects.is_empty() => Some(rejects_batch(shape, block, &done.rejects)),
+            _ => None,
+        };
         let mut batches = done.assemble(shape, &self.load_id, offsets);
         batches.extend(rejects);
         self.progress.add_rows(batches.iter().map(|b| b.rows.num_rows() as u64).sum());
@@ -215,7 +214,30 @@ impl Drop for StopOnPanic<'_, '_> {
     }
 }
 
-fn bad_record_error(block: &JsonBlock, bad: &BadRecord) -> Error {
+fn normalize_block(
+    shape: &mut Shape,
+    tape: &mut Tape,
+    block: &Block,
+    on_error: OnError,
+) -> Result<NormalizedBlock, BadRecord> {
+    match block {
+        Block::Json(block) => {
+            let input = RecordBytes { bytes: &block.bytes, records: block.records.as_deref(), pages: block.pages };
+            normalize(shape, tape, input, on_error)
+        }
+        // Columns are never malformed: what cannot be read of one ends the load.
+        Block::Columns(block) => normalize_columns(shape, tape, &block.rows, OnError::Fail),
+    }
+}
+
+fn bad_record_error(block: &Block, bad: &BadRecord) -> Error {
+    let block = match block {
+        Block::Json(block) => block,
+        Block::Columns(block) => {
+            return Error::internal(format!("a row cannot be written as JSON: {}", bad.error.message))
+                .with("file", &block.origin);
+        }
+    };
     let (line, column) = position(block, bad.error.offset);
     Error::input(format!("malformed JSON: {}", bad.error.message))
         .with("file", &block.origin)

@@ -2,7 +2,7 @@
 
 use longshore_core::error::Result;
 use longshore_core::json::Tape;
-use longshore_core::source::{JsonBlock, Source, Start};
+use longshore_core::source::{Block, ColumnBlock, JsonBlock, Source, Start};
 
 /// A source that ends after some records. Pages and blocks whose end is not known are taken whole, so there may be
 /// a few more.
@@ -19,7 +19,21 @@ impl<'a> Sample<'a> {
     }
 
     /// Returns the block's first records, and takes them off what is left.
-    fn cut(&mut self, mut block: JsonBlock) -> JsonBlock {
+    fn cut(&mut self, block: Block) -> Block {
+        match block {
+            Block::Json(block) => Block::Json(self.cut_json(block)),
+            Block::Columns(block) => Block::Columns(self.cut_columns(block)),
+        }
+    }
+
+    fn cut_columns(&mut self, block: ColumnBlock) -> ColumnBlock {
+        let Some(left) = self.left else { return block };
+        let rows = block.rows.slice(0, block.rows.num_rows().min(usize::try_from(left).unwrap_or(usize::MAX)));
+        self.left = Some(left.saturating_sub(rows.num_rows() as u64));
+        ColumnBlock { rows, ..block }
+    }
+
+    fn cut_json(&mut self, mut block: JsonBlock) -> JsonBlock {
         let Some(left) = self.left else { return block };
         let taken = match &mut block.records {
             Some(records) => {
@@ -55,7 +69,7 @@ impl Source for Sample<'_> {
         self.source.begin(start)
     }
 
-    fn next_block(&mut self) -> Result<Option<JsonBlock>> {
+    fn next_block(&mut self) -> Result<Option<Block>> {
         if self.left == Some(0) {
             return Ok(None);
         }
@@ -86,9 +100,9 @@ mod tests {
     struct Endless;
 
     impl Source for Endless {
-        fn next_block(&mut self) -> Result<Option<JsonBlock>> {
+        fn next_block(&mut self) -> Result<Option<Block>> {
             let bytes = b"{\"a\": 1}\n{\"a\": 2} {\"a\": 3}\n".to_vec();
-            Ok(Some(JsonBlock {
+            Ok(Some(Block::Json(JsonBlock {
                 resource: 0,
                 origin: Arc::from("x"),
                 bytes,
@@ -96,7 +110,7 @@ mod tests {
                 pages: false,
                 offset: 0,
                 line: 1,
-            }))
+            })))
         }
 
         fn finish(&mut self) -> Result<()> {
@@ -110,6 +124,7 @@ mod tests {
         let mut sample = Sample::new(&mut endless, Some(5));
         let mut texts = Vec::new();
         while let Some(block) = sample.next_block().unwrap() {
+            let Block::Json(block) = block else { unreachable!("it gives JSON") };
             texts.push(String::from_utf8(block.bytes).unwrap());
         }
         assert_eq!(texts, ["{\"a\": 1}\n{\"a\": 2} {\"a\": 3}", "{\"a\": 1}\n{\"a\": 2}"]);

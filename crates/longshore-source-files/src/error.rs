@@ -22,7 +22,7 @@ pub enum Error {
     )]
     BadPattern { pattern: String, reason: String, at: usize },
     #[error(
-        "directory {} holds no file that ends in .json, .jsonl or .ndjson (or one of these with .gz or .zst); name files of other endings with a pattern such as '{}/*'",
+        "directory {} holds no file that ends in .json, .jsonl, .ndjson, .csv, .parquet or .arrow (texts also with .gz or .zst); name files of other endings with a pattern such as '{}/*'",
         path.display(), path.display()
     )]
     EmptyDirectory { path: PathBuf },

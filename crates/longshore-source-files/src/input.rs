@@ -50,8 +50,8 @@ impl Input {
     /// * `-` is stdin;
     /// * an existing file is itself, whatever its name;
     /// * a directory stands for all files below it, at any depth, that end in `.json`,
-    ///   `.jsonl` or `.ndjson`, each also with `.gz` or `.zst`; names that begin with a dot
-    ///   and links to directories are left out;
+    ///   `.jsonl`, `.ndjson`, `.csv` or `.tsv`, each also with `.gz` or `.zst`, and those of Parquet
+    ///   and Arrow; names that begin with a dot and links to directories are left out;
     /// * anything else with `*`, `?` or `[` is a pattern (`**` crosses directories); a
     ///   directory it matches stands for its files.
     ///
@@ -165,7 +165,7 @@ fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The JSON files below a directory, sorted by path.
+/// The files below a directory, sorted by path.
 fn below(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut left = vec![directory.to_path_buf()];
@@ -181,7 +181,7 @@ fn below(directory: &Path) -> Result<Vec<PathBuf>> {
             // `file_type` does not follow links, so a link cannot lead in circles.
             if entry.file_type().map_err(open_error)?.is_dir() {
                 left.push(path);
-            } else if has_json_ending(&name) && !path.is_dir() {
+            } else if has_known_ending(&name) && !path.is_dir() {
                 files.push(path);
             }
         }
@@ -190,10 +190,15 @@ fn below(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn has_json_ending(name: &str) -> bool {
-    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
-    [".json", ".jsonl", ".ndjson"].iter().any(|ending| name.ends_with(ending))
+/// True for names, in small letters, of files that a folder stands for.
+pub(crate) fn has_known_ending(name: &str) -> bool {
+    let text = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
+    [".json", ".jsonl", ".ndjson", ".csv", ".tsv"].iter().any(|ending| text.ends_with(ending))
+        || COLUMNAR.iter().any(|ending| name.ends_with(ending))
 }
+
+/// Endings of Parquet and Arrow files.
+pub(crate) const COLUMNAR: [&str; 5] = [".parquet", ".parq", ".arrow", ".ipc", ".feather"];
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use crate::{BlockReader, Layout, Pool, Progress};
 use longshore_core::error::{Error, ErrorKind, Result};
-use longshore_core::source::{JsonBlock, Source};
+use longshore_core::source::{Block, JsonBlock, Source};
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -42,7 +42,7 @@ impl JsonSource {
 }
 
 impl Source for JsonSource {
-    fn next_block(&mut self) -> Result<Option<JsonBlock>> {
+    fn next_block(&mut self) -> Result<Option<Block>> {
         let Some(block) = self.reader.next_block().map_err(to_error)? else { return Ok(None) };
         if let Some(digest) = &mut self.digest {
             digest.update(&block.bytes);
@@ -51,7 +51,7 @@ impl Source for JsonSource {
             Layout::Sequence => (None, true),
             Layout::Records(ranges) => (Some(ranges), self.selects_pages()),
         };
-        Ok(Some(JsonBlock {
+        Ok(Some(Block::Json(JsonBlock {
             resource: 0,
             origin: Arc::from(block.source.name.as_str()),
             bytes: block.bytes,
@@ -59,7 +59,7 @@ impl Source for JsonSource {
             pages,
             offset: block.offset,
             line: block.line,
-        }))
+        })))
     }
 
     fn recycle(&self, buffer: Vec<u8>) {

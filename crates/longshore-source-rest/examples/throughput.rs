@@ -1,42 +1,69 @@
 //! How much the source adds to fetching: the same pages by a plain HTTP client and by the source, with its journal.
 //!
-//! `cargo run --release -p longshore-source-rest --example throughput [PAGES]` prints both times, their ratio and
-//! the process's memory at a tenth of the pages and at the end.
+//! `throughput [PAGES]` prints both times, their ratio and the process's memory at a tenth of the pages and at the end.
+//! For `benches/rest.py`, which measures the whole command: `throughput serve PAGES` serves the pages until its
+//! standard input ends, and `throughput plain URL PAGES` only downloads them.
 
 use longshore_core::package::LoadId;
 use longshore_core::source::{Source, Start};
 use longshore_source_rest::{RestConfig, RestOptions, RestSource};
 use longshore_testkit::servers::http::{Answer, Server};
 use serde_json::json;
-use std::time::Instant;
+use std::error::Error;
+use std::time::{Duration, Instant};
 
+/// Records of a page.
 const RECORDS: u64 = 100;
+const PAGES: u64 = 10_000;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let pages: u64 = std::env::args().nth(1).map_or(Ok(10_000), |p| p.parse())?;
-    let server = Server::start_with(
-        move |asked| {
-            let page = asked.number("page", 1);
-            let record = |i| json!({ "id": (page - 1) * RECORDS + i, "name": format!("customer {i}"), "tags": ["a", "b"], "address": { "city": "Oslo", "zip": 1234.50 } });
-            Answer::json(
-                &json!({ "data": (0..RECORDS).map(record).collect::<Vec<_>>(), "pagination": { "total_pages": pages } }),
-            )
-        },
-        false,
-    );
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["serve", pages] => {
+            let server = serve(pages.parse()?);
+            println!("{}", server.url);
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?; // until it is closed
+        }
+        ["plain", url, pages] => {
+            let (bytes, time) = download(url, pages.parse()?)?;
+            println!("{bytes} {}", time.as_secs_f64());
+        }
+        [] => compare(PAGES)?,
+        [pages] => compare(pages.parse()?)?,
+        _ => return Err("throughput [PAGES] | serve PAGES | plain URL PAGES".into()),
+    }
+    Ok(())
+}
 
+fn serve(pages: u64) -> Server {
+    let answer = move |page: u64| {
+        let record = |i| json!({ "id": (page - 1) * RECORDS + i, "name": format!("customer {i}"), "tags": ["a", "b"], "address": { "city": "Oslo", "zip": 1234.50 } });
+        let data: Vec<_> = (0..RECORDS).map(record).collect();
+        Answer::json(&json!({ "data": data, "pagination": { "total_pages": pages } }))
+    };
+    Server::start_with(move |asked| answer(asked.number("page", 1)), false)
+}
+
+/// One page after the other, nothing done with them.
+fn download(url: &str, pages: u64) -> Result<(usize, Duration), Box<dyn Error>> {
+    let _ = rustls::crypto::ring::default_provider().install_default(); // there is none before
     let begun = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let bytes = runtime.block_on(async {
         let client = reqwest::Client::new();
         let mut bytes = 0;
         for page in 1..=pages {
-            bytes += client.get(format!("{}/items?page={page}", server.url)).send().await?.bytes().await?.len();
+            bytes += client.get(format!("{url}/items?page={page}")).send().await?.bytes().await?.len();
         }
         Ok::<_, reqwest::Error>(bytes)
     })?;
-    let plain = begun.elapsed();
+    Ok((bytes, begun.elapsed()))
+}
 
+fn compare(pages: u64) -> Result<(), Box<dyn Error>> {
+    let server = serve(pages);
+    let (bytes, plain) = download(&server.url, pages)?;
     let folder = tempfile::tempdir()?;
     let config = json!({ "client": { "base_url": server.url }, "resources": [{ "name": "items", "endpoint": {
         "data_selector": "data", "paginator": { "type": "page_number", "base_page": 1, "total_path": "pagination.total_pages" } } }] });

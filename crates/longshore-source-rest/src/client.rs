@@ -1,10 +1,15 @@
 //! The HTTP client: sends a request until it has a good answer, keeps the manners, says what went wrong.
 
+mod answer;
+mod connect;
+
+pub(crate) use answer::{is_kept_header, said};
+
 use crate::auth::Authenticator;
 use crate::cassette::Cassette;
-use crate::config::{Action, AuthConfig, ClientConfig, ResponseAction};
+use crate::config::{AuthConfig, ClientConfig, ResponseAction};
 use crate::doc::Doc;
-use crate::manners::{Gate, Rate, asked_to_wait, backoff, gate, used_up};
+use crate::manners::{Gate, Rate, backoff, gate, used_up};
 use crate::redact::Redactor;
 use crate::request::Request;
 use longshore_core::error::{Error, ErrorKind, Result};
@@ -83,7 +88,7 @@ impl Client {
     ) -> Result<Client> {
         let others: Vec<AuthConfig> = own.iter().flatten().cloned().collect();
         Ok(Client {
-            http: http_client(config)?,
+            http: connect::http_client(config)?,
             auth: config.auth.as_ref().map(Authenticator::new).transpose()?,
             own_auth: own.iter().map(|a| a.as_ref().map(Authenticator::new).transpose()).collect::<Result<_>>()?,
             redactor: Redactor::new(config, &others),
@@ -236,81 +241,6 @@ impl Client {
         self.trusted.contains(&host(url))
             || url.host_str().is_some_and(|h| self.config.auth_hosts.iter().any(|a| a == h))
     }
-
-    /// What an answer means: by the response actions first, then by its status, then by its body.
-    fn judge(
-        &self,
-        resource: usize,
-        raw: Raw,
-        actions: &[ResponseAction],
-        request: &Request,
-    ) -> std::result::Result<Outcome, std::result::Result<Failed, Error>> {
-        let wait = asked_to_wait(&raw.headers, SystemTime::now());
-        let action = actions.iter().find(|a| {
-            a.status_code.as_ref().is_none_or(|s| s.has(raw.status.as_u16()))
-                && a.content.as_deref().is_none_or(|c| memmem(&raw.body, c.as_bytes()))
-        });
-        match action.map(|a| a.action) {
-            Some(Action::Ignore) => return Ok(Outcome::Ignored),
-            Some(Action::Retry) => {
-                return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false }));
-            }
-            Some(Action::Fail) => {
-                return Err(Err(self.refusal(resource, &raw).hint("response_actions say that this ends the load")));
-            }
-            None => {}
-        }
-        let status = raw.status;
-        if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
-        {
-            if let Some(wait) =
-                wait.filter(|_| status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE)
-            {
-                self.gate(&request.url).silence(wait.min(self.longest_wait()));
-            }
-            return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false }));
-        }
-        if !status.is_success() {
-            return Err(Err(self.refusal(resource, &raw)));
-        }
-        if raw.body.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Outcome::Answer(Box::new(Response { headers: raw.headers, doc: None, url: raw.url })));
-        }
-        match Doc::parse(raw.body) {
-            Ok(doc) => Ok(Outcome::Answer(Box::new(Response { headers: raw.headers, doc: Some(doc), url: raw.url }))),
-            Err(e) => {
-                let kind =
-                    raw.headers.get(reqwest::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("no type");
-                let error = Error::input(format!("the response is not JSON: {}", e.message))
-                    .with("byte", e.offset)
-                    .with("content type", kind);
-                if !self.cassette.is_replay() {
-                    Err(Ok(Failed { error, wait: None, damaged: true }))
-                } else {
-                    Err(Err(error))
-                }
-            }
-        }
-    }
-
-    /// The error of a status.
-    fn refusal(&self, resource: usize, raw: &Raw) -> Error {
-        let status = raw.status.as_u16();
-        let said = said(&raw.body).map_or_else(String::new, |s| format!(": {}", self.redactor.text(&s)));
-        let retry = status == 429 || raw.status.is_server_error();
-        let kind = if retry { ErrorKind::Unavailable } else { ErrorKind::Input };
-        let name = raw.status.canonical_reason().unwrap_or("no known status").to_lowercase();
-        let error = Error::new(kind, format!("the API answered {status} {name}{said}"));
-        let used = self.auth(resource).map_or_else(|| "no authentication".to_owned(), Authenticator::describe);
-        match status {
-            401 => error.with("used", used).hint("the credentials are missing, wrong or expired"),
-            403 => error.with("used", used).hint("the credentials are known, but not allowed to read this"),
-            404 => error.hint(
-                "where this is no error, say so: response_actions = [{ status_code = 404, action = \"ignore\" }]",
-            ),
-            _ => error,
-        }
-    }
 }
 
 /// Errors of tokens that may pass are tried again with the request.
@@ -329,72 +259,7 @@ fn transport(error: reqwest::Error, what: &str) -> Failed {
     Failed { error: Error::new(ErrorKind::Unavailable, what).source(error.without_url()), wait: None, damaged: false }
 }
 
-/// What an error's body says: the code and the message of the usual forms, shortened.
-pub(crate) fn said(body: &[u8]) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let text = |v: &serde_json::Value, keys: &[&str]| {
-        keys.iter().find_map(|k| match v.get(k)? {
-            serde_json::Value::String(s) if !s.is_empty() => Some(s.clone()),
-            serde_json::Value::Number(n) => Some(n.to_string()),
-            _ => None,
-        })
-    };
-    let first = value.get("errors").and_then(|e| e.get(0)).unwrap_or(&value);
-    let inner = first.get("error").filter(|e| e.is_object()).unwrap_or(first);
-    let code = text(inner, &["code", "error_code", "error", "type", "status"]);
-    let message =
-        text(inner, &["message", "error_description", "detail", "error_message", "title", "reason", "description"]);
-    let said = [code, message].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let short: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
-    (!short.is_empty()).then_some(short)
-}
-
 /// Host and port: what manners and trust go by.
 pub(crate) fn host(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
-}
-
-fn memmem(body: &[u8], text: &[u8]) -> bool {
-    text.is_empty() || body.windows(text.len()).any(|w| w == text)
-}
-
-fn http_client(config: &ClientConfig) -> Result<reqwest::Client> {
-    // Another part of the process may have chosen a provider already; then that one is used.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let seconds = |given: Option<f64>, default: f64| Duration::from_secs_f64(given.unwrap_or(default));
-    let mut builder = reqwest::Client::builder()
-        .user_agent(
-            config.user_agent.clone().unwrap_or_else(|| concat!("longshore/", env!("CARGO_PKG_VERSION")).to_owned()),
-        )
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(seconds(config.connect_timeout, 20.0))
-        .read_timeout(seconds(config.timeout, 60.0));
-    if let Some(proxy) = &config.proxy {
-        let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|_| Error::config("the proxy's address is wrong"))?;
-        builder = builder.proxy(proxy);
-    }
-    let mut roots = Vec::new();
-    for file in &config.root_certificates {
-        let pem = std::fs::read(file)
-            .map_err(|e| Error::config("a root certificate cannot be read").with("file", file).source(e))?;
-        roots.extend(
-            reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|e| Error::config("a root certificate is no PEM").with("file", file).source(e))?,
-        );
-    }
-    if !roots.is_empty() {
-        builder = builder.tls_certs_merge(roots);
-    }
-    builder.build().map_err(|e| Error::config("the HTTP client cannot be made").source(e))
-}
-
-/// Headers that paginators and manners look at: those that recordings keep.
-pub(crate) fn is_kept_header(name: &str) -> bool {
-    matches!(name, "content-type" | "link" | "retry-after")
-        || name.contains("ratelimit")
-        || name.contains("cursor")
-        || name.contains("next")
-        || name.contains("page")
-        || name.contains("total")
 }

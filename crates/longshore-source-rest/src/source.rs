@@ -2,7 +2,7 @@
 
 use crate::cassette::Cassette;
 use crate::client::{Client, host};
-use crate::config::RestConfig;
+use crate::config::{ClientConfig, RestConfig};
 use crate::incremental::Memory;
 use crate::journal::{Journal, Reader};
 use crate::plan::settings;
@@ -12,7 +12,7 @@ use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::hash::content_hash;
 use longshore_core::normalize::Settings;
 use longshore_core::schema::SystemColumns;
-use longshore_core::source::{JsonBlock, Source, Start};
+use longshore_core::source::{Block, JsonBlock, Source, Start};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fmt;
@@ -142,6 +142,10 @@ impl RestSource {
     }
 
     fn client(&self) -> Result<Client> {
+        self.client_of(&self.config.client)
+    }
+
+    fn client_of(&self, config: &Arc<ClientConfig>) -> Result<Client> {
         let own: Vec<_> = self.config.plan.resources.iter().map(|r| r.auth.clone()).collect();
         let addresses = self
             .config
@@ -152,7 +156,7 @@ impl RestSource {
         // What stands in the configuration was written by the user; links of the API were not.
         let trusted: HashSet<String> = all.filter_map(|a| Url::parse(&a).ok()).map(|u| host(&u)).collect();
         let cassette = Cassette::new(self.options.record.as_deref(), self.options.replay.as_deref())?;
-        Client::new(&self.config.client, &own, trusted, cassette)
+        Client::new(config, &own, trusted, cassette)
     }
 
     /// Opens the journal: what there is of this load, else a new one.
@@ -181,13 +185,23 @@ impl RestSource {
         else {
             return Err(Error::config("the source has no resource that can be asked without a parent"));
         };
-        let (client, resource) = (self.client()?, &plan.resources[at]);
+        let (client, resource) = (self.client_of(&Arc::new(impatient(&self.config.client)))?, &plan.resources[at]);
         let range = resource.incremental.as_ref().map(|p| p.range(&Default::default(), now_micros())).transpose()?;
         let scope = crate::template::Scope { parent: None, range: range.as_ref() };
         let delta = crate::chain::Progress::new(resource).next.unwrap_or_default();
         let request = crate::request::build(&self.config.client, &resource.request, scope, &delta)?;
         let answer = runtime()?.block_on(client.send(at, &request, &resource.actions));
         answer.map(drop).map_err(|e| e.with("resource", &resource.name))
+    }
+}
+
+/// Somebody sits and waits for the answer.
+fn impatient(config: &ClientConfig) -> ClientConfig {
+    ClientConfig {
+        max_attempts: Some(2),
+        retry_budget: Some(config.retry_budget.unwrap_or(20.0).min(20.0)),
+        timeout: Some(config.timeout.unwrap_or(20.0).min(20.0)),
+        ..config.clone()
     }
 }
 
@@ -233,10 +247,10 @@ impl Source for RestSource {
         Ok(())
     }
 
-    fn next_block(&mut self) -> Result<Option<JsonBlock>> {
+    fn next_block(&mut self) -> Result<Option<Block>> {
         let Some(running) = &mut self.running else { return Err(Error::internal("the source has not begun")) };
         match running.pages.blocking_recv() {
-            Some(Ok(block)) => Ok(Some(block)),
+            Some(Ok(block)) => Ok(Some(block.into())),
             Some(Err(error)) => Err(error),
             None => Ok(None),
         }

@@ -169,6 +169,7 @@ fn records_pass_as_the_bytes_they_came_in() {
     let load_id = LoadId::parse("1").unwrap();
     source.begin(&Start { load_id, state: None, journal: None }).unwrap();
     let block = source.next_block().unwrap().unwrap();
+    let longshore_core::source::Block::Json(block) = block else { panic!("an API brings JSON") };
     assert_eq!(String::from_utf8(block.bytes).unwrap(), r#"[{"n": 12345678901234567890.1230 , "s": "\u00e4"}]"#);
 }
 

@@ -3,7 +3,7 @@
 //! The caller's iterator or stream need not be `Send` that way, and is read while earlier blocks are normalised.
 
 use longshore_core::error::{Error, Result};
-use longshore_core::source::{JsonBlock, Source};
+use longshore_core::source::{Block, JsonBlock, Source};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Blocks that may wait for the normaliser.
@@ -34,13 +34,13 @@ impl<R: FnMut() -> Option<Message> + Send> Feed<R> {
 }
 
 impl<R: FnMut() -> Option<Message> + Send> Source for Feed<R> {
-    fn next_block(&mut self) -> Result<Option<JsonBlock>> {
+    fn next_block(&mut self) -> Result<Option<Block>> {
         // Every worker asks until it is told of the end.
         if self.over {
             return Ok(None);
         }
         match (self.receive)() {
-            Some(Message::Block(block)) => return Ok(Some(block)),
+            Some(Message::Block(block)) => return Ok(Some(block.into())),
             Some(Message::End) => self.over = true,
             Some(Message::Failed(error)) => {
                 self.over = true;

@@ -8,7 +8,9 @@ use crate::{sources, surroundings};
 use longshore_config::{Problem, Project, Section};
 use longshore_core::connect::{Connection, Limits};
 use longshore_core::error::{Error, Result};
+use longshore_core::package::Target;
 use serde_json::json;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let surroundings = surroundings::named(args.project.as_deref())?;
+    let folder = surroundings.project.clone();
     let project = match Project::open(surroundings) {
         Ok(project) => Arc::new(project),
         Err(problems) => return Ok(tell(&problems.0, &[], args)),
@@ -30,7 +33,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let mut problems = Vec::new();
     let mut found = Vec::new();
     for name in project.sources() {
-        problems.extend(source(&project, name, &mut found));
+        problems.extend(source(&project, name, args.connect.then_some(&folder), &mut found));
     }
     let addresses = Addresses::new(Arc::clone(&project), Limits::default());
     for word in words(&project) {
@@ -39,18 +42,29 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     Ok(tell(&problems, &found, args))
 }
 
-fn source(project: &Project, name: &str, found: &mut Vec<String>) -> Vec<Problem> {
+/// Checks a source; with the project's folder, what it reads is asked for too.
+fn source(project: &Project, name: &str, connect: Option<&PathBuf>, found: &mut Vec<String>) -> Vec<Problem> {
     let section = match project.source(name) {
         Ok(section) => section,
         Err(problems) => return problems.0,
     };
-    match sources::kind(&section) {
-        Ok(kind) => {
-            let resources = (kind.resources)(&section);
-            found.push(format!("source {name} ({}): {}", section.kind, resources.join(", ")));
-            (kind.check)(&section)
+    let kind = match sources::kind(&section) {
+        Ok(kind) => kind,
+        Err(problem) => return vec![problem],
+    };
+    let resources = (kind.resources)(&section);
+    found.push(format!("source {name} ({}): {}", section.kind, resources.join(", ")));
+    let problems = (kind.check)(&section);
+    let Some(folder) = connect.filter(|_| problems.is_empty()) else { return problems };
+    match (kind.connect)(&section, &sources::Context::to_look(folder)) {
+        Ok(answer) => {
+            found.push(format!("source {name}: {answer}"));
+            Vec::new()
         }
-        Err(problem) => vec![problem],
+        Err(e) => {
+            let problem = section.problem::<&str>(&[], e.to_string());
+            vec![problem.maybe_hint(e.hint_text().map(str::to_owned))]
+        }
     }
 }
 
@@ -83,12 +97,13 @@ fn destination(
     }
 }
 
-/// Asks for the tables of a dataset that is hardly there: an answer is what counts.
+/// Asks what a pipeline that is hardly there has loaded: an answer is what counts. Nothing is made for it.
 fn try_out(connection: &Connection, connect: bool) -> Result<String> {
     let destination = longshore_destinations::open(connection)?;
     (longshore_destinations::kind(&connection.url)?.canonical)(connection)?;
     if connect {
-        super::runtime()?.block_on(destination.tables("longshore_check"))?;
+        let target = Target { pipeline: "longshore_check".to_owned(), dataset: "longshore_check".to_owned() };
+        super::runtime()?.block_on(destination.last_committed(&target))?;
         return Ok(format!("{destination} answers"));
     }
     Ok(destination.to_string())

@@ -7,17 +7,18 @@ use crate::place::{Addresses, Place, data_dir};
 use crate::progress::Display;
 use crate::summary;
 use longshore_core::error::{Error, Result};
-use longshore_core::normalize::{FieldPath, Settings};
+use longshore_core::normalize::{FieldPath, Settings, Unnest};
 use longshore_core::schema::DataType;
+use longshore_core::source::Source;
 use longshore_pipeline::{Outcome, Pipeline, Progress, RunOptions};
-use longshore_source_files::{BlockReader, Input, JsonSource, Options, Select, to_error};
+use longshore_source_files::{BlockReader, Input, JsonSource, Options, Progress as Bytes, Select, declared, to_error};
 use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
-    let Prepared { pipeline, mut source, options } = prepare(cli, args)?;
-    let display = Display::start(args.progress, options.progress.clone(), Some(source.progress()));
-    let finished = pipeline.run(&mut source, options);
+    let Prepared { pipeline, mut source, progress, options } = prepare(cli, args)?;
+    let display = Display::start(args.progress, options.progress.clone(), Some(progress));
+    let finished = pipeline.run(source.as_mut(), options);
     drop(display);
     let finished = finished?;
     summary::print(&finished.report, args.json);
@@ -31,7 +32,9 @@ pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
 /// What a load needs, made from the words.
 pub(super) struct Prepared {
     pub(super) pipeline: Pipeline,
-    pub(super) source: JsonSource,
+    pub(super) source: Box<dyn Source>,
+    /// Counters of bytes read.
+    progress: Bytes,
     pub(super) options: RunOptions,
 }
 
@@ -42,19 +45,19 @@ pub(super) fn prepare(cli: &Cli, args: &LoadArgs) -> Result<Prepared> {
     let at = &args.place;
     let place = Place::find(&addresses, &at.pipeline, &at.destination, at.dataset.as_deref())?;
     let settings = settings(args)?;
-    let source = source(args, memory)?;
+    let input = input(args, memory)?;
     let options = RunOptions {
         dataset: place.dataset.clone(),
         resources: vec![settings],
         on_error: args.on_error.into(),
         threads,
-        fingerprint: fingerprint(args, &place)?,
+        fingerprint: fingerprint(args, &place, &input)?,
         progress: Progress::default(),
     };
     let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &place.pipeline, place.destinations)?
         .keep_packages_of(args.keep_packages)
         .connect_with(addresses.as_connect());
-    Ok(Prepared { pipeline, source, options })
+    Ok(Prepared { pipeline, source: input.source, progress: input.progress, options })
 }
 
 fn settings(args: &LoadArgs) -> Result<Settings> {
@@ -69,6 +72,7 @@ fn settings(args: &LoadArgs) -> Result<Settings> {
         json_columns: paths(&args.json_columns)?,
         hints: args.hint.iter().map(|h| hint(h)).collect::<Result<_>>()?,
         write: args.write.rules(system)?,
+        unnest: unnest(&args.unnest),
         ..Settings::new(&table, system)
     })
 }
@@ -79,6 +83,7 @@ fn table_of(input: &str) -> Result<String> {
     if input == "-" {
         return Err(unnamed());
     }
+    let input = if input.contains("://") { input.split(['?', '#']).next().unwrap_or(input) } else { input };
     let name = Path::new(input).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = name.split('.').next().unwrap_or_default();
     if stem.is_empty() || stem.contains(['*', '?', '[']) {
@@ -95,22 +100,58 @@ fn hint(text: &str) -> Result<(FieldPath, DataType)> {
     Ok((FieldPath::parse(path)?, data_type))
 }
 
-fn source(args: &LoadArgs, memory: u64) -> Result<JsonSource> {
+/// `all`, or the columns.
+fn unnest(columns: &[String]) -> Unnest {
+    match columns {
+        [] => Unnest::Nothing,
+        [all] if all == "all" => Unnest::All,
+        columns => Unnest::Columns(columns.to_vec()),
+    }
+}
+
+/// What is to be read.
+struct Reading {
+    source: Box<dyn Source>,
+    progress: Bytes,
+    /// Stands for the inputs, as far as names, sizes and times of change tell.
+    fingerprint: String,
+}
+
+fn input(args: &LoadArgs, memory: u64) -> Result<Reading> {
+    let is_url = |i: &String| declared::is_remote(i);
+    let local: Vec<String> = args.inputs.iter().filter(|i| !is_url(i)).cloned().collect();
+    let inputs = if local.is_empty() { Vec::new() } else { Input::resolve(&local).map_err(to_error)? };
+    // JSON of this machine and stdin are read as they are; everything else as a declared source reads it.
+    if local.len() < args.inputs.len() || inputs.iter().any(|i| !declared::is_json(i.name())) {
+        return declared_input(args, memory);
+    }
     let select = args.select.as_deref().map(Select::parse).transpose().map_err(to_error)?;
-    let inputs = Input::resolve(&args.inputs).map_err(to_error)?;
     let options = Options {
         select,
         block_bytes: (memory / 96).clamp(256 << 10, 4 << 20) as usize,
         // A record, its tape and its columns are in memory at once.
         max_record_bytes: memory.max(64 << 20) as usize,
     };
+    let fingerprint = format!("{:?}", facts(&inputs));
     let source = JsonSource::new(BlockReader::new(inputs, options), args.select.clone());
-    Ok(if args.inputs.iter().any(|i| i == "-") { source.with_digest() } else { source })
+    let source = if args.inputs.iter().any(|i| i == "-") { source.with_digest() } else { source };
+    Ok(Reading { progress: source.progress(), source: Box::new(source), fingerprint })
+}
+
+fn declared_input(args: &LoadArgs, memory: u64) -> Result<Reading> {
+    if args.inputs.iter().any(|i| i == "-") {
+        return Err(Error::config("stdin (-) goes with JSON files of this machine only")
+            .hint("load it by a command of its own, into the same table"));
+    }
+    let config = declared::FilesConfig::of(&args.inputs, args.select.as_deref())?;
+    let surroundings = crate::surroundings::connection();
+    let source = declared::FilesSource::new(config, Path::new(""), memory, &surroundings)?;
+    Ok(Reading { progress: source.progress(), fingerprint: source.fingerprint(), source: Box::new(source) })
 }
 
 /// Stands for what the user asked for: the same words in the same folder, and the same files as far
 /// as size and time of change tell.
-fn fingerprint(args: &LoadArgs, place: &Place) -> Result<String> {
+fn fingerprint(args: &LoadArgs, place: &Place, input: &Reading) -> Result<String> {
     let folder =
         std::env::current_dir().map_err(|e| Error::config("the current folder is not to be found").source(e))?;
     let urls: Vec<&str> = place.destinations.iter().map(|d| d.url.as_str()).collect();
@@ -118,13 +159,13 @@ fn fingerprint(args: &LoadArgs, place: &Place) -> Result<String> {
         "{:?}",
         (
             folder,
-            files(args)?,
+            &input.fingerprint,
             &args.inputs,
             &args.table,
             &args.select,
             args.max_nesting,
             &args.json_columns,
-            &args.hint,
+            (&args.hint, &args.unnest),
             (args.system_columns, args.on_error, &args.write),
             &place.dataset,
             urls
@@ -134,13 +175,12 @@ fn fingerprint(args: &LoadArgs, place: &Place) -> Result<String> {
 }
 
 /// Size and time of change of each input.
-fn files(args: &LoadArgs) -> Result<Vec<(String, u64, Option<std::time::SystemTime>)>> {
-    let inputs = Input::resolve(&args.inputs).map_err(to_error)?;
+fn facts(inputs: &[Input]) -> Vec<(String, u64, Option<std::time::SystemTime>)> {
     let facts = inputs.iter().filter_map(|i| {
         let metadata = std::fs::metadata(i.name()).ok()?;
         Some((i.name().to_owned(), metadata.len(), metadata.modified().ok()))
     });
-    Ok(facts.collect())
+    facts.collect()
 }
 
 #[cfg(test)]
@@ -150,6 +190,7 @@ mod tests {
     #[test]
     fn tables_are_named_after_files() {
         assert_eq!(table_of("data/orders.2024.ndjson.gz").unwrap(), "orders");
+        assert_eq!(table_of("https://host/a/orders.json?token=x").unwrap(), "orders");
         assert!(table_of("-").is_err() && table_of("data/*.json").is_err());
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn run(cli: &Cli, args: &PlanArgs) -> Result<ExitCode> {
     let plan = match &args.what {
         PlanWhat::Load { load, options } => {
             let mut it = load::prepare(cli, load)?;
-            it.pipeline.plan(&mut it.source, it.options, options.sample)?
+            it.pipeline.plan(it.source.as_mut(), it.options, options.sample)?
         }
         PlanWhat::Run { run, options } => {
             if run.record.is_some() {

@@ -165,6 +165,7 @@ fn open(
             select: if whole { Vec::new() } else { args.select.clone() },
             record: args.record.clone(),
             replay: args.replay.clone(),
+            surroundings: surroundings::connection(),
         };
         opened.push((section.name.clone(), (kind.open)(section, &context)?));
     }

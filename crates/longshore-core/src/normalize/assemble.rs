@@ -66,7 +66,10 @@ fn batch(ids: &Ids<'_>, id: TableId, mut rows: TableRows) -> TableBatch {
             Some(role) => ids.column(id, &rows, role),
             None => match rows.columns.get_mut(i).and_then(Option::take) {
                 Some(builder) => builder.finish(count),
-                None => new_null_array(&column.data_type.arrow(), count),
+                None => match rows.whole.iter().find(|(c, _)| *c as usize == i) {
+                    Some((_, array)) => ArrayRef::clone(array),
+                    None => new_null_array(&column.data_type.arrow(), count),
+                },
             },
         };
         columns.push(array);

@@ -9,6 +9,7 @@
 mod assemble;
 mod builder;
 mod coerce;
+mod columnar;
 mod identity;
 mod native_id;
 pub mod row_id;
@@ -18,8 +19,9 @@ mod shape;
 mod walk;
 
 pub use assemble::{Offsets, TableBatch, arrow_schema};
+pub use columnar::normalize_columns;
 pub use native_id::native_row_id;
-pub use settings::{DEFAULT_MAX_NESTING, FieldPath, Settings};
+pub use settings::{DEFAULT_MAX_NESTING, FieldPath, Settings, Unnest};
 pub use shape::Shape;
 
 use crate::json::{Kind, SyntaxError, Tape};

@@ -2,6 +2,7 @@
 
 use super::builder::ColumnBuilder;
 use super::shape::{ColumnId, NONE, Shape, TableId, TableShape};
+use arrow_array::ArrayRef;
 
 /// Rows one block brings to one table. Row numbers count from 0 within the block.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) struct TableRows {
     pub(super) positions: Vec<u32>,
     /// Row ids the source itself gave (`_dlt_id` in dlt mode), by row.
     pub(super) own_ids: Vec<(u32, String)>,
+    /// Columns that came whole; they have no builder.
+    pub(super) whole: Vec<(ColumnId, ArrayRef)>,
 }
 
 /// Where a row stands.

@@ -18,6 +18,9 @@ pub struct Settings {
     pub hints: Vec<(FieldPath, DataType)>,
     /// How the table and its children are written.
     pub write: WriteRules,
+    /// Which structs and lists of Arrow columns become columns and child tables; the others stay JSON. JSON records
+    /// are always unnested.
+    pub unnest: Unnest,
     /// Longest column or table name, in characters.
     pub max_identifier_length: usize,
 }
@@ -35,7 +38,33 @@ impl Settings {
             json_columns: Vec::new(),
             hints: Vec::new(),
             write: WriteRules::default(),
+            unnest: Unnest::default(),
             max_identifier_length: 65536,
+        }
+    }
+}
+
+/// Which nested Arrow columns are unnested.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Unnest {
+    /// None.
+    #[default]
+    Nothing,
+    /// All.
+    All,
+    /// Those of these names, as the file spells them or as they are after naming.
+    Columns(Vec<String>),
+}
+
+impl Unnest {
+    /// Returns true for a column that is to be unnested.
+    pub fn is_asked(&self, column: &str) -> bool {
+        match self {
+            Unnest::Nothing => false,
+            Unnest::All => true,
+            Unnest::Columns(names) => {
+                names.iter().any(|n| n == column || naming::normalize_key(n) == naming::normalize_key(column))
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The keys of `type = "files"`, read from JSON, with everything that is wrong told at once.
 
 use super::hints::Hints;
+use super::remote::{Access, check_scheme, is_remote};
 use crate::Select;
-use longshore_core::Result;
-use longshore_core::normalize::Settings;
+use longshore_core::normalize::{Settings, Unnest};
 use longshore_core::schema::SystemColumns;
+use longshore_core::{Error, Result};
 use serde_json::{Map, Value};
 
 /// One thing that is wrong, at keys and list positions from the section in.
@@ -38,29 +39,50 @@ pub struct Resource {
     pub select: Option<String>,
     /// Leave out files that an earlier run loaded and that have not changed since.
     pub only_new: bool,
-    /// Put `_file_name` and `_file_size` into each record.
+    /// Put `_file_name`, `_file_size` and `_file_modified` into each record.
     pub metadata: bool,
     /// Separator of CSV.
     pub delimiter: u8,
     /// Loaded unless others are named.
     pub selected: bool,
+    /// Which lists and structs of Parquet and Arrow files become tables and columns.
+    pub unnest: Unnest,
+    pub(super) access: Access,
     pub(super) hints: Hints,
 }
 
 /// How files are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// By the ending: `.csv` and `.tsv` are CSV, everything else JSON.
+    /// By the ending: `.csv` and `.tsv` are CSV, `.parquet` and `.arrow` what they say, everything else JSON.
     Auto,
     /// JSON, NDJSON, concatenated JSON.
     Json,
     /// CSV with a header.
     Csv,
+    /// Parquet.
+    Parquet,
+    /// Arrow IPC, as file or stream.
+    Arrow,
 }
 
 /// Keys of a resource beside those of [`Hints`].
-pub(super) const KEYS: [&str; 9] =
-    ["name", "files", "bucket_url", "file_glob", "format", "select", "only_new", "metadata", "delimiter"];
+pub(super) const KEYS: [&str; 12] = [
+    "name",
+    "files",
+    "bucket_url",
+    "file_glob",
+    "format",
+    "select",
+    "only_new",
+    "metadata",
+    "delimiter",
+    "unnest",
+    "credentials",
+    "headers",
+];
+/// Keys that hold for all resources of a section.
+const SHARED: [&str; 2] = ["credentials", "headers"];
 
 impl FilesConfig {
     /// Reads a section. One without `resources` is itself the only resource, named after the source.
@@ -75,13 +97,18 @@ impl FilesConfig {
         match table.get("resources") {
             None => resources.extend(reader.resource(Some(name), table, &["type"], &[])),
             Some(Value::Array(items)) if !items.is_empty() => {
-                for key in table.keys().filter(|k| *k != "type" && *k != "resources") {
-                    reader.unknown(key, &[], ["type", "resources"]);
+                let known = ["type", "resources"].into_iter().chain(SHARED);
+                for key in table.keys().filter(|k| !known.clone().any(|known| known == k.as_str())) {
+                    reader.unknown(key, &[], known.clone());
                 }
+                let shared = reader.access(table, &[]);
                 for (i, item) in items.iter().enumerate() {
                     let path = ["resources".to_owned(), i.to_string()];
                     match item.as_object() {
-                        Some(item) => resources.extend(reader.resource(None, item, &[], &path)),
+                        Some(item) => {
+                            let resource = reader.resource(None, item, &[], &path);
+                            resources.extend(resource.map(|r| r.with_access(&shared)));
+                        }
                         None => reader.wrong(&path, "a resource must be a table with 'name' and 'files'"),
                     }
                 }
@@ -101,13 +128,44 @@ impl FilesConfig {
     }
 }
 
+impl FilesConfig {
+    /// Returns one resource of those files, with `select` as its path.
+    ///
+    /// # Errors
+    /// When a URL cannot be read, or the path is none.
+    pub fn of(files: &[String], select: Option<&str>) -> Result<FilesConfig> {
+        let mut section = Map::new();
+        section.insert("files".to_owned(), files.into());
+        if let Some(select) = select {
+            section.insert("select".to_owned(), select.into());
+        }
+        FilesConfig::read("files", &Value::Object(section)).map_err(|problems| match problems.into_iter().next() {
+            Some(Problem { message, hint: Some(hint), .. }) => Error::config(message).hint(hint),
+            Some(p) => Error::config(p.message),
+            None => Error::internal("a configuration is wrong without a reason"),
+        })
+    }
+}
+
 impl Resource {
     /// Returns the rules of normalising its records.
     ///
     /// # Errors
     /// When a path of `json_columns` or `columns` is none.
     pub fn settings(&self, system: SystemColumns, max_nesting: u32) -> Result<Settings> {
-        self.hints.settings(&self.name, system, max_nesting)
+        let settings = self.hints.settings(&self.name, system, max_nesting)?;
+        Ok(Settings { unnest: self.unnest.clone(), ..settings })
+    }
+
+    /// Its own credentials and headers win over the section's.
+    fn with_access(mut self, shared: &Access) -> Self {
+        if self.access.credentials.is_empty() {
+            self.access.credentials = shared.credentials.clone();
+        }
+        for (name, value) in &shared.headers {
+            self.access.headers.entry(name).or_insert_with(|| value.clone());
+        }
+        self
     }
 }
 
@@ -137,9 +195,11 @@ impl Reader {
             None | Some("auto") => Format::Auto,
             Some("json" | "jsonl" | "ndjson") => Format::Json,
             Some("csv") => Format::Csv,
+            Some("parquet") => Format::Parquet,
+            Some("arrow") => Format::Arrow,
             Some(other) => {
                 let path = below(path, "format");
-                let known = "it is one of: auto, json, csv";
+                let known = "it is one of: auto, json, csv, parquet, arrow";
                 self.push(path, format!("there is no format '{other}'"), Some(known.to_owned()));
                 Format::Auto
             }
@@ -162,6 +222,8 @@ impl Reader {
             metadata: self.flag(table, "metadata", path).unwrap_or(false),
             delimiter: delimiter.bytes().next().unwrap_or(b','),
             selected: self.flag(table, "selected", path).unwrap_or(true),
+            unnest: self.unnest(table, path),
+            access: self.access(table, path),
             hints: Hints::read(self, table, path),
         };
         (self.problems.len() == before).then_some(resource)
@@ -190,11 +252,33 @@ impl Reader {
             }
         };
         let key = if table.contains_key("files") { "files" } else { "bucket_url" };
-        for file in files.iter().filter(|f| f.contains("://")) {
-            let scheme = file.split("://").next().unwrap_or_default();
-            self.wrong(&below(path, key), &format!("files at {scheme}:// cannot be read: only local ones can"));
+        for file in files.iter().filter(|f| is_remote(f)) {
+            if let Err(e) = check_scheme(file) {
+                self.push(below(path, key), e.message().to_owned(), e.hint_text().map(str::to_owned));
+            }
         }
-        files
+        files.into_iter().map(|f| f.strip_prefix("file://").map_or(f.clone(), str::to_owned)).collect()
+    }
+
+    /// `true`, `false`, or the columns.
+    fn unnest(&mut self, table: &Map<String, Value>, path: &[String]) -> Unnest {
+        match table.get("unnest") {
+            None | Some(Value::Bool(false)) => Unnest::Nothing,
+            Some(Value::Bool(true)) => Unnest::All,
+            Some(_) => Unnest::Columns(self.texts(table, "unnest", path)),
+        }
+    }
+
+    fn access(&mut self, table: &Map<String, Value>, path: &[String]) -> Access {
+        let mut read = |key: &str| match table.get(key) {
+            None => Map::new(),
+            Some(Value::Object(map)) => map.clone(),
+            Some(_) => {
+                self.wrong(&below(path, key), &format!("'{key}' must be a table"));
+                Map::new()
+            }
+        };
+        Access { credentials: read("credentials"), headers: read("headers") }
     }
 
     pub(super) fn text(&mut self, table: &Map<String, Value>, key: &str, path: &[String]) -> Option<String> {
@@ -274,7 +358,7 @@ mod tests {
     fn everything_wrong_is_told_at_once() {
         let section = json!({"type": "files", "resources": [
             {"name": "a", "fils": "x", "only_new": 1},
-            {"name": "b", "files": "s3://b/x", "format": "xml", "select": "$..["},
+            {"name": "b", "files": "ftp://b/x", "format": "xml", "select": "$..["},
             {"files": "x", "write_disposition": "upsert", "primary_key": 5},
         ]});
         let problems = FilesConfig::read("s", &section).unwrap_err();

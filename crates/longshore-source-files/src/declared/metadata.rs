@@ -1,12 +1,24 @@
 //! Fields put into each record of a block: the file it comes from.
 
+use super::find::File;
+use longshore_core::values::iso_timestamp;
 use std::ops::Range;
 
-/// Returns the text of the fields, `"_file_name":"a.json","_file_size":12`.
-pub(super) fn fields(name: &str, size: Option<u64>) -> String {
-    let name = serde_json::Value::from(name);
-    let size = size.map(|s| format!(",\"_file_size\":{s}")).unwrap_or_default();
-    format!("\"_file_name\":{name}{size}")
+/// Returns the text of the fields, `"_file_name":"a.json","_file_size":12,"_file_modified":"2024-05-01T10:00:00+00:00"`.
+pub(super) fn fields(file: &File) -> String {
+    let name = serde_json::Value::from(file.name.as_str());
+    let size = file.size.map(|s| format!(",\"_file_size\":{s}")).unwrap_or_default();
+    let changed = match file.changed {
+        0 => String::new(),
+        millis => format!(",\"_file_modified\":\"{}\"", moment(millis)),
+    };
+    format!("\"_file_name\":{name}{size}{changed}")
+}
+
+/// Milliseconds since 1970 as ISO 8601.
+fn moment(millis: u64) -> String {
+    let micros = i64::try_from(millis).ok().and_then(|m| m.checked_mul(1000)).unwrap_or(0);
+    iso_timestamp::format_iso(micros)
 }
 
 /// Puts the fields into each record of a block: into every object at the top level and in arrays there. Returns the

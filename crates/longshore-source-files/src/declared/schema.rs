@@ -12,13 +12,18 @@ pub fn json_schema() -> Value {
     };
     let resource = json!({
         "name": { "description": "Names the resource, and its table.", "type": "string" },
-        "files": with(texts.clone(), "Files, folders and patterns, relative to the project's folder."),
+        "files": with(texts.clone(), "Files, folders, patterns and URLs (s3, gs, az, https); paths are relative to the project's folder."),
         "bucket_url": { "description": "dlt's word for the folder.", "type": "string" },
         "file_glob": { "description": "dlt's word for the pattern in the folder.", "type": "string" },
-        "format": { "description": "How the files are written; auto goes by the ending.", "enum": ["auto", "json", "jsonl", "ndjson", "csv"] },
+        "format": { "description": "How the files are written; auto goes by the ending.", "enum": ["auto", "json", "jsonl", "ndjson", "csv", "parquet", "arrow"] },
         "select": { "description": "JSONPath to the records inside each value.", "type": "string" },
         "only_new": { "description": "Leave out files that were loaded before and have not changed.", "type": "boolean" },
-        "metadata": { "description": "Put _file_name and _file_size into each record.", "type": "boolean" },
+        "metadata": { "description": "Put _file_name, _file_size and _file_modified into each record.", "type": "boolean" },
+        "unnest": { "description": "Lists and structs of Parquet and Arrow files that become tables and columns.", "anyOf": [
+            { "type": "boolean" }, { "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+        ] },
+        "credentials": { "description": "Of the object store: dlt's names, or those of object_store.", "type": "object" },
+        "headers": { "description": "Headers of HTTP requests.", "type": "object" },
         "delimiter": { "description": "Separator of CSV.", "type": "string", "minLength": 1, "maxLength": 1 },
         "selected": { "description": "Load it unless others are named.", "type": "boolean" },
         "table_name": { "description": "The root table, when it is not named as the resource.", "type": "string" },

@@ -1,17 +1,22 @@
 //! The files of a declared source, read one after the other.
 
+use super::columns::ColumnBlocks;
 use super::config::{FilesConfig, Format, Resource};
 use super::csv::CsvBlocks;
+use super::find::{File, Place, find};
 use super::metadata;
+use super::remote::RemoteReader;
+use crate::input::COLUMNAR;
 use crate::source::Source as Text;
 use crate::{BlockReader, Input, Layout, Options, Pool, Progress, Select, to_error};
+use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
-use longshore_core::source::{JsonBlock, Source, Start};
+use longshore_core::source::{Block, JsonBlock, Source, Start};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 /// A source with one resource for each of the configuration's.
 pub struct FilesSource {
@@ -21,36 +26,28 @@ pub struct FilesSource {
     pool: Pool,
     progress: Progress,
     current: Option<(File, Reading)>,
+    /// Where files of object stores are brought that cannot be read from the begin to the end.
+    spool: Option<PathBuf>,
     /// By resource, the files loaded so far with their size and time of change.
     state: Map<String, Value>,
-}
-
-/// One file to read.
-#[derive(Debug, Clone)]
-struct File {
-    resource: usize,
-    path: PathBuf,
-    /// As written in the configuration, where a pattern or folder leads to it.
-    name: String,
-    size: u64,
-    /// Milliseconds since 1970.
-    changed: u64,
 }
 
 enum Reading {
     Json(Box<BlockReader>),
     Csv(Box<CsvBlocks>),
+    Columns(Box<ColumnBlocks>),
 }
 
 impl FilesSource {
-    /// Finds the files; paths are relative to `folder`. `memory` is what the whole run stays within.
+    /// Finds the files; paths are relative to `folder`. `memory` is what the whole run stays within; the
+    /// `surroundings` are the environment that object stores may ask for credentials.
     ///
     /// # Errors
     /// When files are missing. Where only new ones are wanted, there may be none.
-    pub fn new(config: FilesConfig, folder: &Path, memory: u64) -> Result<Self> {
+    pub fn new(config: FilesConfig, folder: &Path, memory: u64, surroundings: &Connection) -> Result<Self> {
         let mut files = VecDeque::new();
         for (i, resource) in config.resources.iter().enumerate() {
-            files.extend(find(i, resource, folder)?);
+            files.extend(find(i, resource, folder, surroundings)?);
         }
         let options = Options {
             select: None,
@@ -59,10 +56,11 @@ impl FilesSource {
             max_record_bytes: memory.max(64 << 20) as usize,
         };
         let total = files.iter().map(|f| f.size).sum();
-        let progress = Progress::new(files.len(), Some(total));
+        let progress = Progress::new(files.len(), total);
         let pool = Pool::new(options.block_bytes);
         let resources = config.resources;
-        Ok(FilesSource { resources, files, options, pool, progress, current: None, state: Map::new() })
+        let spool = surroundings.env("TMPDIR").map(PathBuf::from);
+        Ok(FilesSource { resources, files, options, pool, progress, current: None, spool, state: Map::new() })
     }
 
     /// Returns counters for progress bars.
@@ -72,15 +70,27 @@ impl FilesSource {
 
     /// Stands for the configuration and the files, as far as size and time of change tell.
     pub fn fingerprint(&self) -> String {
-        format!("{:?} {:?}", self.resources, self.files)
+        let files: Vec<_> = self.files.iter().map(|f| (f.resource, &f.name, f.version())).collect();
+        format!("{:?} {files:?}", self.resources)
     }
 
     fn open(&self, file: &File) -> Result<Reading> {
         let resource = &self.resources[file.resource];
-        let bytes = std::fs::File::open(&file.path)
-            .map_err(|cause| to_error(crate::Error::Open { name: file.name.clone(), cause }))?;
-        if is_csv(resource, &file.name) {
-            let (text, _) = Text::open(file.name.clone(), Box::new(bytes), self.progress.clone()).map_err(to_error)?;
+        let format = format(resource, &file.name);
+        if matches!(format, Format::Parquet | Format::Arrow) {
+            let (bytes, block) = (self.on_disk(file)?, self.options.block_bytes as u64);
+            let blocks = match format {
+                Format::Parquet => ColumnBlocks::parquet(file, bytes, block, resource.metadata)?,
+                _ => ColumnBlocks::arrow(file, bytes, block, resource.metadata)?,
+            };
+            return Ok(Reading::Columns(Box::new(blocks)));
+        }
+        let bytes: Box<dyn Read + Send> = match &file.place {
+            Place::Local(path) => Box::new(open_local(path, file)?),
+            Place::Remote(found) => Box::new(RemoteReader::open(found)?),
+        };
+        if format == Format::Csv {
+            let (text, _) = Text::open(file.name.clone(), bytes, self.progress.clone()).map_err(to_error)?;
             return Ok(Reading::Csv(Box::new(CsvBlocks::open(file.name.clone(), text, resource.delimiter)?)));
         }
         let select = resource.select.as_deref().map(Select::parse).transpose().map_err(to_error)?;
@@ -90,11 +100,40 @@ impl FilesSource {
         Ok(Reading::Json(Box::new(reader)))
     }
 
+    /// A file that is read here and there: one from elsewhere is brought to a temporary file without a name first.
+    fn on_disk(&self, file: &File) -> Result<std::fs::File> {
+        let found = match &file.place {
+            Place::Local(path) => return open_local(path, file),
+            Place::Remote(found) => found,
+        };
+        let failed = |e| {
+            Error::input("the file cannot be brought to the temporary folder")
+                .with("file", &file.name)
+                .hint("make room there, or name another folder by TMPDIR")
+                .source(e)
+        };
+        let folder = self.spool.clone().unwrap_or_else(std::env::temp_dir);
+        let mut spooled = tempfile::tempfile_in(folder).map_err(failed)?;
+        let mut reader = RemoteReader::open(found)?;
+        std::io::copy(&mut reader, &mut spooled).map_err(|e| match RemoteReader::cause(e) {
+            Ok(own) => own,
+            Err(e) => failed(e),
+        })?;
+        spooled.rewind().map_err(failed)?;
+        Ok(spooled)
+    }
+
     /// The current file's next block.
-    fn read(&mut self) -> Result<Option<JsonBlock>> {
+    fn read(&mut self) -> Result<Option<Block>> {
         let Some((file, reading)) = &mut self.current else { return Ok(None) };
         let resource = &self.resources[file.resource];
         let block = match reading {
+            Reading::Columns(blocks) => {
+                let before = blocks.rows();
+                let Some(block) = blocks.next_block(file.resource)? else { return Ok(None) };
+                self.progress.add_raw(blocks.share(file.size, before));
+                return Ok(Some(Block::Columns(block)));
+            }
             Reading::Csv(blocks) => {
                 let Some((bytes, line)) = blocks.next_block(self.options.block_bytes)? else { return Ok(None) };
                 JsonBlock {
@@ -122,20 +161,20 @@ impl FilesSource {
                 JsonBlock { resource: file.resource, origin, bytes, records, pages, offset, line }
             }
         };
-        Ok(Some(if resource.metadata { with_metadata(block, file, &self.pool) } else { block }))
+        Ok(Some(Block::Json(if resource.metadata { with_metadata(block, file, &self.pool) } else { block })))
     }
 
     fn is_known(&self, file: &File) -> bool {
         let resource = &self.resources[file.resource];
         let known = self.state.get(&resource.name).and_then(|files| files.get(&file.name));
-        resource.only_new && known == Some(&json!([file.size, file.changed]))
+        resource.only_new && known.is_some() && known == file.version().as_ref()
     }
 
     fn remember(&mut self, file: &File) {
         let resource = &self.resources[file.resource];
-        if resource.only_new {
+        if let Some(version) = file.version().filter(|_| resource.only_new) {
             let files = self.state.entry(resource.name.clone()).or_insert_with(|| json!({}));
-            files[&file.name] = json!([file.size, file.changed]);
+            files[&file.name] = version;
         }
     }
 }
@@ -148,7 +187,7 @@ impl Source for FilesSource {
         Ok(())
     }
 
-    fn next_block(&mut self) -> Result<Option<JsonBlock>> {
+    fn next_block(&mut self) -> Result<Option<Block>> {
         loop {
             if let Some(block) = self.read()? {
                 return Ok(Some(block));
@@ -171,47 +210,35 @@ impl Source for FilesSource {
     }
 }
 
+fn open_local(path: &Path, file: &File) -> Result<std::fs::File> {
+    std::fs::File::open(path).map_err(|cause| to_error(crate::Error::Open { name: file.name.clone(), cause }))
+}
+
 fn with_metadata(block: JsonBlock, file: &File, pool: &Pool) -> JsonBlock {
-    let fields = metadata::fields(&file.name, Some(file.size));
+    let fields = metadata::fields(file);
     let (bytes, records) = metadata::put_in(&block.bytes, block.records.as_deref(), &fields);
     pool.recycle(block.bytes);
     JsonBlock { bytes, records, ..block }
 }
 
-fn is_csv(resource: &Resource, name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
-    match resource.format {
-        Format::Csv => true,
-        Format::Json => false,
-        Format::Auto => name.ends_with(".csv") || name.ends_with(".tsv"),
-    }
+/// Returns true for a file that is JSON by its name.
+pub fn is_json(name: &str) -> bool {
+    format_of(name) == Format::Json
 }
 
-fn find(index: usize, resource: &Resource, folder: &Path) -> Result<Vec<File>> {
-    let mut files = Vec::new();
-    for name in &resource.files {
-        let names = [folder.join(name).display().to_string()];
-        let inputs = match Input::resolve(&names) {
-            Ok(inputs) => inputs,
-            // New ones may come.
-            Err(crate::Error::NothingMatches { .. } | crate::Error::EmptyDirectory { .. }) if resource.only_new => {
-                continue;
-            }
-            Err(e) => return Err(to_error(e).with("resource", &resource.name)),
-        };
-        for input in inputs {
-            let path = PathBuf::from(input.name());
-            let metadata = std::fs::metadata(&path)
-                .map_err(|e| Error::input("the file cannot be looked at").with("file", input.name()).source(e))?;
-            let changed = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-            let changed = changed.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
-            let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-            let name = name.strip_prefix("./").unwrap_or(&name).to_owned();
-            if files.iter().all(|f: &File| f.path != path) {
-                files.push(File { resource: index, path, name, size: metadata.len(), changed });
-            }
-        }
+/// How a file is written: as the configuration says, or by its ending.
+fn format(resource: &Resource, name: &str) -> Format {
+    if resource.format != Format::Auto {
+        return resource.format;
     }
-    Ok(files)
+    format_of(name)
+}
+
+fn format_of(name: &str) -> Format {
+    let name = name.to_ascii_lowercase();
+    if let Some(ending) = COLUMNAR.iter().find(|ending| name.ends_with(**ending)) {
+        return if ending.starts_with(".parq") { Format::Parquet } else { Format::Arrow };
+    }
+    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+    if name.ends_with(".csv") || name.ends_with(".tsv") { Format::Csv } else { Format::Json }
 }

@@ -4,7 +4,7 @@
 use longshore_core::error::Result;
 use longshore_core::package::LoadId;
 use longshore_core::schema::SystemColumns;
-use longshore_core::source::{Source, Start};
+use longshore_core::source::{Block, Source, Start};
 use longshore_source_rest::{Notes, RestConfig, RestOptions, RestSource};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -70,6 +70,7 @@ pub fn run(value: &Value, how: &How<'_>) -> Result<Loaded> {
         }
         let Some(block) = source.next_block()? else { break };
         blocks += 1;
+        let Block::Json(block) = block else { panic!("an API brings JSON") };
         assert!(block.pages && block.records.is_none());
         let page: Value = serde_json::from_slice(&block.bytes).expect("blocks are JSON");
         let records = match page {

@@ -1,0 +1,157 @@
+//! Rows that come as Arrow columns: a column that is what its place in the table holds goes over whole, without
+//! looking at its values; only the others take the way of JSON.
+//!
+//! The way of JSON is for what needs a decision value by value: a column whose type the table has otherwise (its
+//! values are coerced, or become variants), numbers and times that Longshore's types do not hold, lists and structs
+//! that are to be unnested, and all columns where a row's id follows from the whole record.
+
+use super::identity::Identity;
+use super::settings::Unnest;
+use super::shape::{ColumnId, Shape, TableId};
+use super::{BadRecord, NormalizedBlock, OnError, RecordBytes, normalize};
+use crate::json::Tape;
+use crate::naming;
+use crate::schema::{ColumnRole, DataType, SystemColumns};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampNanosecondType, UInt64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{DataType as ArrowType, TimeUnit};
+use rows::json_texts;
+
+mod rows;
+
+/// Normalises rows that come as columns, adding to the shape what they have that is new.
+///
+/// # Errors
+/// With [`OnError::Fail`] the first row that cannot be read, which only a shape of JSON can be.
+pub fn normalize_columns(
+    shape: &mut Shape,
+    tape: &mut Tape,
+    batch: &RecordBatch,
+    on_error: OnError,
+) -> Result<NormalizedBlock, BadRecord> {
+    let base = (shape.version, shape.epoch);
+    let table = shape.root_table();
+    let (mut whole, by_json) = split(shape, table, batch);
+    let mut done = by_json_alone(shape, tape, batch, &by_json, on_error)?;
+    if done.rows.table(table).rows as usize != batch.num_rows() {
+        // Rows were left out, so that columns would not stand beside theirs: all of it as JSON.
+        let all: Vec<usize> = (0..batch.num_columns()).collect();
+        done = by_json_alone(shape, tape, batch, &all, on_error)?;
+        whole.clear();
+    }
+    done.base = base;
+    done.changed = base != (shape.version, shape.epoch);
+    done.rows.table(table).whole = whole;
+    Ok(done)
+}
+
+fn by_json_alone(
+    shape: &mut Shape,
+    tape: &mut Tape,
+    batch: &RecordBatch,
+    columns: &[usize],
+    on_error: OnError,
+) -> Result<NormalizedBlock, BadRecord> {
+    let (bytes, records) = rows::as_json(batch, columns);
+    normalize(shape, tape, RecordBytes { bytes: &bytes, records: Some(&records), pages: false }, on_error)
+}
+
+/// Tells the columns that go over whole, with their places, from those that go by JSON.
+fn split(shape: &mut Shape, table: TableId, batch: &RecordBatch) -> (Vec<(ColumnId, ArrayRef)>, Vec<usize>) {
+    let fields = batch.schema_ref().fields();
+    let names: Vec<String> = fields.iter().map(|f| naming::normalize_key(f.name()).to_string()).collect();
+    if Identity::of(shape) != Identity::None {
+        return (Vec::new(), (0..fields.len()).collect());
+    }
+    let mut whole = Vec::new();
+    let mut by_json = Vec::new();
+    for (i, field) in fields.iter().enumerate() {
+        let is_alone = names.iter().filter(|n| **n == names[i]).count() == 1;
+        let placed = if is_alone { place(shape, table, field.name(), i, batch.column(i)) } else { None };
+        match placed {
+            Some((column, array)) => whole.push((i, column, array)),
+            None => by_json.push(i),
+        }
+    }
+    // What is unnested may take the name of another column, which is found out value by value only.
+    let below = |i: usize| by_json.iter().any(|&j| names[i].starts_with(&format!("{}__", names[j])));
+    let (moved, whole): (Vec<_>, Vec<_>) = whole.into_iter().partition(|(i, ..)| below(*i));
+    by_json.extend(moved.into_iter().map(|(i, ..)| i));
+    by_json.sort_unstable();
+    (whole.into_iter().map(|(_, column, array)| (column, array)).collect(), by_json)
+}
+
+/// Returns the column of a field, made if it is new, and its values as that column has them; `None` where its values
+/// have to be looked at.
+fn place(
+    shape: &mut Shape,
+    table: TableId,
+    name: &str,
+    index: usize,
+    array: &ArrayRef,
+) -> Option<(ColumnId, ArrayRef)> {
+    let system = shape.settings.system;
+    if system == SystemColumns::Dlt && *name == system.column(ColumnRole::RowId).name {
+        return None; // dlt keeps the id a row brings
+    }
+    let (data_type, array) = own_column(array, &shape.settings.unnest, name)?;
+    let top = shape.top(table, i64::from(shape.settings.max_nesting));
+    let edge = shape.edge(top, name.as_bytes(), index as u32);
+    let column = shape.column(top, edge, || data_type);
+    let nullable = shape.schema.tables[table as usize].columns[column as usize].nullable;
+    let fits = shape.data_type(table, column) == data_type && (nullable || array.null_count() == 0);
+    fits.then_some((column, array))
+}
+
+/// Returns a column's type in Longshore's words and its values in the form of that type (see
+/// [`DataType::arrow`]); `None` where no type holds all of them as they are.
+fn own_column(array: &ArrayRef, unnest: &Unnest, name: &str) -> Option<(DataType, ArrayRef)> {
+    use ArrowType as A;
+    let data_type = match array.data_type() {
+        A::Boolean => DataType::Bool,
+        A::Int8 | A::Int16 | A::Int32 | A::Int64 | A::UInt8 | A::UInt16 | A::UInt32 => DataType::Bigint,
+        A::UInt64 if array.as_primitive::<UInt64Type>().iter().flatten().all(|v| i64::try_from(v).is_ok()) => {
+            DataType::Bigint
+        }
+        A::Float16 | A::Float32 | A::Float64 => DataType::Double,
+        A::Decimal32(_, 0) | A::Decimal64(_, 0) | A::Decimal128(_, 0) => DataType::Decimal,
+        A::Utf8 | A::LargeUtf8 | A::Utf8View => DataType::Text,
+        A::Binary | A::LargeBinary | A::BinaryView | A::FixedSizeBinary(_) => DataType::Binary,
+        A::Date32 | A::Date64 => DataType::Date,
+        A::Time32(_) | A::Time64(TimeUnit::Microsecond) => DataType::Time,
+        A::Time64(_) if has_whole_micros(&cast(array, &A::Int64)?) => DataType::Time,
+        A::Timestamp(TimeUnit::Nanosecond, _) => {
+            let nanos = array.as_primitive::<TimestampNanosecondType>();
+            nanos.iter().flatten().all(|v| v % 1000 == 0).then_some(DataType::Timestamp)?
+        }
+        A::Timestamp(..) => DataType::Timestamp,
+        A::Dictionary(_, values) if !values.is_nested() => {
+            return own_column(&cast(array, values)?, unnest, name);
+        }
+        A::RunEndEncoded(_, values) if !values.data_type().is_nested() => {
+            return own_column(&cast(array, values.data_type())?, unnest, name);
+        }
+        nested if nested.is_nested() && !unnest.is_asked(name) => {
+            return Some((DataType::Json, json_texts(array)));
+        }
+        _ => return None,
+    };
+    Some((data_type, cast(array, &data_type.arrow())?))
+}
+
+fn has_whole_micros(nanos: &ArrayRef) -> bool {
+    nanos.as_primitive::<Int64Type>().iter().flatten().all(|v| v % 1000 == 0)
+}
+
+/// Casts; `None` when a value would be lost.
+fn cast(array: &ArrayRef, to: &ArrowType) -> Option<ArrayRef> {
+    if array.data_type() == to {
+        return Some(array.clone());
+    }
+    cast_with_options(array, to, &CastOptions { safe: false, ..CastOptions::default() }).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! The stores' errors in Longshore's words.
+
+use crate::cloud::Cloud;
+use longshore_core::error::{Error, ErrorKind};
+use object_store::Error as StoreError;
+use std::error::Error as StdError;
+
+/// What was being done: each needs a permission of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// An object's bytes.
+    Read,
+    /// An object, new or over an old one.
+    Write,
+    /// The names below a prefix.
+    List,
+    /// An object, away.
+    Delete,
+}
+
+impl Action {
+    fn words(self) -> &'static str {
+        match self {
+            Action::Read => "read",
+            Action::Write => "written",
+            Action::List => "listed",
+            Action::Delete => "deleted",
+        }
+    }
+
+    fn permission(self, cloud: Cloud) -> &'static str {
+        match (cloud, self) {
+            (Cloud::Aws, Action::Read) => "s3:GetObject",
+            (Cloud::Aws, Action::Write) => "s3:PutObject",
+            (Cloud::Aws, Action::List) => "s3:ListBucket",
+            (Cloud::Aws, Action::Delete) => "s3:DeleteObject",
+            (Cloud::Google, Action::Read) => "storage.objects.get",
+            (Cloud::Google, Action::Write) => "storage.objects.create and storage.objects.delete",
+            (Cloud::Google, Action::List) => "storage.objects.list",
+            (Cloud::Google, Action::Delete) => "storage.objects.delete",
+            (Cloud::Azure, Action::Read | Action::List) => "Storage Blob Data Reader",
+            (Cloud::Azure, Action::Write | Action::Delete) => "Storage Blob Data Contributor",
+        }
+    }
+}
+
+/// Returns the error an answer of an object store stands for. What will not pass by itself is of that kind: it is an
+/// input or a destination that cannot be reached.
+pub fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, action: Action, lasting: ErrorKind) -> Error {
+    let text = chain(&e);
+    let has = |words: &[&str]| words.iter().any(|w| text.contains(w));
+    let error = |kind, message: String| Error::new(kind, message).with("bucket", bucket).with("key", key);
+    let what = action.words();
+    let expired = [
+        "ExpiredToken",
+        "TokenRefreshRequired",
+        "RequestExpired",
+        "token has expired",
+        "AuthenticationFailed: expired",
+    ];
+    let made = if has(&expired) {
+        // A provider brings new credentials for the next try; constant ones have to be changed.
+        error(ErrorKind::Unavailable, format!("the object cannot be {what}: the credentials have expired"))
+            .hint("renew them and run the same command again; nothing is lost")
+    } else if has(&["NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"]) {
+        error(lasting, "there is no such bucket".to_owned())
+            .hint("Longshore makes no buckets; check the name, the endpoint and the region")
+    } else if has(&[
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "AuthorizationHeaderMalformed",
+        "AuthenticationFailed",
+    ]) {
+        error(lasting, format!("the object cannot be {what}: the store does not know these credentials"))
+            .hint("check key, secret and region")
+    } else if has(&[
+        "token request",
+        "169.254.169.254",
+        "metadata.google.internal",
+        "MissingAccount",
+        "Account must be specified",
+    ]) {
+        error(lasting, format!("the object cannot be {what}: no credentials were found"))
+            .hint("set them in the environment, a profile, or the settings")
+    } else if matches!(e, StoreError::PermissionDenied { .. })
+        || has(&["AccessDenied", "AuthorizationPermissionMismatch", "403 Forbidden"])
+    {
+        let permission = action.permission(cloud);
+        error(lasting, format!("the object cannot be {what}: the permission {permission} is missing"))
+            .hint(format!("give the credentials {permission} on the bucket and run the same command again"))
+    } else if matches!(e, StoreError::Unauthenticated { .. }) {
+        error(lasting, format!("the object cannot be {what}: the store wants credentials"))
+            .hint("set them in the environment, a profile, or the settings")
+    } else if matches!(e, StoreError::NotFound { .. }) {
+        error(lasting, "the object is not there".to_owned())
+    } else if matches!(e, StoreError::Generic { .. } | StoreError::JoinError { .. }) {
+        error(ErrorKind::Unavailable, format!("the object cannot be {what} at the moment"))
+            .hint("run the same command again; nothing is lost")
+    } else {
+        error(lasting, format!("the object cannot be {what}"))
+    };
+    made.source(e)
+}
+
+/// An error's text with those of its causes: the store's own code is in the innermost.
+fn chain(e: &dyn StdError) -> String {
+    let mut text = e.to_string();
+    let mut cause = e.source();
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,90 @@
+//! Files that are not on this machine: in object stores and behind HTTP.
+//!
+//! * `bucket`: what a key, a prefix or a pattern stands for in an object store;
+//! * `web`: one file behind an HTTP(S) URL;
+//! * `reader`: their bytes, in order, fetched again from where a connection broke.
+
+mod bucket;
+mod reader;
+mod web;
+
+pub(super) use bucket::find;
+pub(super) use reader::RemoteReader;
+pub(super) use web::ask;
+
+use longshore_core::connect::Connection;
+use longshore_core::error::{Error, Result};
+use longshore_object_store::Bucket;
+use object_store::ObjectStore;
+use object_store::path::Path as Key;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::sync::Arc;
+
+/// How files elsewhere are reached. Nothing of it is ever printed but the names of its settings.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// dlt's names, or those of `object_store`.
+    pub(crate) credentials: Map<String, Value>,
+    /// Headers of HTTP requests.
+    pub(crate) headers: Map<String, Value>,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.credentials.keys().chain(self.headers.keys())).finish()
+    }
+}
+
+/// A file elsewhere.
+#[derive(Clone)]
+pub(super) enum Remote {
+    Object { bucket: Bucket, store: Arc<dyn ObjectStore>, key: Key },
+    Web { client: reqwest::Client, url: reqwest::Url },
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remote::Object { bucket, key, .. } => f.write_str(&bucket.url(key.as_ref())),
+            Remote::Web { url, .. } => f.write_str(url.as_str()),
+        }
+    }
+}
+
+/// What is known of a file elsewhere before it is read.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) remote: Remote,
+    /// Its URL without a query.
+    pub(super) name: String,
+    pub(super) size: Option<u64>,
+    /// Milliseconds since 1970; 0 when it is not known.
+    pub(super) changed: u64,
+    /// The store's word for this version of the file.
+    pub(super) tag: Option<String>,
+}
+
+/// Returns true for the name of a file that is not on this machine: a URL.
+pub fn is_remote(name: &str) -> bool {
+    name.split_once("://").is_some_and(|(scheme, _)| scheme != "file")
+}
+
+/// Checks that the scheme of a URL is one that can be read.
+pub(crate) fn check_scheme(name: &str) -> Result<()> {
+    let scheme = name.split("://").next().unwrap_or_default();
+    if matches!(scheme, "http" | "https") || longshore_object_store::Cloud::of_scheme(scheme).is_some() {
+        return Ok(());
+    }
+    Err(Error::config(format!("files at {scheme}:// cannot be read"))
+        .hint("write a path, or s3://, gs://, az://, https://"))
+}
+
+/// Finds the files that a URL stands for; `None` when there is none.
+pub(super) fn locate(name: &str, access: &Access, surroundings: &Connection) -> Result<Option<Vec<Found>>> {
+    check_scheme(name)?;
+    match Bucket::parse(name, &access.credentials, surroundings)? {
+        Some(bucket) => find(bucket),
+        None => ask(name, access).map(|found| found.map(|f| vec![f])),
+    }
+}

@@ -1,0 +1,187 @@
+//! The bytes of a file elsewhere: fetched ahead by a little, and again from where a connection broke.
+
+use super::bucket::error;
+use super::web::{refused, unreachable};
+use super::{Found, Remote};
+use futures_util::{Stream, StreamExt};
+use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_object_store::{Action, requests};
+use object_store::{GetOptions, GetRange};
+use reqwest::StatusCode;
+use reqwest::header::{ETAG, IF_RANGE, RANGE};
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+/// Pieces that wait to be read; a piece is what the network brings at once, well below a megabyte.
+const WAITING: usize = 16;
+/// How often in a row the file is asked for without a single byte coming.
+const ATTEMPTS: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Reads a file elsewhere.
+pub(in super::super) struct RemoteReader {
+    pieces: Receiver<Result<Vec<u8>>>,
+    piece: io::Cursor<Vec<u8>>,
+}
+
+impl RemoteReader {
+    /// Begins to fetch.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub(in super::super) fn open(found: &Found) -> Result<Self> {
+        let (send, pieces) = channel(WAITING);
+        let fetch = Fetch { remote: found.remote.clone(), tag: found.tag.clone(), size: found.size, at: 0 };
+        requests()?.spawn(fetch.run(send));
+        Ok(RemoteReader { pieces, piece: io::Cursor::default() })
+    }
+}
+
+impl RemoteReader {
+    /// Returns our own error out of one of reading, or that one again.
+    pub(in super::super) fn cause(e: io::Error) -> std::result::Result<Error, io::Error> {
+        e.downcast::<Error>()
+    }
+}
+
+impl Read for RemoteReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.piece.read(buf)?;
+            if read > 0 || buf.is_empty() {
+                return Ok(read);
+            }
+            match self.pieces.blocking_recv() {
+                Some(Ok(piece)) => self.piece = io::Cursor::new(piece),
+                Some(Err(e)) => return Err(io::Error::other(e)),
+                None => return Ok(0),
+            }
+        }
+    }
+}
+
+type Pieces = Pin<Box<dyn Stream<Item = Result<Vec<u8>>> + Send>>;
+
+struct Fetch {
+    remote: Remote,
+    /// The version of the file that is being read.
+    tag: Option<String>,
+    size: Option<u64>,
+    /// Bytes handed on.
+    at: u64,
+}
+
+impl Fetch {
+    async fn run(mut self, send: Sender<Result<Vec<u8>>>) {
+        let (mut attempt, mut pause) = (0, FIRST_PAUSE);
+        loop {
+            let before = self.at;
+            let ended = self.attempt(&send).await;
+            let (e, wait) = match ended {
+                Ok(()) => return,
+                Err(ended) => ended,
+            };
+            if self.at > before {
+                (attempt, pause) = (0, FIRST_PAUSE);
+            }
+            attempt += 1;
+            if !e.is_retryable() || attempt >= ATTEMPTS || send.is_closed() {
+                let _ = send.send(Err(e)).await; // nobody listens any more
+                return;
+            }
+            tracing::debug!(error = %e, at = self.at, "the connection broke, fetching on from there");
+            tokio::time::sleep(pause.max(wait)).await;
+            pause *= 2;
+        }
+    }
+
+    async fn attempt(&mut self, send: &Sender<Result<Vec<u8>>>) -> std::result::Result<(), (Error, Duration)> {
+        let at_once = |e| (e, Duration::ZERO);
+        let mut pieces = self.open().await?;
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(at_once)?;
+            self.at += piece.len() as u64;
+            if send.send(Ok(piece)).await.is_err() {
+                return Ok(()); // the load was given up
+            }
+        }
+        match self.size {
+            Some(size) if self.at < size => {
+                Err(at_once(Error::new(ErrorKind::Unavailable, "the file ended early").with("at", self.at)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The bytes from where they broke off, of the same version of the file.
+    async fn open(&mut self) -> std::result::Result<Pieces, (Error, Duration)> {
+        let at_once = |e| (e, Duration::ZERO);
+        match &self.remote {
+            Remote::Object { bucket, store, key } => {
+                let range = (self.at > 0).then_some(GetRange::Offset(self.at));
+                let options = GetOptions { range, if_match: self.tag.clone(), ..GetOptions::default() };
+                let got = store.get_opts(key, options).await;
+                let got = got.map_err(|e| match e {
+                    object_store::Error::Precondition { .. } => at_once(changed(bucket.url(key.as_ref()))),
+                    e => at_once(error(bucket, key.as_ref(), Action::Read, e)),
+                })?;
+                self.tag = got.meta.e_tag.clone();
+                let (bucket, key) = (bucket.clone(), key.clone());
+                let pieces = got.into_stream().map(move |piece| {
+                    piece.map(|b| b.to_vec()).map_err(|e| error(&bucket, key.as_ref(), Action::Read, e))
+                });
+                Ok(Box::pin(pieces))
+            }
+            Remote::Web { client, url } => {
+                let mut request = client.get(url.clone());
+                if self.at > 0 {
+                    request = request.header(RANGE, format!("bytes={}-", self.at));
+                    if let Some(tag) = self.tag.as_deref().filter(|t| !t.starts_with("W/")) {
+                        request = request.header(IF_RANGE, tag);
+                    }
+                }
+                let answer = request.send().await.map_err(|e| at_once(unreachable(url, e)))?;
+                let status = answer.status();
+                if !status.is_success() {
+                    let (e, wait) = refused(url, status, answer.headers());
+                    return Err((e, wait.unwrap_or_default()));
+                }
+                let tag = answer.headers().get(ETAG).and_then(|t| t.to_str().ok()).map(str::to_owned);
+                if self.at > 0 && self.tag.is_some() && tag != self.tag {
+                    return Err(at_once(changed(super::web::without_query(url.as_str()).to_owned())));
+                }
+                // A server without ranges sends all of it again.
+                let skip = if status == StatusCode::PARTIAL_CONTENT { 0 } else { self.at };
+                self.tag = tag;
+                let url = url.clone();
+                let pieces = answer.bytes_stream().map(move |piece| match piece {
+                    Ok(bytes) => Ok(bytes.to_vec()),
+                    Err(e) => Err(unreachable(&url, e)),
+                });
+                Ok(Box::pin(skipped(pieces, skip)))
+            }
+        }
+    }
+}
+
+/// Leaves out bytes that were handed on already.
+fn skipped(
+    pieces: impl Stream<Item = Result<Vec<u8>>> + Send,
+    mut skip: u64,
+) -> impl Stream<Item = Result<Vec<u8>>> + Send {
+    pieces.map(move |piece| {
+        let mut piece = piece?;
+        let out = usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len());
+        skip -= out as u64;
+        piece.drain(..out);
+        Ok(piece)
+    })
+}
+
+fn changed(name: String) -> Error {
+    Error::input("the file was changed while it was read")
+        .with("file", name)
+        .hint("nothing was loaded; run the same command again")
+}

@@ -1,0 +1,192 @@
+//! Files in an object store and behind HTTP, read as a declared source reads them: real servers on this machine.
+
+#[path = "../../../destinations/filesystem/tests/common/servers.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod servers;
+
+use longshore_core::connect::Connection;
+use longshore_core::error::Result;
+use longshore_core::package::LoadId;
+use longshore_core::schema::SystemColumns;
+use longshore_core::source::{Block, Source, Start};
+use longshore_source_files::declared::{FilesConfig, FilesSource};
+use longshore_testkit::servers::http::{Answer, Server};
+use serde_json::{Value, json};
+use servers::{BUCKET, KEY, SECRET};
+use std::path::Path;
+use std::sync::Mutex;
+
+/// What a load brought: records of JSON, rows of columns, the state after it.
+#[derive(Debug, Default)]
+struct Loaded {
+    ids: Vec<i64>,
+    rows: usize,
+    names: Vec<String>,
+    state: Option<Value>,
+}
+
+fn load(section: Value, state: Option<Value>) -> Result<Loaded> {
+    let config = FilesConfig::read("f", &section).unwrap_or_else(|p| panic!("{p:?}"));
+    let mut source = FilesSource::new(config, Path::new(""), 64 << 20, &Connection::default())?;
+    source.begin(&Start { load_id: LoadId::from_micros(1, SystemColumns::Native), state, journal: None })?;
+    let mut loaded = Loaded::default();
+    while let Some(block) = source.next_block()? {
+        match block {
+            Block::Columns(block) => {
+                loaded.rows += block.rows.num_rows();
+                loaded.names.push(block.origin.to_string());
+            }
+            Block::Json(block) => {
+                loaded.names.push(block.origin.to_string());
+                let values = serde_json::Deserializer::from_slice(&block.bytes).into_iter::<Value>();
+                loaded.ids.extend(values.map(|v| v.expect("blocks are JSON")["id"].as_i64().unwrap_or(-1)));
+            }
+        }
+    }
+    loaded.names.dedup();
+    loaded.state = source.state();
+    Ok(loaded)
+}
+
+fn lines(ids: std::ops::Range<i64>) -> Vec<u8> {
+    ids.map(|i| format!("{{\"id\":{i},\"text\":\"{}\"}}\n", "x".repeat(50))).collect::<String>().into_bytes()
+}
+
+fn parquet(rows: i64) -> Vec<u8> {
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+    let column: ArrayRef = std::sync::Arc::new(Int64Array::from_iter_values(0..rows));
+    let batch = RecordBatch::try_from_iter([("id", column)]).expect("one column");
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), None).expect("a writer in memory");
+    writer.write(&batch).expect("rows are written");
+    writer.into_inner().expect("the file ends")
+}
+
+fn in_bucket(server: &servers::Server, files: &str) -> Value {
+    json!({
+        "type": "files", "files": files, "only_new": true,
+        "credentials": {
+            "endpoint_url": format!("http://{}", server.address), "region_name": "eu-north-1",
+            "aws_access_key_id": KEY, "aws_secret_access_key": SECRET,
+        },
+    })
+}
+
+fn put(server: &servers::Server, key: &str, bytes: &[u8]) {
+    let path = server.root.path().join(BUCKET).join(key);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder is made");
+    std::fs::write(path, bytes).expect("the object is written");
+}
+
+#[test]
+fn objects_are_found_by_pattern_folder_and_key_and_only_new_ones_are_read_again() {
+    let server = servers::s3();
+    put(&server, "in/a.ndjson", &lines(0..3));
+    put(&server, "in/b.ndjson", &lines(3..5));
+    put(&server, "in/deep/c.ndjson", &lines(5..6));
+    put(&server, "in/notes.txt", b"no records");
+    put(&server, "in/t.parquet", &parquet(10));
+    let source = |files: &str| in_bucket(&server, &format!("s3://{BUCKET}/{files}"));
+
+    assert_eq!(load(source("in/a.ndjson"), None).unwrap().ids, [0, 1, 2]);
+    assert_eq!(load(source("in/**/*.ndjson"), None).unwrap().ids, [0, 1, 2, 3, 4, 5]);
+    let folder = load(source("in/"), None).unwrap();
+    assert_eq!((folder.ids.len(), folder.rows), (6, 10), "{:?}", folder.names);
+
+    let first = load(source("in/*.ndjson"), None).unwrap();
+    assert_eq!(first.ids, [0, 1, 2, 3, 4]);
+    assert_eq!(first.names, [format!("s3://{BUCKET}/in/a.ndjson"), format!("s3://{BUCKET}/in/b.ndjson")]);
+    let again = load(source("in/*.ndjson"), first.state.clone()).unwrap();
+    assert!(again.ids.is_empty(), "nothing is new");
+    put(&server, "in/b.ndjson", &lines(7..10));
+    put(&server, "in/d.ndjson", &lines(10..11));
+    let third = load(source("in/*.ndjson"), again.state).unwrap();
+    assert_eq!(third.ids, [7, 8, 9, 10], "one has changed, one is new");
+    assert!(load(source("out/*.ndjson"), None).unwrap().ids.is_empty(), "new ones may come");
+}
+
+#[test]
+fn what_is_wrong_with_a_bucket_is_said_without_the_secret() {
+    let server = servers::s3();
+    put(&server, "a.json", b"[{\"id\":1}]");
+    let mut missing = in_bucket(&server, &format!("s3://{BUCKET}/b.json"));
+    missing["only_new"] = json!(false);
+    let error = load(missing, None).unwrap_err();
+    assert!(error.to_string().contains("there is no such file"), "{error}");
+    let mut wrong = in_bucket(&server, &format!("s3://{BUCKET}/a.json"));
+    wrong["credentials"]["aws_secret_access_key"] = json!("hush-hush");
+    let error = load(wrong, None).unwrap_err();
+    let text = format!("{error} {:?} {:?}", error, error.hint_text());
+    assert!(!text.contains("hush-hush"), "{text}");
+    let nowhere = in_bucket(&server, "s3://nowhere/*.json");
+    let error = load(nowhere, None).unwrap_err();
+    assert!(error.to_string().contains("no such bucket"), "{error}");
+}
+
+/// A server with ranges whose connections break after so many bytes.
+fn breaking(body: Vec<u8>, every: usize, tag: impl Fn() -> String + Send + Sync + 'static) -> Server {
+    Server::start(move |asked| {
+        if asked.path != "/in/a.ndjson" && asked.path != "/in/t.parquet" {
+            return Answer::status(404, &json!({}));
+        }
+        let from = asked.header("range").and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+        let rest = body[from.unwrap_or(0)..].to_vec();
+        let status = if from.is_some() { 206 } else { 200 };
+        let cut = (asked.method == "GET" && rest.len() > every).then_some(every);
+        let answer = Answer { status, body: rest, cut, ..Answer::default() }.header("etag", tag());
+        match asked.method.as_str() {
+            "HEAD" => answer.header("content-length", body.len().to_string()),
+            _ => answer,
+        }
+    })
+}
+
+#[test]
+fn a_broken_connection_goes_on_where_it_broke() {
+    let body = lines(0..5000);
+    let server = breaking(body.clone(), 100_000, || "\"v1\"".to_owned());
+    let section = json!({ "type": "files", "files": format!("{}/in/a.ndjson?token=hush", server.url) });
+    let loaded = load(section, None).unwrap();
+    assert_eq!(loaded.ids, (0..5000).collect::<Vec<_>>());
+    assert_eq!(loaded.names, [format!("{}/in/a.ndjson", server.url)], "the query may be a secret");
+    let gets = server.requests().iter().filter(|r| r.method == "GET").count();
+    assert_eq!(gets, body.len().div_ceil(100_000));
+}
+
+#[test]
+fn parquet_comes_over_http_too() {
+    let server = breaking(parquet(1000), 1000, || "\"v1\"".to_owned());
+    let section = json!({ "type": "files", "files": format!("{}/in/t.parquet", server.url), "only_new": true });
+    let loaded = load(section.clone(), None).unwrap();
+    assert_eq!(loaded.rows, 1000);
+    assert_eq!(load(section, loaded.state).unwrap().rows, 0, "its tag is known");
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_no_mixture() {
+    let asked = Mutex::new(0);
+    let server = breaking(lines(0..5000), 100_000, move || {
+        let mut asked = asked.lock().expect("nobody panics here");
+        *asked += 1;
+        format!("\"v{}\"", *asked / 3)
+    });
+    let section = json!({ "type": "files", "files": format!("{}/in/a.ndjson", server.url) });
+    let error = load(section, None).unwrap_err();
+    assert!(error.to_string().contains("changed while it was read"), "{error}");
+}
+
+#[test]
+fn http_errors_are_said_or_passed_over() {
+    let server = Server::start(|asked| match (asked.path.as_str(), asked.header("x-key")) {
+        ("/secret.json", None) => Answer::status(401, &json!({})),
+        ("/secret.json", Some("k")) => Answer { body: b"{\"id\":1}".to_vec(), ..Answer::default() },
+        _ => Answer::status(404, &json!({})),
+    });
+    let at = |path: &str| json!({ "type": "files", "files": format!("{}{path}", server.url) });
+    let error = load(at("/secret.json"), None).unwrap_err();
+    assert!(error.to_string().contains("401"), "{error}");
+    let mut with_key = at("/secret.json");
+    with_key["headers"] = json!({ "X-Key": "k" });
+    assert_eq!(load(with_key, None).unwrap().ids, [1]);
+    assert!(load(at("/none.json"), None).unwrap_err().to_string().contains("there is no such file"));
+}

@@ -1,0 +1,122 @@
+//! What an answer means: a page, nothing, a reason to ask again, or an error in the API's own words.
+
+use super::{Client, Failed, Outcome, Raw, Response};
+use crate::auth::Authenticator;
+use crate::config::{Action, ResponseAction};
+use crate::doc::Doc;
+use crate::manners::asked_to_wait;
+use crate::request::Request;
+use longshore_core::error::{Error, ErrorKind};
+use reqwest::StatusCode;
+use std::time::SystemTime;
+
+impl Client {
+    /// What an answer means: by the response actions first, then by its status, then by its body.
+    pub(super) fn judge(
+        &self,
+        resource: usize,
+        raw: Raw,
+        actions: &[ResponseAction],
+        request: &Request,
+    ) -> std::result::Result<Outcome, std::result::Result<Failed, Error>> {
+        let wait = asked_to_wait(&raw.headers, SystemTime::now());
+        let action = actions.iter().find(|a| {
+            a.status_code.as_ref().is_none_or(|s| s.has(raw.status.as_u16()))
+                && a.content.as_deref().is_none_or(|c| memmem(&raw.body, c.as_bytes()))
+        });
+        match action.map(|a| a.action) {
+            Some(Action::Ignore) => return Ok(Outcome::Ignored),
+            Some(Action::Retry) => {
+                return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false }));
+            }
+            Some(Action::Fail) => {
+                return Err(Err(self.refusal(resource, &raw).hint("response_actions say that this ends the load")));
+            }
+            None => {}
+        }
+        let status = raw.status;
+        if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
+        {
+            if let Some(wait) =
+                wait.filter(|_| status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE)
+            {
+                self.gate(&request.url).silence(wait.min(self.longest_wait()));
+            }
+            return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false }));
+        }
+        if !status.is_success() {
+            return Err(Err(self.refusal(resource, &raw)));
+        }
+        if raw.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Outcome::Answer(Box::new(Response { headers: raw.headers, doc: None, url: raw.url })));
+        }
+        match Doc::parse(raw.body) {
+            Ok(doc) => Ok(Outcome::Answer(Box::new(Response { headers: raw.headers, doc: Some(doc), url: raw.url }))),
+            Err(e) => {
+                let kind =
+                    raw.headers.get(reqwest::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("no type");
+                let error = Error::input(format!("the response is not JSON: {}", e.message))
+                    .with("byte", e.offset)
+                    .with("content type", kind);
+                if !self.cassette.is_replay() {
+                    Err(Ok(Failed { error, wait: None, damaged: true }))
+                } else {
+                    Err(Err(error))
+                }
+            }
+        }
+    }
+
+    /// The error of a status.
+    fn refusal(&self, resource: usize, raw: &Raw) -> Error {
+        let status = raw.status.as_u16();
+        let said = said(&raw.body).map_or_else(String::new, |s| format!(": {}", self.redactor.text(&s)));
+        let retry = status == 429 || raw.status.is_server_error();
+        let kind = if retry { ErrorKind::Unavailable } else { ErrorKind::Input };
+        let name = raw.status.canonical_reason().unwrap_or("no known status").to_lowercase();
+        let error = Error::new(kind, format!("the API answered {status} {name}{said}"));
+        let used = self.auth(resource).map_or_else(|| "no authentication".to_owned(), Authenticator::describe);
+        match status {
+            401 => error.with("used", used).hint("the credentials are missing, wrong or expired"),
+            403 => error.with("used", used).hint("the credentials are known, but not allowed to read this"),
+            404 => error.hint(
+                "where this is no error, say so: response_actions = [{ status_code = 404, action = \"ignore\" }]",
+            ),
+            _ => error,
+        }
+    }
+}
+
+/// What an error's body says: the code and the message of the usual forms, shortened.
+pub(crate) fn said(body: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let text = |v: &serde_json::Value, keys: &[&str]| {
+        keys.iter().find_map(|k| match v.get(k)? {
+            serde_json::Value::String(s) if !s.is_empty() => Some(s.clone()),
+            serde_json::Value::Number(n) => Some(n.to_string()),
+            _ => None,
+        })
+    };
+    let first = value.get("errors").and_then(|e| e.get(0)).unwrap_or(&value);
+    let inner = first.get("error").filter(|e| e.is_object()).unwrap_or(first);
+    let code = text(inner, &["code", "error_code", "error", "type", "status"]);
+    let message =
+        text(inner, &["message", "error_description", "detail", "error_message", "title", "reason", "description"]);
+    let said = [code, message].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let short: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
+    (!short.is_empty()).then_some(short)
+}
+
+fn memmem(body: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || body.windows(text.len()).any(|w| w == text)
+}
+
+/// Headers that paginators and manners look at: those that recordings keep.
+pub(crate) fn is_kept_header(name: &str) -> bool {
+    matches!(name, "content-type" | "link" | "retry-after")
+        || name.contains("ratelimit")
+        || name.contains("cursor")
+        || name.contains("next")
+        || name.contains("page")
+        || name.contains("total")
+}

@@ -1,0 +1,36 @@
+//! The HTTP client as the configuration wants it: time limits, proxy, root certificates.
+
+use crate::config::ClientConfig;
+use longshore_core::error::{Error, Result};
+use std::time::Duration;
+
+pub(super) fn http_client(config: &ClientConfig) -> Result<reqwest::Client> {
+    // Another part of the process may have chosen a provider already; then that one is used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let seconds = |given: Option<f64>, default: f64| Duration::from_secs_f64(given.unwrap_or(default));
+    let mut builder = reqwest::Client::builder()
+        .user_agent(
+            config.user_agent.clone().unwrap_or_else(|| concat!("longshore/", env!("CARGO_PKG_VERSION")).to_owned()),
+        )
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(seconds(config.connect_timeout, 20.0))
+        .read_timeout(seconds(config.timeout, 60.0));
+    if let Some(proxy) = &config.proxy {
+        let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|_| Error::config("the proxy's address is wrong"))?;
+        builder = builder.proxy(proxy);
+    }
+    let mut roots = Vec::new();
+    for file in &config.root_certificates {
+        let pem = std::fs::read(file)
+            .map_err(|e| Error::config("a root certificate cannot be read").with("file", file).source(e))?;
+        roots.extend(
+            reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|e| Error::config("a root certificate is no PEM").with("file", file).source(e))?,
+        );
+    }
+    if !roots.is_empty() {
+        builder = builder.tls_certs_merge(roots);
+    }
+    builder.build().map_err(|e| Error::config("the HTTP client cannot be made").source(e))
+}

@@ -1,0 +1,165 @@
+//! How requests travel: compression, TLS with a root certificate of one's own, HTTP/2, proxies, rates, limits.
+#![allow(clippy::unwrap_used)] // in helpers of tests, too
+
+mod common;
+
+use common::{Answer, How, Server, load, run};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+fn things(url: &str, client: Value) -> Value {
+    let mut whole = json!({ "client": { "base_url": url, "backoff_factor": 0.001 }, "resources": [
+        { "name": "things", "endpoint": { "data_selector": "$", "paginator": "single_page" } } ] });
+    for (key, value) in client.as_object().unwrap() {
+        whole["client"][key] = value.clone();
+    }
+    whole
+}
+
+#[test]
+fn compressed_answers_are_unpacked() {
+    let text = br#"[{"id":1},{"id":2}]"#;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text).unwrap();
+    let zstd = zstd::encode_all(&text[..], 1).unwrap();
+    let mut br = Vec::new();
+    brotli::CompressorWriter::new(&mut br, 4096, 5, 20).write_all(text).unwrap();
+    for (encoding, body) in [("gzip", gzip.finish().unwrap()), ("zstd", zstd), ("br", br)] {
+        let server = Server::start(move |_| {
+            Answer { body: body.clone(), ..Answer::default() }.header("content-encoding", encoding)
+        });
+        assert_eq!(load(&things(&server.url, json!({}))).of("things").len(), 2, "{encoding}");
+        let accepted = server.requests()[0].header("accept-encoding").unwrap_or_default().to_owned();
+        assert!(accepted.contains(encoding), "{accepted}");
+    }
+}
+
+#[test]
+fn a_body_that_unpacks_to_too_much_is_refused() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&vec![b' '; 10 << 20]).unwrap();
+    let body = gzip.finish().unwrap();
+    let server =
+        Server::start(move |_| Answer { body: body.clone(), ..Answer::default() }.header("content-encoding", "gzip"));
+    let error = run(&things(&server.url, json!({ "max_body_size": 1 << 20 })), &How::default()).unwrap_err();
+    assert!(error.to_string().contains("larger than allowed"), "{error}");
+}
+
+#[test]
+fn requests_go_through_the_proxy() {
+    let proxy = Server::start(|asked| match asked.header("host") {
+        Some("api.invalid") => Answer::json(&json!([{ "id": 1 }])),
+        _ => Answer::status(502, &json!({})),
+    });
+    let loaded = load(&things("http://api.invalid/v1", json!({ "proxy": proxy.url })));
+    assert_eq!(loaded.of("things").len(), 1, "the name api.invalid leads nowhere but through the proxy");
+}
+
+/// Serves JSON over TLS, and notes the versions of HTTP it was asked in.
+fn secure_server(certificate: &str, key: &str) -> (u16, Arc<Mutex<Vec<Version>>>) {
+    let _ = rustls::crypto::ring::default_provider().install_default(); // perhaps chosen already
+    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let mut config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (port, seen) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(Vec::new())));
+    let versions = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, versions) = (acceptor.clone(), Arc::clone(&versions));
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                        versions.lock().unwrap().push(request.version());
+                        async {
+                            Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(r#"[{"id":1}]"#))))
+                        }
+                    });
+                    // A client that goes away is no error of the server.
+                    let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+    });
+    (port, seen)
+}
+
+#[test]
+fn an_own_root_certificate_is_trusted_where_it_is_given_and_http_2_is_spoken() {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "An authority of the tests");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let (port, versions) = secure_server(&certificate.pem(), &key.serialize_pem());
+    let url = format!("https://localhost:{port}");
+
+    let error = run(&things(&url, json!({ "max_attempts": 1 })), &How::default()).unwrap_err();
+    assert!(error.to_string().contains("no connection"), "{error}");
+    assert!(versions.lock().unwrap().is_empty(), "nobody is asked who is not trusted");
+
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root.pem");
+    std::fs::write(&root, authority.pem()).unwrap();
+    let loaded = load(&things(&url, json!({ "root_certificates": [root] })));
+    assert_eq!(loaded.of("things").len(), 1);
+    assert_eq!(*versions.lock().unwrap(), [Version::HTTP_2]);
+
+    std::fs::write(&root, "no certificate").unwrap();
+    let error = run(&things(&url, json!({ "root_certificates": [root] })), &How::default()).unwrap_err();
+    assert!(error.to_string().contains("root.pem"), "{error}");
+}
+
+#[test]
+fn the_rate_of_a_host_is_shared_by_all_sources_of_the_process() {
+    let server = Server::start(|_| Answer::json(&json!([{ "id": 1 }])));
+    let config = things(&server.url, json!({ "rate": "2/s" }));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| assert_eq!(load(&config).of("things").len(), 1));
+        }
+    });
+    // Five requests at two a second: the fifth goes out in the third second.
+    assert!(begun.elapsed() >= Duration::from_millis(1900), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_limit_that_is_used_up_silences_until_it_begins_anew() {
+    for header in ["ratelimit-remaining", "x-ratelimit-remaining"] {
+        let times = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&times);
+        let server = Server::start(move |asked| {
+            noted.lock().unwrap().push(Instant::now());
+            let page = asked.number("page", 0);
+            let reset = header.replace("remaining", "reset");
+            Answer::json(&json!(if page < 2 { vec![json!({ "id": page })] } else { Vec::new() }))
+                .header(header, if page == 0 { "0" } else { "9" })
+                .header(&reset, "1")
+        });
+        let mut config = things(&server.url, json!({}));
+        config["resources"][0]["endpoint"]["paginator"] = json!({ "type": "page_number", "total_path": null });
+        assert_eq!(load(&config).of("things").len(), 2);
+        let times = times.lock().unwrap();
+        assert!(times[1] - times[0] >= Duration::from_millis(900), "{header}: {:?}", times[1] - times[0]);
+        assert!(times[2] - times[1] < Duration::from_millis(900), "{header}: {:?}", times[2] - times[1]);
+    }
+}
