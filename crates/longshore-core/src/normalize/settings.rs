@@ -1,5 +1,6 @@
 //! What a user can decide about normalising.
 
+use super::SchemaRules;
 use crate::naming;
 use crate::schema::{DataType, SystemColumns, WriteRules};
 
@@ -18,6 +19,8 @@ pub struct Settings {
     pub hints: Vec<(FieldPath, DataType)>,
     /// How the table and its children are written.
     pub write: WriteRules,
+    /// What of the schema may grow, and how.
+    pub rules: SchemaRules,
     /// Longest column or table name, in characters.
     pub max_identifier_length: usize,
 }
@@ -35,8 +38,15 @@ impl Settings {
             json_columns: Vec::new(),
             hints: Vec::new(),
             write: WriteRules::default(),
+            rules: SchemaRules::default(),
             max_identifier_length: 65536,
         }
+    }
+}
+
+impl std::fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("."))
     }
 }
 
@@ -66,7 +76,23 @@ impl FieldPath {
 
     /// Returns true when `keys`, as the source spells them, lead to this path.
     pub(super) fn matches(&self, keys: &[String]) -> bool {
+        self.0.len() == keys.len() && self.covers(keys)
+    }
+
+    /// Returns true when `keys` lead to this path or below it.
+    pub(super) fn covers(&self, keys: &[String]) -> bool {
         let same = |a: &str, b: &str| a == b || naming::normalize_key(a) == naming::normalize_key(b);
-        self.0.len() == keys.len() && self.0.iter().zip(keys).all(|(a, b)| same(a, b))
+        self.0.len() <= keys.len() && self.0.iter().zip(keys).all(|(a, b)| same(a, b))
+    }
+
+    /// Returns true when the path leads below `keys`, as the source spells them.
+    pub(super) fn below(&self, keys: &[String]) -> bool {
+        let same = |a: &str, b: &str| a == b || naming::normalize_key(a) == naming::normalize_key(b);
+        self.0.len() > keys.len() && self.0.iter().zip(keys).all(|(a, b)| same(a, b))
+    }
+
+    /// The keys, from the record down.
+    pub(super) fn keys(&self) -> &[String] {
+        &self.0
     }
 }
