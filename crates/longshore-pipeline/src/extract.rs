@@ -8,12 +8,12 @@
 use crate::progress::Progress;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use longshore_core::destination::rejects_table;
-use longshore_core::error::{Error, Result};
+use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::json::Tape;
 use longshore_core::normalize::{
-    BadRecord, NormalizedBlock, Offsets, OnError, RecordBytes, Shape, TableBatch, arrow_schema, normalize,
+    BadRecord, Fault, NormalizedBlock, Offsets, OnError, RecordBytes, Shape, TableBatch, arrow_schema, normalize,
 };
-use longshore_core::package::{Counts, LoadId};
+use longshore_core::package::{Counts, DiscardCount, LoadId};
 use longshore_core::source::{JsonBlock, Source};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -38,6 +38,7 @@ struct Turn {
     shape: Arc<Shape>,
     offsets: Offsets,
     counts: Counts,
+    discards: Vec<DiscardCount>,
     error: Option<Error>,
 }
 
@@ -45,6 +46,7 @@ struct Turn {
 pub(crate) struct Extracted {
     pub(crate) shape: Arc<Shape>,
     pub(crate) counts: Counts,
+    pub(crate) discards: Vec<DiscardCount>,
     pub(crate) state: Option<serde_json::Value>,
     pub(crate) digest: Option<String>,
 }
@@ -62,6 +64,7 @@ impl<'a> Extract<'a> {
             shape: Arc::new(shape),
             offsets: Offsets::default(),
             counts: Counts::default(),
+            discards: Vec::new(),
             error: None,
         };
         Extract {
@@ -102,7 +105,8 @@ impl<'a> Extract<'a> {
             return Err(error);
         }
         source.finish()?;
-        Ok(Extracted { shape: turn.shape, counts: turn.counts, state: source.state(), digest: source.digest() })
+        let Turn { shape, counts, discards, .. } = turn;
+        Ok(Extracted { shape, counts, discards, state: source.state(), digest: source.digest() })
     }
 
     /// Ends all work with an error, unless there is one already.
@@ -169,7 +173,11 @@ impl<'a> Extract<'a> {
         let rejected = done.rejects.len() as u64;
         turn.counts.read += done.read;
         turn.counts.rejected += rejected;
-        turn.counts.normalised += done.read - rejected;
+        turn.counts.discarded += done.discarded;
+        turn.counts.normalised += done.read - rejected - done.discarded;
+        for lost in &done.discards {
+            DiscardCount::add(&mut turn.discards, &lost.table, lost.rows, lost.values);
+        }
         turn.counts.bytes += block.bytes.len() as u64;
         let offsets = done.reserve(&mut turn.offsets);
         turn.next += 1;
@@ -216,13 +224,24 @@ impl Drop for StopOnPanic<'_, '_> {
 }
 
 fn bad_record_error(block: &JsonBlock, bad: &BadRecord) -> Error {
-    let (line, column) = position(block, bad.error.offset);
-    Error::input(format!("malformed JSON: {}", bad.error.message))
+    let (line, column) = position(block, bad.offset());
+    let error = match &bad.fault {
+        Fault::Syntax(e) => Error::input(format!("malformed JSON: {}", e.message))
+            .hint("nothing was loaded; repair the record, or keep bad records aside with --on-error reject"),
+        Fault::Schema(violation) => {
+            let error = Error::new(ErrorKind::Data, violation.to_string()).with("table", &violation.table);
+            let error = match &violation.column {
+                Some(column) => error.with("field", column),
+                None => error,
+            };
+            error.with("path", &violation.path).hint(format!("nothing was loaded; {}", violation.hint()))
+        }
+    };
+    error
         .with("file", &block.origin)
         .with("line", line)
         .with("column", column)
-        .with("byte", block.offset + bad.error.offset as u64)
-        .hint("nothing was loaded; repair the record, or keep bad records aside with --on-error reject")
+        .with("byte", block.offset + bad.offset() as u64)
 }
 
 /// Line and column (in bytes, both from 1) of an offset in the block.
@@ -246,7 +265,10 @@ fn rejects_batch(shape: &Shape, block: &JsonBlock, bad: &[BadRecord]) -> TableBa
         texts(&|_| block.origin.to_string()),
         numbers(&|b| position(block, b.range.start).0),
         numbers(&|b| block.offset + b.range.start as u64),
-        texts(&|b| format!("{} at byte {}", b.error.message, block.offset + b.error.offset as u64)),
+        texts(&|b| match b.fault {
+            Fault::Syntax(_) => format!("{} at byte {}", b.reason(), block.offset + b.offset() as u64),
+            Fault::Schema(_) => b.reason(),
+        }),
         texts(&|b| String::from_utf8_lossy(&block.bytes[b.range.clone()]).into_owned()),
     ];
     // The columns are those of `rejects_table`, all as long as `bad`.

@@ -38,6 +38,7 @@ impl Filesystem {
             // Encoding has threads of its own.
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions { replace: true, merge: &[] },
+            widens: false,
             stages_early: true,
         };
         Ok(Filesystem { store: Store::open(&config.location)?, config: Arc::new(config), capabilities })

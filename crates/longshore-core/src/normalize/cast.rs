@@ -1,39 +1,41 @@
 //! Columns that became wider: arrays made before, as the column is now. Every value keeps its exact value.
 
-use super::assemble::arrow_schema;
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::{ColumnRole, DECIMAL_PRECISION, DataType, Table};
+use crate::schema::{DECIMAL_PRECISION, DataType, Table};
 use crate::values::{iso_timestamp, python_text};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
 };
 use arrow_array::{Array, ArrayRef, Decimal128Array, Float64Array, RecordBatch, RecordBatchOptions, StringArray};
-use arrow_schema::DataType as ArrowType;
+use arrow_schema::{DataType as ArrowType, Field, Schema};
 use std::sync::Arc;
 
-/// Returns a batch of a part with the types that the table's columns have now. The batch has the first columns of the
-/// table, without the load id; one that has the types already is not copied.
+/// Returns a batch with the types that the table's columns of the same names have now; one that has them already is
+/// not copied. Columns that the table does not have stay as they are.
 ///
 /// # Errors
 /// When a column's type does not widen to the one it should have, or a value would not be the same.
 pub fn cast_batch(batch: &RecordBatch, table: &Table) -> Result<RecordBatch> {
-    let columns = || table.columns.iter().filter(|c| c.role != Some(ColumnRole::LoadId)).zip(batch.columns());
-    if columns().all(|(c, array)| *array.data_type() == c.data_type.arrow()) {
+    let known = batch.schema();
+    let wanted = |field: &Field| table.column(field.name()).map(|c| c.data_type);
+    let differs = |field: &Arc<Field>| wanted(field).is_some_and(|t| t.arrow() != *field.data_type());
+    if !known.fields().iter().any(differs) {
         return Ok(batch.clone());
     }
-    let cast = |(c, array): (&crate::schema::Column, &ArrayRef)| {
-        cast_array(array, c.data_type).map_err(|e| e.with("table", &table.name).with("column", &c.name))
-    };
-    let arrays = columns().map(cast).collect::<Result<Vec<_>>>()?;
-    let schema = arrow_schema(table);
-    let schema = match schema.fields().len() > arrays.len() {
-        true => Arc::new(arrow_schema::Schema::new(schema.fields()[..arrays.len()].to_vec())),
-        false => schema,
-    };
+    let mut fields = Vec::with_capacity(batch.num_columns());
+    let mut arrays = Vec::with_capacity(batch.num_columns());
+    for (field, array) in known.fields().iter().zip(batch.columns()) {
+        let array = match wanted(field) {
+            Some(to) => cast_array(array, to).map_err(|e| e.with("table", &table.name).with("column", field.name()))?,
+            None => Arc::clone(array),
+        };
+        fields.push(Field::new(field.name(), array.data_type().clone(), field.is_nullable()));
+        arrays.push(array);
+    }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(schema, arrays, &options)
-        .map_err(|e| Error::internal("a part does not have its table's columns").with("table", &table.name).source(e))
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+        .map_err(|e| Error::internal("a wider column is not as long as its batch").with("table", &table.name).source(e))
 }
 
 /// Returns an array as a column of that type has it.

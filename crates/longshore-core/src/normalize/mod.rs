@@ -12,6 +12,7 @@ mod cast;
 mod coerce;
 mod grow;
 mod halt;
+mod hint;
 mod identity;
 mod native_id;
 pub mod row_id;
@@ -24,6 +25,7 @@ mod walk;
 
 pub use assemble::{Offsets, TableBatch, arrow_schema};
 pub use cast::{cast_array, cast_batch};
+pub use hint::{COLUMN_KEYS, SCHEMA_KEYS};
 pub use native_id::native_row_id;
 pub use rules::{ColumnHint, DEFAULT_MAX_COLUMNS, DEFAULT_MAX_TABLES, SchemaRules};
 pub use settings::{DEFAULT_MAX_NESTING, FieldPath, Settings};
@@ -197,3 +199,6 @@ impl Cursor<'_> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod growth_tests;

@@ -76,7 +76,13 @@ impl FieldPath {
 
     /// Returns true when `keys`, as the source spells them, lead to this path.
     pub(super) fn matches(&self, keys: &[String]) -> bool {
-        self.0.len() == keys.len() && self.covers(keys)
+        (self.0.len() == keys.len() && self.covers(keys)) || self.names(keys)
+    }
+
+    /// Returns true for a path written as the column is named: `line_items__sku`.
+    fn names(&self, keys: &[String]) -> bool {
+        let flat = |keys: &[String]| keys.iter().map(|k| naming::normalize_key(k)).collect::<Vec<_>>().join("__");
+        self.0.iter().any(|key| key.contains("__")) && flat(&self.0) == flat(keys)
     }
 
     /// Returns true when `keys` lead to this path or below it.

@@ -5,6 +5,7 @@ mod conflict;
 mod contract;
 mod data_type;
 mod diff;
+mod edit;
 mod table;
 mod write;
 
