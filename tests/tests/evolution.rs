@@ -73,7 +73,10 @@ fn whole_numbers_become_wider_in_the_rows_that_are_there() {
     assert_eq!(columns(&lab, "t"), expect.map(|(name, t)| vec![json!(name), json!(t)]));
     let rows = lab.rows("SELECT a::VARCHAR, b, a__v_double FROM t ORDER BY _row_id");
     let expect = json!([
-        ["1", 2.0, null], ["9007199254740993", 3.0, null], [null, 0.5, 0.5], ["18446744073709551616", 4.0, null]
+        ["1", 2.0, null],
+        ["9007199254740993", 3.0, null],
+        [null, 0.5, 0.5],
+        ["18446744073709551616", 4.0, null]
     ]);
     assert_eq!(json!(rows), expect);
     assert_eq!(lab.count("_schemas"), 2);
@@ -154,7 +157,8 @@ fn a_schema_is_exported_edited_and_gone_by() {
     load(&lab, "{\"id\":1,\"n\":1}\n", &flags);
     let text = fs::read_to_string(lab.path("edit/longshore.schema.yaml")).unwrap();
     assert_eq!(text, fs::read_to_string(lab.path("out/longshore.schema.yaml")).unwrap());
-    let edited = text.replacen("name: n\n    data_type: bigint", "name: n\n    data_type: decimal\n    unique: true", 1);
+    let edited =
+        text.replacen("name: n\n    data_type: bigint", "name: n\n    data_type: decimal\n    unique: true", 1);
     assert_ne!(edited, text);
     lab.write("edit/longshore.schema.yaml", &edited);
     load(&lab, "{\"id\":2,\"n\":2}\n", &flags);

@@ -139,7 +139,10 @@ fn a_new_table_adds_its_columns_in_its_first_load() {
     for (system, child) in [(SystemColumns::Native, vec!["a", "b"]), (SystemColumns::Dlt, vec!["a"])] {
         let mut loads = Loads::new(system);
         loads.load(settings(system, contract("columns=discard_value"))).block(two).unwrap();
-        assert_eq!((names(&loads, "t"), names(&loads, "t__l")), (vec!["id".into(), "x".into()], child.iter().map(|c| (*c).to_owned()).collect()));
+        assert_eq!(
+            (names(&loads, "t"), names(&loads, "t__l")),
+            (vec!["id".into(), "x".into()], child.iter().map(|c| (*c).to_owned()).collect())
+        );
         loads.load(settings(system, contract("columns=discard_value"))).block(r#"{"id":3,"y":1}"#).unwrap();
         assert_eq!(names(&loads, "t"), ["id", "x"]);
     }
@@ -155,7 +158,13 @@ fn contracts_of_child_tables_hold_below_them() {
     let mut loads = Loads::new(SystemColumns::Native);
     loads.load(settings(SystemColumns::Native, SchemaRules::default())).block(KNOWN).unwrap();
     loads.load(settings(SystemColumns::Native, rules)).block(r#"{"id":2,"l":[{"a":2,"z":1,"m":[1]}]}"#).unwrap();
-    assert_eq!(loads.discards, [DiscardCount { table: "t__l".into(), rows: 0, values: 1 }, DiscardCount { table: "t__l__m".into(), rows: 1, values: 0 }]);
+    assert_eq!(
+        loads.discards,
+        [
+            DiscardCount { table: "t__l".into(), rows: 0, values: 1 },
+            DiscardCount { table: "t__l__m".into(), rows: 1, values: 0 }
+        ]
+    );
 }
 
 #[test]
@@ -197,7 +206,9 @@ fn whole_numbers_become_wider_where_every_value_stays_what_it_is() {
 
 #[test]
 fn a_destination_that_cannot_widen_gets_variants() {
-    for (policy, column) in [(Conflict::Widen, "v__v_double"), (Conflict::Text, "v__v_text"), (Conflict::Json, "v__v_json")] {
+    for (policy, column) in
+        [(Conflict::Widen, "v__v_double"), (Conflict::Text, "v__v_text"), (Conflict::Json, "v__v_json")]
+    {
         let rules = SchemaRules { on_type_conflict: Some(policy), ..SchemaRules::default() };
         let mut loads = Loads::new(SystemColumns::Native);
         loads.load(settings(SystemColumns::Native, rules)).block("{\"v\":1} {\"v\":0.5}").unwrap();
@@ -241,7 +252,8 @@ fn limits_name_the_path() {
         (few(2, 100), r#"{"a":[1],"b":{"c":[1]}}"#, "more than 2 tables: 't__b__c' is one too many (b.c)"),
         (few(9, 3), r#"{"a":1,"b":2,"c":3,"d":{"e":4}}"#, "more than 3 columns: 'd__e' is one too many (d.e)"),
     ] {
-        let bad = Loads::new(SystemColumns::Native).load(settings(SystemColumns::Native, rules)).block(input).unwrap_err();
+        let bad =
+            Loads::new(SystemColumns::Native).load(settings(SystemColumns::Native, rules)).block(input).unwrap_err();
         assert!(bad.reason().contains(message), "{}", bad.reason());
     }
 }

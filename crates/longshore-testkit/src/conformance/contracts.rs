@@ -20,7 +20,8 @@ fn rules(mode: ContractMode) -> SchemaRules {
 }
 
 const KNOWN: &str = r#"{"id":1,"l":[{"a":1}]}"#;
-const NEW: &str = r#"{"id":2,"q":1,"l":[{"a":2,"z":1},{"a":3}],"m":[1]} {"id":"x","l":[{"a":4}]} {"id":3,"l":[{"a":"y"}]}"#;
+const NEW: &str =
+    r#"{"id":2,"q":1,"l":[{"a":2,"z":1},{"a":3}],"m":[1]} {"id":"x","l":[{"a":4}]} {"id":3,"l":[{"a":"y"}]}"#;
 
 async fn discarded_values_are_null_or_have_no_column(at: Place) -> Result<()> {
     let first = at.package(1).json("t", KNOWN).build();

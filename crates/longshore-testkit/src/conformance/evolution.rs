@@ -48,8 +48,7 @@ async fn whole_numbers_become_doubles_while_rows_are_staged(at: Place) -> Result
         .build();
     assert_eq!(package.parts[0].table.column("v").map(|c| c.data_type), Some(DataType::Bigint));
     at.load(&package).await?;
-    let expect =
-        r#"[1,1.0,null] [2,9007199254740992.0,null] [3,3.0,null] [4,2.5,"x"] [5,7.0,null] [6,-8.0,null]"#;
+    let expect = r#"[1,1.0,null] [2,9007199254740992.0,null] [3,3.0,null] [4,2.5,"x"] [5,7.0,null] [6,-8.0,null]"#;
     at.check("t", &["n", "v", "w"], expect).await
 }
 
@@ -120,11 +119,8 @@ async fn a_column_is_widened_twice(at: Place) -> Result<()> {
 }
 
 async fn rows_to_be_merged_become_wider(at: Place) -> Result<()> {
-    let merge = WriteRules {
-        disposition: Disposition::Merge,
-        primary_key: vec!["id".to_owned()],
-        ..WriteRules::default()
-    };
+    let merge =
+        WriteRules { disposition: Disposition::Merge, primary_key: vec!["id".to_owned()], ..WriteRules::default() };
     let first = at.package(1).rules(rules(Conflict::Widen)).writing(merge.clone());
     let first = first.json("t", r#"{"id":1,"v":1} {"id":2,"v":2}"#).build();
     let second = at.package(2).rules(rules(Conflict::Widen)).writing(merge).after(&first);
