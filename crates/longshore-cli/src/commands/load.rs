@@ -8,7 +8,6 @@ use crate::progress::Display;
 use crate::summary;
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::{FieldPath, Settings};
-use longshore_core::schema::DataType;
 use longshore_pipeline::{Outcome, Pipeline, Progress, RunOptions};
 use longshore_source_files::{BlockReader, Input, JsonSource, Options, Select, to_error};
 use std::path::Path;
