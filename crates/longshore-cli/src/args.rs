@@ -6,6 +6,7 @@ mod project;
 pub(crate) use plan::{PlanArgs, PlanWhat};
 pub(crate) use project::{CheckArgs, InitArgs, RunArgs};
 
+use crate::schema_args::{SchemaArgs, ShapeArgs};
 use crate::write_args::WriteArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -116,7 +117,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "COLUMN,..", value_delimiter = ',')]
     pub(crate) unnest: Vec<String>,
 
-    /// Type of a field that is not inferred, such as birthday=date or blob=binary
+    /// Type and properties of a field, such as birthday=date or id=bigint:not_null:unique:name=order_id
     #[arg(long, value_name = "PATH=TYPE", value_delimiter = ',')]
     pub(crate) hint: Vec<String>,
 
@@ -126,6 +127,12 @@ pub(crate) struct LoadArgs {
 
     #[command(flatten)]
     pub(crate) write: WriteArgs,
+
+    #[command(flatten)]
+    pub(crate) schema: SchemaArgs,
+
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
 
     /// What to do with records that are not JSON
     #[arg(long, value_enum, default_value_t = OnError::Fail)]
@@ -272,6 +279,10 @@ pub(crate) enum PipelineAction {
         /// How to print it
         #[arg(long, value_enum, default_value_t = SchemaFormat::Yaml)]
         format: SchemaFormat,
+
+        /// Say what each load changed instead
+        #[arg(long)]
+        history: bool,
     },
     /// What the last run did and where the time went
     Trace,
@@ -292,6 +303,12 @@ pub(crate) enum PipelineAction {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaFormat {
+    /// As export and import folders have it
     Yaml,
+    /// The same as JSON
     Json,
+    /// Statements that make the tables
+    Sql,
+    /// A diagram of tables and their parents, for Markdown
+    Mermaid,
 }

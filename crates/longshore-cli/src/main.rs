@@ -7,6 +7,8 @@ mod machine;
 mod place;
 mod progress;
 mod say;
+mod schema_args;
+mod schema_text;
 mod several;
 mod sources;
 mod summary;

@@ -123,14 +123,37 @@ pub(crate) fn kind(section: &Section) -> Result<&'static Kind, Problem> {
     })
 }
 
+/// Returns the JSON Schema of a section of that kind.
+pub(crate) fn schema(kind: &Kind) -> serde_json::Value {
+    let mut schema = (kind.schema)();
+    if let Some(keys) = schema.get_mut("properties").and_then(|p| p.as_object_mut()) {
+        let policies = serde_json::json!({ "enum": ["variant", "widen", "text", "json", "reject"] });
+        keys.entry("schema_contract").or_insert_with(longshore_config::contract);
+        keys.entry("on_type_conflict").or_insert(policies);
+    }
+    schema
+}
+
+/// Keys of a whole source that hold for its resources and are read by the run.
+pub(crate) const SOURCE_KEYS: [&str; 2] = ["schema_contract", "on_type_conflict"];
+
+/// The section without what holds for all of its resources.
+fn resources_of(section: &Section) -> serde_json::Value {
+    let mut tree = section.to_json();
+    if let Some(table) = tree.as_object_mut().filter(|t| t.contains_key("resources")) {
+        SOURCE_KEYS.iter().for_each(|key| _ = table.remove(*key));
+    }
+    tree
+}
+
 fn files(section: &Section) -> Result<declared::FilesConfig, Vec<Problem>> {
     let problem = |p: declared::Problem| section.problem(&p.path, p.message).maybe_hint(p.hint);
-    declared::FilesConfig::read(&section.name, &section.to_json())
+    declared::FilesConfig::read(&section.name, &resources_of(section))
         .map_err(|problems| problems.into_iter().map(problem).collect())
 }
 
 fn rest(section: &Section) -> Result<RestConfig, Vec<Problem>> {
-    let mut tree = section.to_json();
+    let mut tree = resources_of(section);
     if let Some(table) = tree.as_object_mut() {
         table.remove("type"); // what the section is, not a part of it
     }

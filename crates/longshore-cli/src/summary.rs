@@ -34,6 +34,14 @@ fn write(out: &mut impl Write, report: &Report, json: bool) -> io::Result<()> {
         }
     }
     table(out, report)?;
+    for lost in &report.discards {
+        let (rows, values) = (number(lost.rows), number(lost.values));
+        writeln!(out, "  {}: the schema contract left out {rows} rows and {values} values", lost.table)?;
+    }
+    if report.counts.discarded > 0 {
+        let (lost, read) = (number(report.counts.discarded), number(report.counts.read));
+        writeln!(out, "{lost} of {read} records were discarded by the schema contract")?;
+    }
     if report.counts.rejected > 0 {
         writeln!(
             out,

@@ -31,6 +31,6 @@ pub use parse::parse;
 pub use pipeline::PipelineSettings;
 pub use problem::{Problem, Problems};
 pub use project::Project;
-pub use schema::json_schema;
+pub use schema::{contract, json_schema};
 pub use section::Section;
 pub use surroundings::Surroundings;

@@ -19,6 +19,18 @@ pub struct PipelineSettings {
     pub on_error: Option<String>,
     /// `auto`, `bar`, `log` or `off`.
     pub progress: Option<String>,
+    /// A mode, or a table of modes.
+    pub schema_contract: Option<serde_json::Value>,
+    /// `variant`, `widen`, `text`, `json` or `reject`.
+    pub on_type_conflict: Option<String>,
+    /// As `--max-tables`.
+    pub max_tables: Option<u64>,
+    /// As `--max-columns`.
+    pub max_columns: Option<u64>,
+    /// A folder, relative to the project's.
+    pub export_schema_path: Option<String>,
+    /// A folder, relative to the project's.
+    pub import_schema_path: Option<String>,
     /// As `--memory`: `256M`.
     pub memory: Option<String>,
     /// Threads.
@@ -30,7 +42,7 @@ pub struct PipelineSettings {
 }
 
 /// The keys, with what the JSON Schema says of each.
-pub(crate) const KEYS: [(&str, &str); 10] = [
+pub(crate) const KEYS: [(&str, &str); 16] = [
     ("name", "Names the state and the packages."),
     ("dataset", "Schema or folder the tables stand in; by default the name with _dataset behind it."),
     ("destination", "A kind, a name from [destinations], a URL, or a list of them."),
@@ -40,6 +52,12 @@ pub(crate) const KEYS: [(&str, &str); 10] = [
     ("memory", "Memory to stay within, such as 256M or 2G."),
     ("threads", "Threads to use; by default as many as there are processors."),
     ("max_nesting", "Levels of nesting that become columns and tables; deeper ones stay JSON."),
+    ("schema_contract", "What of the schema may grow: a mode, or modes for tables, columns and data_type."),
+    ("on_type_conflict", "What becomes of values that do not fit their column."),
+    ("max_tables", "Tables that the dataset may have."),
+    ("max_columns", "Columns that a table may have."),
+    ("export_schema_path", "Folder the schema is written to after each load."),
+    ("import_schema_path", "Folder with a schema to go by, which may be edited."),
     ("keep_packages", "Loaded packages that are kept, to be loaded elsewhere later."),
 ];
 
@@ -48,6 +66,7 @@ pub(crate) fn words(key: &str) -> &'static [&'static str] {
     match key {
         "system_columns" => &["native", "dlt"],
         "on_error" => &["fail", "reject"],
+        "on_type_conflict" => &["variant", "widen", "text", "json", "reject"],
         "progress" => &["auto", "bar", "log", "off"],
         _ => &[],
     }
@@ -76,6 +95,12 @@ fn take(settings: &mut PipelineSettings, entry: &Entry, section: &Section) -> Re
         "memory" => settings.memory = Some(size(entry, section)?),
         "threads" => settings.threads = Some(whole(entry, section, 1)?),
         "max_nesting" => settings.max_nesting = Some(whole(entry, section, 0)?),
+        "schema_contract" => settings.schema_contract = section.to_json().get("schema_contract").cloned(),
+        "on_type_conflict" => settings.on_type_conflict = Some(word(entry, section)?),
+        "max_tables" => settings.max_tables = Some(whole(entry, section, 1)?),
+        "max_columns" => settings.max_columns = Some(whole(entry, section, 1)?),
+        "export_schema_path" => settings.export_schema_path = Some(text(entry, section)?),
+        "import_schema_path" => settings.import_schema_path = Some(text(entry, section)?),
         "keep_packages" => settings.keep_packages = Some(whole(entry, section, 0)?),
         key => {
             let known = KEYS.map(|(k, _)| k);

@@ -48,7 +48,8 @@ pub fn json_schema(sources: &[(&str, Value)]) -> Value {
 fn pipeline() -> Value {
     let property = |(key, description): (&str, &str)| {
         let mut schema = match key {
-            "threads" => json!({ "type": "integer", "minimum": 1 }),
+            "threads" | "max_tables" | "max_columns" => json!({ "type": "integer", "minimum": 1 }),
+            "schema_contract" => contract(),
             "max_nesting" | "keep_packages" => json!({ "type": "integer", "minimum": 0 }),
             "memory" => json!({ "type": ["string", "integer"] }),
             "destination" => json!({ "anyOf": [
@@ -62,6 +63,15 @@ fn pipeline() -> Value {
     };
     let properties: Map<String, Value> = KEYS.into_iter().map(property).collect();
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+/// A schema contract: one mode, or one for each of its entities.
+pub fn contract() -> Value {
+    let modes = json!({ "enum": ["evolve", "freeze", "discard_row", "discard_value", "reject"] });
+    json!({ "anyOf": [
+        modes,
+        { "type": "object", "additionalProperties": false, "properties": { "tables": modes, "columns": modes, "data_type": modes } },
+    ] })
 }
 
 fn vaults() -> Value {

@@ -14,6 +14,8 @@ pub struct Capabilities {
     pub concurrency: NonZeroUsize,
     /// What it can do to rows that are there already.
     pub dispositions: Dispositions,
+    /// True when it can make a column's type wider in place, rows that are there included.
+    pub widens: bool,
     /// True when staging may begin while the package is still being written: what is staged is
     /// invisible, cheap to throw away, and holds no lock that others wait for longer than a load takes.
     pub stages_early: bool,

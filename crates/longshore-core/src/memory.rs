@@ -3,6 +3,7 @@
 use crate::capabilities::{Atomicity, Capabilities, Dispositions};
 use crate::destination::{CommitOutcome, Committed, Destination, Load, Opening, Staged};
 use crate::error::{Error, Result};
+use crate::normalize::cast_batch;
 use crate::package::{LoadId, Manifest, Part, TableCount, Target};
 use crate::schema::SystemTable;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -35,6 +36,7 @@ impl MemoryDestination {
             max_identifier_length: 65536,
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions { replace: true, merge: &[] },
+            widens: true,
             stages_early: true,
         };
         MemoryDestination { capabilities, datasets: Arc::default() }
@@ -144,6 +146,12 @@ impl Load for MemoryLoad {
         for (table, batches) in staged.into_values() {
             *counts.entry(table.clone()).or_default() += batches.iter().map(|b| b.num_rows() as u64).sum::<u64>();
             dataset.rows.entry(table).or_default().extend(batches);
+        }
+        for (name, batches) in &mut dataset.rows {
+            let Some(table) = manifest.schema.table(name) else { continue };
+            for batch in batches {
+                *batch = cast_batch(batch, table)?;
+            }
         }
         dataset.loads.push((
             self.opening.target.pipeline.clone(),

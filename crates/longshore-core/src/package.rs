@@ -98,15 +98,18 @@ pub struct Manifest {
     pub change: SchemaChange,
     /// The source's state after this load; `None` when the source keeps none.
     pub state: Option<serde_json::Value>,
-    /// Records read, normalised and rejected.
+    /// Records read, normalised, rejected and discarded.
     pub counts: Counts,
+    /// What the schema contract had left out, by table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discards: Vec<DiscardCount>,
     /// Rows per table, in table order. Tables without rows in this load are not listed.
     pub tables: Vec<TableCount>,
     /// The files with the rows.
     pub parts: Vec<PartFile>,
 }
 
-/// Records of one load: `read = normalised + rejected`, always.
+/// Records of one load: `read = normalised + rejected + discarded`, always.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Records the source gave.
@@ -115,8 +118,36 @@ pub struct Counts {
     pub normalised: u64,
     /// Records kept whole in the rejects table.
     pub rejected: u64,
+    /// Records that the schema contract had left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub discarded: u64,
     /// Bytes read, decompressed.
     pub bytes: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// What the schema contract had left out of one table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscardCount {
+    /// The table, perhaps one that was not made.
+    pub table: String,
+    /// Rows left out. Rows below them are left out with them and not counted.
+    pub rows: u64,
+    /// Values left out of rows that stay.
+    pub values: u64,
+}
+
+impl DiscardCount {
+    /// Adds to the counts of several tables.
+    pub fn add(counts: &mut Vec<DiscardCount>, table: &str, rows: u64, values: u64) {
+        match counts.iter_mut().find(|c| c.table == table) {
+            Some(count) => (count.rows, count.values) = (count.rows + rows, count.values + values),
+            None => counts.push(DiscardCount { table: table.to_owned(), rows, values }),
+        }
+    }
 }
 
 /// Rows of one table.

@@ -8,13 +8,13 @@
 use crate::progress::Progress;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use longshore_core::destination::rejects_table;
-use longshore_core::error::{Error, Result};
+use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::json::Tape;
 use longshore_core::normalize::{
-    BadRecord, NormalizedBlock, Offsets, OnError, RecordBytes, Shape, TableBatch, arrow_schema, normalize,
+    BadRecord, Fault, NormalizedBlock, Offsets, OnError, RecordBytes, Shape, TableBatch, arrow_schema, normalize,
     normalize_columns,
 };
-use longshore_core::package::{Counts, LoadId};
+use longshore_core::package::{Counts, DiscardCount, LoadId};
 use longshore_core::source::{Block, JsonBlock, Source};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -39,6 +39,7 @@ struct Turn {
     shape: Arc<Shape>,
     offsets: Offsets,
     counts: Counts,
+    discards: Vec<DiscardCount>,
     error: Option<Error>,
 }
 
@@ -46,6 +47,7 @@ struct Turn {
 pub(crate) struct Extracted {
     pub(crate) shape: Arc<Shape>,
     pub(crate) counts: Counts,
+    pub(crate) discards: Vec<DiscardCount>,
     pub(crate) state: Option<serde_json::Value>,
     pub(crate) digest: Option<String>,
 }
@@ -63,6 +65,7 @@ impl<'a> Extract<'a> {
             shape: Arc::new(shape),
             offsets: Offsets::default(),
             counts: Counts::default(),
+            discards: Vec::new(),
             error: None,
         };
         Extract {
@@ -103,7 +106,8 @@ impl<'a> Extract<'a> {
             return Err(error);
         }
         source.finish()?;
-        Ok(Extracted { shape: turn.shape, counts: turn.counts, state: source.state(), digest: source.digest() })
+        let Turn { shape, counts, discards, .. } = turn;
+        Ok(Extracted { shape, counts, discards, state: source.state(), digest: source.digest() })
     }
 
     /// Ends all work with an error, unless there is one already.
@@ -165,7 +169,11 @@ impl<'a> Extract<'a> {
         let rejected = done.rejects.len() as u64;
         turn.counts.read += done.read;
         turn.counts.rejected += rejected;
-        turn.counts.normalised += done.read - rejected;
+        turn.counts.discarded += done.discarded;
+        turn.counts.normalised += done.read - rejected - done.discarded;
+        for lost in &done.discards {
+            DiscardCount::add(&mut turn.discards, &lost.table, lost.rows, lost.values);
+        }
         turn.counts.bytes += block.size();
         let offsets = done.reserve(&mut turn.offsets);
         turn.next += 1;
@@ -231,20 +239,28 @@ fn normalize_block(
 }
 
 fn bad_record_error(block: &Block, bad: &BadRecord) -> Error {
-    let block = match block {
-        Block::Json(block) => block,
-        Block::Columns(block) => {
-            return Error::internal(format!("a row cannot be written as JSON: {}", bad.error.message))
-                .with("file", &block.origin);
+    let error = match &bad.fault {
+        Fault::Syntax(e) => Error::input(format!("malformed JSON: {}", e.message))
+            .hint("nothing was loaded; repair the record, or keep bad records aside with --on-error reject"),
+        Fault::Schema(violation) => {
+            let error = Error::new(ErrorKind::Data, violation.to_string()).with("table", &violation.table);
+            let error = match &violation.column {
+                Some(column) => error.with("field", column),
+                None => error,
+            };
+            error.with("path", &violation.path).hint(format!("nothing was loaded; {}", violation.hint()))
         }
     };
-    let (line, column) = position(block, bad.error.offset);
-    Error::input(format!("malformed JSON: {}", bad.error.message))
+    let block = match block {
+        Block::Json(block) => block,
+        Block::Columns(block) => return error.with("file", &block.origin),
+    };
+    let (line, column) = position(block, bad.offset());
+    error
         .with("file", &block.origin)
         .with("line", line)
         .with("column", column)
-        .with("byte", block.offset + bad.error.offset as u64)
-        .hint("nothing was loaded; repair the record, or keep bad records aside with --on-error reject")
+        .with("byte", block.offset + bad.offset() as u64)
 }
 
 /// Line and column (in bytes, both from 1) of an offset in the block.
@@ -268,7 +284,10 @@ fn rejects_batch(shape: &Shape, block: &JsonBlock, bad: &[BadRecord]) -> TableBa
         texts(&|_| block.origin.to_string()),
         numbers(&|b| position(block, b.range.start).0),
         numbers(&|b| block.offset + b.range.start as u64),
-        texts(&|b| format!("{} at byte {}", b.error.message, block.offset + b.error.offset as u64)),
+        texts(&|b| match b.fault {
+            Fault::Syntax(_) => format!("{} at byte {}", b.reason(), block.offset + b.offset() as u64),
+            Fault::Schema(_) => b.reason(),
+        }),
         texts(&|b| String::from_utf8_lossy(&block.bytes[b.range.clone()]).into_owned()),
     ];
     // The columns are those of `rejects_table`, all as long as `bad`.

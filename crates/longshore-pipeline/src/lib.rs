@@ -24,6 +24,7 @@ mod report;
 mod resume;
 mod run;
 mod sample;
+mod schema_files;
 mod stager;
 mod standing;
 pub mod store;
@@ -33,3 +34,4 @@ pub use pipeline::{Connect, DestinationRef, FinishedRun, Pipeline, RunOptions, d
 pub use plan::{ColumnPlan, DestinationPlan, Plan, Refusal, TablePlan, Verdict};
 pub use progress::{DestinationState, DestinationStep, Progress, Stage};
 pub use report::{DestinationReport, Outcome, Report, Timings};
+pub use schema_files::SchemaFiles;

@@ -9,11 +9,13 @@ use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_schema::Schema;
 use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::normalize::cast_batch;
 use longshore_core::package::{PartFile, PartFileReader};
 use longshore_core::schema::Table;
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Writes a part file.
 pub(crate) struct PartFileWriter {
@@ -21,6 +23,7 @@ pub(crate) struct PartFileWriter {
     writer: StreamWriter<Hashing>,
     table: String,
     columns: usize,
+    schema: Schema,
     rows: u64,
 }
 
@@ -34,7 +37,14 @@ impl PartFileWriter {
             .map_err(|e| failed(e.into()))?;
         let sink = Hashing { file, hash: crc32fast::Hasher::new(), bytes: 0 };
         let writer = StreamWriter::try_new_with_options(sink, schema, options).map_err(|e| failed(e.into()))?;
-        Ok(PartFileWriter { path, writer, table: table.name.clone(), columns: table.columns.len(), rows: 0 })
+        Ok(PartFileWriter {
+            path,
+            writer,
+            table: table.name.clone(),
+            columns: table.columns.len(),
+            schema: schema.clone(),
+            rows: 0,
+        })
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -42,9 +52,9 @@ impl PartFileWriter {
         self.writer.write(batch).map_err(|e| write_error(&self.path, e.into()))
     }
 
-    /// Returns true when the table has still the columns the file has.
-    pub(crate) fn fits(&self, table: &Table) -> bool {
-        self.columns == table.columns.len()
+    /// Returns true when the table has still the columns the file has, with the same types.
+    pub(crate) fn fits(&self, table: &Table, schema: &Schema) -> bool {
+        self.columns == table.columns.len() && self.schema == *schema
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -100,6 +110,8 @@ pub(crate) struct StoredPart {
     pub(crate) path: PathBuf,
     pub(crate) crc32: String,
     pub(crate) rows: u64,
+    /// The table as it is at the end of the load: columns may have become wider behind this part.
+    pub(crate) table: Arc<Table>,
 }
 
 impl PartFileReader for StoredPart {
@@ -117,7 +129,9 @@ impl PartFileReader for StoredPart {
         let file = File::open(&path).map_err(|e| damaged(&path).source(e))?;
         let reader = StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None)
             .map_err(|e| damaged(&path).source(e))?;
-        Ok(Box::new(reader.map(move |batch| batch.map_err(|e| damaged(&path).source(e)))))
+        let table = Arc::clone(&self.table);
+        let batches = reader.map(move |batch| batch.map_err(|e| damaged(&path).source(e)));
+        Ok(Box::new(batches.map(move |batch| cast_batch(&batch?, &table))))
     }
 }
 

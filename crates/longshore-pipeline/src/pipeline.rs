@@ -4,6 +4,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::run::Run;
+use crate::schema_files::SchemaFiles;
 use crate::store::Store;
 use longshore_core::destination::Destination;
 use longshore_core::error::{Error, Result};
@@ -39,6 +40,8 @@ pub struct RunOptions {
     /// Stands for the command: when an earlier run of the same command was interrupted after its
     /// package was sealed, this run completes that and ends. Empty: never ends early.
     pub fingerprint: String,
+    /// Folders the schema is written to and read from.
+    pub schema_files: SchemaFiles,
     /// Counters others may watch.
     pub progress: Progress,
 }

@@ -130,7 +130,9 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
     let mut standing = standing(pipeline, &target, refusals.iter().map(|_| None).collect())?;
     let mut notes = std::mem::take(&mut standing.notes);
     let state = standing.known.as_ref().and_then(|k| k.state.clone());
-    let schema = run.schema(standing.known.take())?;
+    let known = run.schema(standing.known.take())?;
+    let can_widen = run.resources().iter().all(|r| r.rules.can_widen);
+    let schema = run.options.schema_files.apply(known, can_widen)?;
     let shape = Shape::with_resources(schema.clone(), run.resources())
         .ok_or_else(|| Error::config("the run has no resources"))?;
     let load_id = pipeline.store().next_load_id(crate::run::now_micros()?, schema.system_columns);

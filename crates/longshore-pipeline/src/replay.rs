@@ -71,6 +71,7 @@ fn report(
         load_id: Some(manifest.load_id.clone()),
         outcome: if destinations.iter().all(|d| d.committed) { Outcome::Completed } else { Outcome::Failed },
         counts: manifest.counts,
+        discards: manifest.discards.clone(),
         tables: manifest.tables.clone(),
         destinations,
         notes: Vec::new(),

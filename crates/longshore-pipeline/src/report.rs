@@ -1,6 +1,6 @@
 //! What came of a run.
 
-use longshore_core::package::{Counts, LoadId, TableCount};
+use longshore_core::package::{Counts, DiscardCount, LoadId, TableCount};
 use serde::Serialize;
 
 /// The result of one run, for people and as JSON.
@@ -16,6 +16,9 @@ pub struct Report {
     pub outcome: Outcome,
     /// Records read, normalised, rejected; bytes.
     pub counts: Counts,
+    /// What the schema contract had left out, by table.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub discards: Vec<DiscardCount>,
     /// Rows per table of the load.
     pub tables: Vec<TableCount>,
     /// One entry a destination.

@@ -189,6 +189,7 @@ pub(crate) fn finish(
         load_id: Some(manifest.load_id.clone()),
         outcome: if loaded { outcome } else { Outcome::Failed },
         counts: manifest.counts,
+        discards: manifest.discards.clone(),
         tables: manifest.tables.clone(),
         destinations,
         notes: Vec::new(),

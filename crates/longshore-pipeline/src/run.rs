@@ -97,7 +97,9 @@ impl Run<'_> {
         let began = Instant::now();
         let options = &self.options;
         let state = standing.known.as_ref().and_then(|k| k.state.clone());
-        let schema = self.schema(standing.known.take())?;
+        let known = self.schema(standing.known.take())?;
+        let can_widen = self.resources().iter().all(|r| r.rules.can_widen);
+        let schema = options.schema_files.apply(known.clone(), can_widen)?;
         let shape = Shape::with_resources(schema.clone(), self.resources())
             .ok_or_else(|| Error::config("the run has no resources"))?;
         let opening =
@@ -129,13 +131,15 @@ impl Run<'_> {
                 load_id,
                 target,
                 resources: extracted.shape.resource_tables(),
-                change: SchemaChange::between(&schema, &schema_after),
+                change: SchemaChange::between(&known, &schema_after),
                 schema: schema_after,
                 state: extracted.state,
                 counts: extracted.counts,
+                discards: extracted.discards,
                 tables,
                 parts,
             };
+            options.schema_files.write(&manifest.schema)?;
             let package = self.seal(&mut writer, manifest, extracted.digest, &standing.behind)?;
             let normalise = began.elapsed().as_secs_f64();
             info!(load_id = %package.manifest.load_id, seconds = normalise, "package sealed");
@@ -158,12 +162,14 @@ impl Run<'_> {
             .hint(format!("add --system-columns {}, or load into another dataset", name(known.schema.system_columns))))
     }
 
-    /// Names must fit every destination.
+    /// Names must fit every destination, and columns become wider only where each can do it.
     pub(crate) fn resources(&self) -> Vec<Settings> {
         let lengths = self.pipeline.destinations().iter().map(|d| d.destination.capabilities().max_identifier_length);
         let shortest = lengths.min().unwrap_or(usize::MAX);
+        let can_widen = self.pipeline.destinations().iter().all(|d| d.destination.capabilities().widens);
         let mut resources = self.options.resources.clone();
         for settings in &mut resources {
+            settings.rules.can_widen = can_widen;
             settings.max_identifier_length = settings.max_identifier_length.min(shortest);
         }
         resources

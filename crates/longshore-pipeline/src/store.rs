@@ -312,12 +312,13 @@ impl StoredPackage {
     pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + '_ {
         self.manifest.parts.iter().zip(0..).map(|(file, number)| {
             let path = self.folder.join(&file.file);
-            let reader = StoredPart { path, crc32: file.crc32.clone(), rows: file.rows };
-            Part { number, table: Arc::new(self.table_of(file)), rows: PartRows::File(Arc::new(reader)) }
+            let table = Arc::new(self.table_of(file));
+            let reader = StoredPart { path, crc32: file.crc32.clone(), rows: file.rows, table: Arc::clone(&table) };
+            Part { number, table, rows: PartRows::File(Arc::new(reader)) }
         })
     }
 
-    /// The table as it was when the file was written.
+    /// The table with the columns it had when the file was written, and the types it has now.
     fn table_of(&self, file: &PartFile) -> Table {
         let schema = &self.manifest.schema;
         let mut table = match schema.table(&file.table) {

@@ -77,7 +77,7 @@ impl PackageWriter {
 
     fn file_for(&mut self, batch: &TableBatch) -> Result<&mut PartFileWriter> {
         let name = &batch.table.name;
-        let is_over = |w: &PartFileWriter| !w.fits(&batch.table) || w.bytes() >= PART_BYTES;
+        let is_over = |w: &PartFileWriter| !w.fits(&batch.table, &batch.rows.schema()) || w.bytes() >= PART_BYTES;
         if self.open.get(name).is_some_and(|(_, w)| is_over(w)) {
             self.end(name)?;
         }

@@ -211,7 +211,7 @@ fn tables_are_written_as_the_configuration_says() {
     assert_eq!(second.write.merge_key, ["day"]);
     assert_eq!(second.write.hard_delete.as_deref(), Some("deleted"));
     assert!(second.write.dedup_sort.as_ref().is_some_and(|d| d.column == "v" && d.descending));
-    assert_eq!(second.json_columns, [FieldPath::from_keys(["extra.data".to_owned()])]);
+    assert_eq!(second.json_columns, [FieldPath::parse("extra.data").unwrap()]);
     let hint = |keys: &[&str]| {
         second
             .hints

@@ -4,7 +4,7 @@ use crate::dialect::Dialect;
 use crate::merge::validity_table;
 use crate::quote::{identifier, qualified};
 use longshore_core::destination::Growth;
-use longshore_core::schema::{Column, DataType, SystemColumns, SystemTable, Table};
+use longshore_core::schema::{Column, ColumnRole, DataType, SystemColumns, SystemTable, Table};
 
 /// Returns the statement that makes the dataset where it is missing.
 pub fn create_schema(dataset: &str) -> String {
@@ -12,8 +12,16 @@ pub fn create_schema(dataset: &str) -> String {
 }
 
 /// Returns the statement that makes a table with all its columns.
+///
+/// That a field of the data must have a value is checked before anything is staged, not by the database: there, one row
+/// would break a load that is under way.
 pub fn create_table(dialect: &dyn Dialect, dataset: &str, table: &Table) -> String {
-    let columns: Vec<String> = table.columns.iter().map(|c| definition(dialect, c)).collect();
+    let is_data = table.system(ColumnRole::RowId).is_some();
+    let of = |c: &Column| match is_data && c.role.is_none() {
+        true => definition(dialect, &Column { nullable: true, ..c.clone() }),
+        false => definition(dialect, c),
+    };
+    let columns: Vec<String> = table.columns.iter().map(of).collect();
     format!("CREATE TABLE {} ({})", qualified(dataset, &table.name), columns.join(", "))
 }
 
@@ -36,6 +44,11 @@ pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
         if !is_there(&change.table) {
             statements.push(create_table(dialect, growth.dataset, &validity_table(table, system)));
         } else if !change.is_new {
+            for wider in &change.retyped {
+                let column = table.column(&wider.column).filter(|_| wider.from.widens_to(wider.to));
+                let widen = |c| widen_column(dialect, growth.dataset, &change.table, c, wider.from);
+                statements.extend(column.map(widen));
+            }
             statements.extend(change.columns.iter().map(|c| add_column(dialect, growth.dataset, &change.table, c)));
         }
     }
@@ -43,6 +56,21 @@ pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
     let missing = own.iter().filter(|t| !is_there(&t.name));
     statements.extend(missing.map(|t| create_table(dialect, growth.dataset, t)));
     statements
+}
+
+/// Returns the statement that makes a column of a table that may have rows wider.
+pub fn widen_column(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Column, from: DataType) -> String {
+    let (table, name) = (qualified(dataset, table), identifier(&column.name));
+    let using = dialect.widened(&name, from, column.data_type);
+    format!("ALTER TABLE {table} ALTER COLUMN {name} TYPE {} USING {using}", dialect.type_name(column.data_type))
+}
+
+/// Returns a query that counts the values which would not be the same in a column made wider; `None` when there are none.
+pub fn inexact_values(dataset: &str, table: &str, column: &Column, from: DataType) -> Option<String> {
+    let is_inexact = from == DataType::Bigint && column.data_type == DataType::Double;
+    let (table, name) = (qualified(dataset, table), identifier(&column.name));
+    is_inexact
+        .then(|| format!("SELECT count(*) FROM {table} WHERE {name} > 9007199254740992 OR {name} < -9007199254740992"))
 }
 
 fn definition(dialect: &dyn Dialect, column: &Column) -> String {
@@ -116,7 +144,6 @@ pub fn system_table(system: SystemColumns, table: SystemTable) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longshore_core::schema::ColumnRole;
 
     struct Plain;
     impl Dialect for Plain {

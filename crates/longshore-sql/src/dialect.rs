@@ -19,6 +19,31 @@ pub trait Dialect {
         format!("{}.{}", self.identifier(dataset), self.identifier(table))
     }
 
+    /// Returns the expression by which a column of one type becomes one of a wider type, each value keeping its value.
+    /// Texts are as the loader writes them.
+    fn widened(&self, column: &str, from: DataType, to: DataType) -> String {
+        let type_name = self.type_name(to);
+        let text = match from {
+            DataType::Bool if to == DataType::Text => {
+                format!("CASE WHEN {column} THEN 'True' WHEN NOT {column} THEN 'False' END")
+            }
+            DataType::Timestamp => self.iso_text(column),
+            _ => format!("CAST({column} AS {})", self.type_name(DataType::Text)),
+        };
+        let is_text = matches!(from, DataType::Timestamp | DataType::Date | DataType::Time);
+        match to {
+            DataType::Text => text,
+            DataType::Json if is_text => format!("CAST('\"' || {text} || '\"' AS {type_name})"),
+            DataType::Json => format!("CAST({text} AS {type_name})"),
+            _ => format!("CAST({column} AS {type_name})"),
+        }
+    }
+
+    /// Returns a moment as ISO text with its offset.
+    fn iso_text(&self, column: &str) -> String {
+        format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US') || '+00:00'")
+    }
+
     /// Returns the column that orders staged rows as their records came. In native mode that is the row id, which
     /// rises; in dlt mode ids tell nothing, and the destination needs something of its own.
     fn staged_order(&self, system: SystemColumns, row_id: &str) -> String {

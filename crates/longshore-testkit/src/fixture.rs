@@ -16,7 +16,7 @@ use arrow_schema::ArrowError;
 use longshore_core::destination::{CommitOutcome, Destination, Load, Opening, Staged, rejects_table};
 use longshore_core::json::Tape;
 use longshore_core::normalize::{
-    Offsets, OnError, RecordBytes, Settings, Shape, TableBatch, arrow_schema, native_row_id, normalize,
+    Offsets, OnError, RecordBytes, SchemaRules, Settings, Shape, TableBatch, arrow_schema, native_row_id, normalize,
 };
 use longshore_core::package::{Counts, LoadId, Manifest, Part, PartFile, PartFileReader, PartRows, TableCount, Target};
 use longshore_core::schema::{Column, ColumnRole, DataType, Schema, SchemaChange, SystemColumns, Table, WriteRules};
@@ -50,6 +50,7 @@ pub struct PackageBuilder {
     counts: Counts,
     max_identifier_length: usize,
     write: WriteRules,
+    rules: SchemaRules,
     resources: Vec<String>,
 }
 
@@ -70,6 +71,7 @@ impl PackageBuilder {
             counts: Counts::default(),
             max_identifier_length: 65536,
             write: WriteRules::default(),
+            rules: SchemaRules::default(),
             resources: Vec::new(),
         }
     }
@@ -112,6 +114,7 @@ impl PackageBuilder {
                 let mut settings = Settings::new(table, self.system);
                 settings.max_identifier_length = self.max_identifier_length;
                 settings.write = self.write.clone();
+                settings.rules = self.rules.clone();
                 Shape::new(self.schema.clone(), settings)
             }
         };
@@ -120,7 +123,10 @@ impl PackageBuilder {
             .unwrap_or_else(|bad| panic!("the records of '{table}' are not JSON: {bad:?}"));
         self.take_part(table);
         self.counts.read += block.read;
-        self.counts.normalised += block.read;
+        let rejected = block.rejects.len() as u64;
+        self.counts.rejected += rejected;
+        self.counts.discarded += block.discarded;
+        self.counts.normalised += block.read - rejected - block.discarded;
         self.counts.bytes += records.len() as u64;
         let offsets = block.reserve(&mut self.offsets);
         for TableBatch { table, rows } in block.assemble(&shape, &self.load_id, &offsets) {
@@ -135,6 +141,14 @@ impl PackageBuilder {
     #[must_use]
     pub fn writing(mut self, rules: WriteRules) -> Self {
         self.write = rules;
+        self.shape = None;
+        self
+    }
+
+    /// Lets the schema grow by these rules from here on. What they reject is counted and left out.
+    #[must_use]
+    pub fn rules(mut self, rules: SchemaRules) -> Self {
+        self.rules = rules;
         self.shape = None;
         self
     }
@@ -246,6 +260,7 @@ impl PackageBuilder {
     pub fn build(self) -> Package {
         let mut package = Package {
             manifest: Manifest {
+                discards: Vec::new(),
                 format: 1,
                 load_id: self.load_id,
                 target: self.target,

@@ -5,8 +5,8 @@ use longshore_core::connect::{Connection, Limits};
 use longshore_core::destination::Destination;
 use longshore_core::error::{Error, Result};
 use longshore_core::naming;
-use longshore_core::normalize::{DEFAULT_MAX_NESTING, FieldPath, OnError, Settings};
-use longshore_core::schema::{DataType, SystemColumns};
+use longshore_core::normalize::{DEFAULT_MAX_NESTING, FieldPath, OnError, SchemaRules, Settings};
+use longshore_core::schema::{Conflict, Contract, DataType, SystemColumns};
 use longshore_pipeline::{DestinationRef, Progress};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -31,6 +31,7 @@ pub struct PipelineBuilder {
     max_nesting: u32,
     json_columns: Vec<String>,
     hints: Vec<(String, DataType)>,
+    rules: SchemaRules,
     on_error: OnError,
     threads: Option<usize>,
     memory: u64,
@@ -63,6 +64,7 @@ impl Default for PipelineBuilder {
             max_nesting: DEFAULT_MAX_NESTING,
             json_columns: Vec::new(),
             hints: Vec::new(),
+            rules: SchemaRules::default(),
             on_error: OnError::Fail,
             threads: None,
             memory: DEFAULT_MEMORY,
@@ -136,6 +138,18 @@ impl PipelineBuilder {
         self
     }
 
+    /// What of the schema may grow; by default everything.
+    pub fn schema_contract(mut self, contract: Contract) -> Self {
+        self.rules.contract = Some(contract);
+        self
+    }
+
+    /// What becomes of values that do not fit their column; by default the column becomes wider where no value changes.
+    pub fn on_type_conflict(mut self, policy: Conflict) -> Self {
+        self.rules.on_type_conflict = Some(policy);
+        self
+    }
+
     /// What happens to records that are not JSON (raw JSON only): fail the load, or keep them in the rejects table.
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.on_error = on_error;
@@ -193,6 +207,7 @@ impl PipelineBuilder {
             max_nesting: self.max_nesting,
             json_columns: paths(&self.json_columns)?,
             hints,
+            rules: self.rules,
             ..Settings::new(&table, self.system)
         };
         let settings = LoadSettings {

@@ -80,7 +80,7 @@ pub use longshore_core::error::{Error, ErrorKind, Result};
 pub use longshore_core::memory::{self, MemoryDestination};
 pub use longshore_core::normalize::OnError;
 pub use longshore_core::package::{self, LoadId, TableCount};
-pub use longshore_core::schema::{self, DataType, SystemColumns};
+pub use longshore_core::schema::{self, Conflict, Contract, ContractMode, DataType, SystemColumns};
 pub use longshore_core::source;
 pub use longshore_pipeline::{DestinationReport, Outcome, Progress, Report, Stage, Timings};
 pub use pipeline::Pipeline;

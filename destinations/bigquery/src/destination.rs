@@ -35,6 +35,7 @@ impl BigQuery {
             max_identifier_length: config.max_identifier_length,
             concurrency: NonZeroUsize::MIN.saturating_add(3),
             dispositions: Dispositions::ALL,
+            widens: false,
             // Uploads are the longest part of a load, and one that is given up leaves nothing.
             stages_early: true,
         };

@@ -41,6 +41,7 @@ impl DuckDb {
             // One transaction is one connection.
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions::ALL,
+            widens: true,
             stages_early: true,
         };
         DuckDb { config, capabilities }

@@ -8,13 +8,16 @@ use crate::error::from_message;
 use crate::ffi::{Connection, Database};
 use crate::queue::{Queue, Run};
 use crate::scan::{Feed, Scan};
-use crate::types::DuckDialect;
+use crate::types::{DuckDialect, data_type};
 use async_trait::async_trait;
 use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
-use longshore_core::error::{Error, Result};
+use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::normalize::cast_batch;
 use longshore_core::package::{LoadId, Manifest, Part};
 use longshore_core::schema::{Column, ColumnRole, DataType, SystemColumns, Table};
-use longshore_sql::{add_column, create_schema, create_table, identifier, literal, qualified};
+use longshore_sql::{
+    add_column, create_schema, create_table, identifier, inexact_values, literal, qualified, widen_column,
+};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,8 +75,8 @@ pub(crate) struct Resources {
 /// A table of the dataset as it is now.
 #[derive(Debug)]
 pub(crate) struct OpenTable {
-    /// Column names in the table's order.
-    columns: Vec<String>,
+    /// Column names in the table's order, with their types where they are the loader's.
+    columns: Vec<(String, Option<DataType>)>,
     /// Rows it had before the load.
     pub(crate) before: u64,
     /// True once this load took out the rows it had before.
@@ -216,20 +219,49 @@ impl Inner {
         let dataset = self.opening.target.dataset.clone();
         let Some(open) = self.tables.get_mut(&table.name) else {
             self.execute(&create_table(&DuckDialect, &dataset, table))?;
-            let columns = table.columns.iter().map(|c| c.name.clone()).collect();
+            let columns = table.columns.iter().map(|c| (c.name.clone(), Some(c.data_type))).collect();
             self.tables.insert(table.name.clone(), OpenTable { columns, before: 0, emptied: false });
             return Ok(());
         };
-        let same = |c: &Column| open.columns.iter().any(|known| known.eq_ignore_ascii_case(&c.name));
+        let same = |c: &Column| open.columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(&c.name));
         let missing: Vec<Column> = table.columns.iter().filter(|c| !same(c)).cloned().collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        open.columns.extend(missing.iter().map(|c| c.name.clone()));
+        open.columns.extend(missing.iter().map(|c| (c.name.clone(), Some(c.data_type))));
         for column in &missing {
             self.execute(&add_column(&DuckDialect, &dataset, &table.name, column))?;
         }
+        self.widen_columns(table)
+    }
+
+    /// Makes columns wider that hold less than the table's now, rows that are there included.
+    fn widen_columns(&mut self, table: &Table) -> Result<()> {
+        for column in &table.columns {
+            let Some(from) = self.known_type(&table.name, &column.name).filter(|t| t.widens_to(column.data_type))
+            else {
+                continue;
+            };
+            let dataset = self.opening.target.dataset.clone();
+            if let Some(query) = inexact_values(&dataset, &table.name, column, from)
+                && self.number(&query)? > 0
+            {
+                return Err(Error::new(
+                    ErrorKind::Data,
+                    "the column cannot become double: it has whole numbers beyond 2^53",
+                )
+                .with("table", &table.name)
+                .with("field", &column.name)
+                .hint("another pipeline wrote them: load into another table or dataset"));
+            }
+            self.execute(&widen_column(&DuckDialect, &dataset, &table.name, column, from))?;
+            let open = self.tables.get_mut(&table.name).into_iter().flat_map(|t| &mut t.columns);
+            open.filter(|(name, _)| name.eq_ignore_ascii_case(&column.name)).for_each(|c| c.1 = Some(column.data_type));
+        }
         Ok(())
+    }
+
+    /// The type that a column of the dataset has now.
+    fn known_type(&self, table: &str, column: &str) -> Option<DataType> {
+        let columns = &self.tables.get(table)?.columns;
+        columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(column)).and_then(|(_, t)| *t)
     }
 
     /// Takes out the rows a table had before this load.
@@ -249,7 +281,7 @@ impl Inner {
 
     /// Returns true when the table has that column already.
     pub(crate) fn has_column(&self, table: &str, column: &str) -> bool {
-        self.tables.get(table).is_some_and(|t| t.columns.iter().any(|c| c.eq_ignore_ascii_case(column)))
+        self.tables.get(table).is_some_and(|t| t.columns.iter().any(|(c, _)| c.eq_ignore_ascii_case(column)))
     }
 
     /// Inserts a run into its table.
@@ -258,14 +290,13 @@ impl Inner {
         self.insert_into(&name, run).map_err(|e| e.with("table", &name))
     }
 
-    fn insert_into(&mut self, name: &str, run: Run) -> Result<()> {
+    fn insert_into(&mut self, name: &str, mut run: Run) -> Result<()> {
         let mut columns: Vec<(String, DataType)> = Vec::new();
-        let mut known = usize::MAX;
+        let mut known: Option<Arc<Table>> = None;
         let mut ordered = false;
         for waiting in run.units.iter().flatten().filter(|w| w.rows.num_rows() > 0) {
-            // Tables grow at their end, so the number of columns tells which they are.
-            if waiting.table.columns.len() != known {
-                known = waiting.table.columns.len();
+            if known.as_ref().is_none_or(|known| known.columns != waiting.table.columns) {
+                known = Some(Arc::clone(&waiting.table));
                 self.ensure_table(&waiting.table)?;
                 add_columns(&mut columns, &waiting.table);
             }
@@ -275,6 +306,12 @@ impl Inner {
             // Rows to be merged stay in their order where nothing in them tells it.
             ordered |= waiting.table.write.merges() && self.opening.system_columns == SystemColumns::Dlt;
         }
+        // Batches from before a column became wider go as it is now.
+        for (column, data_type) in &mut columns {
+            let now = self.known_type(name, column).filter(|now| data_type.widens_to(*now));
+            *data_type = now.unwrap_or(*data_type);
+        }
+        cast_all(&mut run, name, &columns)?;
         self.allow_memory()?;
         self.use_threads(if ordered { 1 } else { run.units.len() })?;
         let names: Vec<String> = columns.iter().map(|(name, _)| identifier(name)).collect();
@@ -322,6 +359,16 @@ impl Drop for Inner {
     }
 }
 
+/// Gives the batches of a run the types of the columns they go to.
+fn cast_all(run: &mut Run, name: &str, columns: &[(String, DataType)]) -> Result<()> {
+    let mut table = Table::new(name, None);
+    table.columns = columns.iter().map(|(name, data_type)| Column::data(name, *data_type)).collect();
+    for waiting in run.units.iter_mut().flatten() {
+        waiting.rows = cast_batch(&waiting.rows, &table)?;
+    }
+    Ok(())
+}
+
 /// Adds the columns of a part's table that are not there yet.
 fn add_columns(columns: &mut Vec<(String, DataType)>, table: &Table) {
     for column in &table.columns {
@@ -338,13 +385,14 @@ fn existing_tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<BTre
         let before: i64 = c.query_row(&sql, [], |r| r.get(0))?;
         tables.insert(name, OpenTable { columns: Vec::new(), before: before as u64, emptied: false });
     }
-    let sql = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ? ORDER BY table_name, column_index";
+    let sql = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ? ORDER BY table_name, column_index";
     let mut statement = c.prepare(sql)?;
-    let rows = statement.query_map([dataset], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?;
+    let text = |r: &duckdb::Row<'_>, i| r.get::<_, String>(i);
+    let rows = statement.query_map([dataset], |r| Ok((text(r, 0)?, text(r, 1)?, text(r, 2)?)))?;
     for row in rows {
-        let (table, column) = row?;
+        let (table, column, type_name) = row?;
         if let Some(open) = tables.get_mut(&table) {
-            open.columns.push(column);
+            open.columns.push((column, data_type(&type_name)));
         }
     }
     Ok(tables)
@@ -359,7 +407,9 @@ fn remove_remains(
 ) -> Result<(), String> {
     let column = opening.system_columns.column(ColumnRole::LoadId);
     let load_id = literal(opening.load_id.as_str());
-    for (name, table) in tables.iter_mut().filter(|(_, t)| t.before > 0 && t.columns.contains(&column.name)) {
+    for (name, table) in
+        tables.iter_mut().filter(|(_, t)| t.before > 0 && t.columns.iter().any(|(c, _)| *c == column.name))
+    {
         let of_load =
             format!("{} WHERE {} = {load_id}", qualified(&opening.target.dataset, name), identifier(&column.name));
         let remains = connection.number(&format!("SELECT count(*) FROM {of_load}"))?;

@@ -39,6 +39,7 @@ impl Filesystem {
             // Encoding has threads of its own.
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions::ALL,
+            widens: false,
             stages_early: true,
         };
         Ok(Filesystem { store: Store::open(&config.location)?, config: Arc::new(config), capabilities })

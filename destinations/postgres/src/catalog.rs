@@ -1,14 +1,23 @@
 //! What a dataset holds: its tables and columns, and which loads it has.
 
 use crate::session::Session;
+use crate::types::data_type;
 use longshore_core::error::Result;
 use longshore_core::package::{LoadId, TableCount, Target};
-use longshore_core::schema::{SystemColumns, SystemTable};
+use longshore_core::schema::{DataType, SystemColumns, SystemTable};
 use longshore_sql::{literal, qualified};
 use std::collections::BTreeMap;
 
 /// The tables of a dataset with their columns, in order.
-pub(crate) type Tables = BTreeMap<String, Vec<String>>;
+pub(crate) type Tables = BTreeMap<String, Vec<TableColumn>>;
+
+/// A column as it stands in the dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableColumn {
+    pub(crate) name: String,
+    /// `None` for a type that the loader does not make.
+    pub(crate) data_type: Option<DataType>,
+}
 
 /// Which relations are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +32,7 @@ pub(crate) enum Kinds {
 pub(crate) async fn tables(session: &Session, dataset: &str, kinds: Kinds) -> Result<Tables> {
     let kinds = if kinds == Kinds::All { "'r', 'p', 'v', 'm', 'f'" } else { "'r', 'p'" };
     let sql = format!(
-        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+        "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
          WHERE n.nspname = {} AND c.relkind IN ({kinds}) ORDER BY c.relname COLLATE \"C\", a.attnum",
         literal(dataset)
@@ -31,7 +40,8 @@ pub(crate) async fn tables(session: &Session, dataset: &str, kinds: Kinds) -> Re
     let mut tables = Tables::new();
     for row in session.rows(&sql).await? {
         let columns = tables.entry(row.get(0).unwrap_or_default().to_owned()).or_default();
-        columns.extend(row.get(1).map(str::to_owned));
+        let data_type = row.get(2).and_then(data_type);
+        columns.extend(row.get(1).map(|name| TableColumn { name: name.to_owned(), data_type }));
     }
     Ok(tables)
 }

@@ -10,9 +10,10 @@ use crate::types::PostgresDialect;
 use longshore_core::destination::{CommitOutcome, Staged, rejects_table};
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{Manifest, TableCount};
-use longshore_core::schema::{SystemTable, Table};
+use longshore_core::schema::{Column, DataType, SystemTable, Table};
 use longshore_sql::{
-    add_column, create_table, identifier, literal, load_records, qualified, system_table, validity_table,
+    add_column, create_table, identifier, inexact_values, literal, load_records, qualified, system_table,
+    validity_table, widen_column,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -142,14 +143,19 @@ fn wanted_tables(load: &Inner, manifest: &Manifest) -> Result<Vec<Table>> {
 /// What a table needs before it can take the load's rows.
 pub(crate) enum Change<'a> {
     Table,
-    Columns(Vec<&'a longshore_core::schema::Column>),
+    /// Columns it lacks, and those that are to be wider, with the type they have.
+    Columns(Vec<&'a Column>, Vec<(&'a Column, DataType)>),
 }
 
 fn changes<'a>(existing: &Tables, wanted: &'a [Table]) -> BTreeMap<&'a str, Change<'a>> {
     let change = |table: &'a Table| {
         let Some(columns) = existing.get(&table.name) else { return Some((table.name.as_str(), Change::Table)) };
-        let missing: Vec<_> = table.columns.iter().filter(|c| !columns.contains(&c.name)).collect();
-        (!missing.is_empty()).then_some((table.name.as_str(), Change::Columns(missing)))
+        let known = |c: &Column| columns.iter().find(|known| known.name == c.name);
+        let missing: Vec<_> = table.columns.iter().filter(|c| known(c).is_none()).collect();
+        let was = |c: &Column| known(c).and_then(|known| known.data_type).filter(|was| was.widens_to(c.data_type));
+        let wider: Vec<_> = table.columns.iter().filter_map(|c| Some((c, was(c)?))).collect();
+        let is_changed = !missing.is_empty() || !wider.is_empty();
+        is_changed.then_some((table.name.as_str(), Change::Columns(missing, wider)))
     };
     wanted.iter().filter_map(change).collect()
 }
@@ -164,7 +170,7 @@ async fn fill(
 ) -> Result<()> {
     empty_replaced(load, manifest, changes).await?;
     let mut order: Vec<&Table> = wanted.iter().collect();
-    order.sort_by_key(|t| matches!(changes.get(t.name.as_str()), Some(Change::Columns(_))));
+    order.sort_by_key(|t| matches!(changes.get(t.name.as_str()), Some(Change::Columns(..))));
     for table in order {
         let filled = fill_table(load, table, changes.get(table.name.as_str()), attempt).await;
         filled.map_err(|e| e.with("table", &table.name).with("dataset", &load.opening.target.dataset))?;
@@ -181,9 +187,11 @@ async fn fill_table(load: &Inner, table: &Table, change: Option<&Change<'_>>, at
         (change, staged) => {
             match change {
                 Some(Change::Table) => session.batch(&create_table(&PostgresDialect, dataset, table)).await?,
-                Some(Change::Columns(columns)) => {
-                    let sql = columns.iter().map(|c| add_column(&PostgresDialect, dataset, &table.name, c));
-                    session.batch(&sql.collect::<Vec<_>>().join("; ")).await?;
+                Some(Change::Columns(missing, wider)) => {
+                    widen_columns(session, dataset, &table.name, wider).await?;
+                    for column in missing {
+                        session.batch(&add_column(&PostgresDialect, dataset, &table.name, column)).await?;
+                    }
                 }
                 None => {}
             }
@@ -215,6 +223,29 @@ async fn move_rows(load: &Inner, table: &Table, staged: &StagedTable) -> Result<
     let rows = load.control.execute(&format!("INSERT INTO {into} ({columns}) SELECT {columns} FROM {from}")).await?;
     load.control.batch(&format!("DROP TABLE {from}")).await?;
     Ok(rows)
+}
+
+/// Makes columns of a table wider, rows that are there included.
+pub(crate) async fn widen_columns(
+    session: &Session,
+    schema: &str,
+    table: &str,
+    wider: &[(&Column, DataType)],
+) -> Result<()> {
+    for &(column, from) in wider {
+        if let Some(query) = inexact_values(schema, table, column, from)
+            && session.value(&query).await?.is_some_and(|n| n != "0")
+        {
+            return Err(Error::new(
+                ErrorKind::Data,
+                "the column cannot become double: it has whole numbers beyond 2^53",
+            )
+            .with("field", &column.name)
+            .hint("another pipeline wrote them: load into another table or dataset"));
+        }
+        session.batch(&widen_column(&PostgresDialect, schema, table, column, from)).await?;
+    }
+    Ok(())
 }
 
 /// Makes the staging table the table itself: no row is written again. Returns how many it has.

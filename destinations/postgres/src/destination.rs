@@ -35,6 +35,7 @@ impl Postgres {
             max_identifier_length: MAX_NAME,
             concurrency: NonZeroUsize::new(config.connections).unwrap_or(NonZeroUsize::MIN),
             dispositions: Dispositions::ALL,
+            widens: true,
             stages_early: true,
         };
         Ok(Postgres { engine: Arc::new(Engine::new(config)?), capabilities })

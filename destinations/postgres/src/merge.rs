@@ -34,7 +34,7 @@ pub(crate) async fn fill_root_ids(
     changes: &BTreeMap<&str, Change<'_>>,
 ) -> Result<()> {
     let lacked = |t: &&Table| match changes.get(t.name.as_str()) {
-        Some(Change::Columns(missing)) => missing.iter().any(|c| c.role == Some(ColumnRole::RootId)),
+        Some(Change::Columns(missing, _)) => missing.iter().any(|c| c.role == Some(ColumnRole::RootId)),
         _ => false,
     };
     if load.opening.system_columns == SystemColumns::Dlt {

@@ -186,14 +186,31 @@ impl Inner {
             self.tables.insert(table.name.clone(), staged);
             return Ok(());
         };
-        if table.columns.len() <= staged.columns.len() {
-            return Ok(()); // a part has the first columns of its table
+        let is_wider = |(new, old): (&Column, &Column)| old.data_type.widens_to(new.data_type);
+        let widens = table.columns.iter().zip(&staged.columns).any(is_wider);
+        // A part has the first columns of its table.
+        if table.columns.len() > staged.columns.len() {
+            check_names(table)?;
+            let missing = &table.columns[staged.columns.len()..];
+            let sql = missing.iter().map(|c| add_column(&PostgresDialect, &self.staging.schema, &staged.name, c));
+            self.control.batch(&sql.collect::<Vec<_>>().join("; ")).await?;
+            staged.columns.extend_from_slice(missing);
         }
-        check_names(table)?;
-        let missing = &table.columns[staged.columns.len()..];
-        let sql = missing.iter().map(|c| add_column(&PostgresDialect, &self.staging.schema, &staged.name, c));
-        self.control.batch(&sql.collect::<Vec<_>>().join("; ")).await?;
-        staged.columns.extend_from_slice(missing);
+        if widens { self.widen_staged(table).await } else { Ok(()) }
+    }
+
+    /// Makes columns of a staging table wider. What is on its way is in the old form and has to arrive first.
+    async fn widen_staged(&mut self, table: &Table) -> Result<()> {
+        self.send(&table.name).await?;
+        self.senders.finish().await?;
+        self.senders = Senders::start(&self.engine)?;
+        let staged = self.tables.get_mut(&table.name).ok_or_else(over)?;
+        let both = table.columns.iter().zip(&mut staged.columns);
+        for (new, old) in both.filter(|(new, old)| old.data_type.widens_to(new.data_type)) {
+            let wider = [(new, old.data_type)];
+            crate::commit::widen_columns(&self.control, &self.staging.schema, &staged.name, &wider).await?;
+            *old = new.clone();
+        }
         Ok(())
     }
 

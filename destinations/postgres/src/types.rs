@@ -7,6 +7,11 @@ use longshore_sql::Dialect;
 #[derive(Debug)]
 pub(crate) struct PostgresDialect;
 
+/// Returns the data type of a column as PostgreSQL names its type; `None` for one that the loader does not make.
+pub(crate) fn data_type(name: &str) -> Option<DataType> {
+    DataType::ALL.into_iter().find(|t| PostgresDialect.type_name(*t) == name)
+}
+
 impl Dialect for PostgresDialect {
     /// Where a staged row stands: several connections bring rows, each in its order.
     fn staged_order(&self, system: SystemColumns, row_id: &str) -> String {

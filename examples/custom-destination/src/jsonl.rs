@@ -44,6 +44,7 @@ impl JsonLines {
             max_identifier_length: 100, // a table's name becomes a file's
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions::APPEND,
+            widens: false,
             stages_early: true, // a partial folder is invisible and easily thrown away
         };
         JsonLines { folder: folder.into(), capabilities }

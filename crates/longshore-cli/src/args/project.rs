@@ -1,6 +1,7 @@
 //! The commands of a project: `run`, `check`, `init`.
 
 use super::{OnError, ProgressMode, SystemColumns};
+use crate::schema_args::SchemaArgs;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -46,6 +47,9 @@ pub(crate) struct RunArgs {
     /// Names and form of the loader's own columns and tables
     #[arg(long, value_enum)]
     pub(crate) system_columns: Option<SystemColumns>,
+
+    #[command(flatten)]
+    pub(crate) schema: SchemaArgs,
 
     /// What to do with records that are not JSON
     #[arg(long, value_enum)]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     if args.schema {
-        let kinds: Vec<_> = sources::KINDS.iter().map(|k| (k.name, (k.schema)())).collect();
+        let kinds: Vec<_> = sources::KINDS.iter().map(|k| (k.name, sources::schema(k))).collect();
         say!("{:#}", longshore_config::json_schema(&kinds));
         return Ok(ExitCode::SUCCESS);
     }

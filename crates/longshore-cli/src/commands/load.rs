@@ -8,7 +8,6 @@ use crate::progress::Display;
 use crate::summary;
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::{FieldPath, Settings, Unnest};
-use longshore_core::schema::DataType;
 use longshore_core::source::Source;
 use longshore_pipeline::{Outcome, Pipeline, Progress, RunOptions};
 use longshore_source_files::{BlockReader, Input, JsonSource, Options, Progress as Bytes, Select, declared, to_error};
@@ -52,6 +51,7 @@ pub(super) fn prepare(cli: &Cli, args: &LoadArgs) -> Result<Prepared> {
         on_error: args.on_error.into(),
         threads,
         fingerprint: fingerprint(args, &place, &input)?,
+        schema_files: args.schema.files(None),
         progress: Progress::default(),
     };
     let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &place.pipeline, place.destinations)?
@@ -67,14 +67,17 @@ fn settings(args: &LoadArgs) -> Result<Settings> {
     };
     let system = args.system_columns.into();
     let paths = |texts: &[String]| texts.iter().map(|p| FieldPath::parse(p)).collect::<Result<Vec<_>>>();
-    Ok(Settings {
+    let mut settings = Settings {
         max_nesting: args.max_nesting,
         json_columns: paths(&args.json_columns)?,
-        hints: args.hint.iter().map(|h| hint(h)).collect::<Result<_>>()?,
         write: args.write.rules(system)?,
         unnest: unnest(&args.unnest),
         ..Settings::new(&table, system)
-    })
+    };
+    args.hint.iter().try_for_each(|h| settings.add_hint(h))?;
+    args.schema.apply(&mut settings)?;
+    args.shape.apply(&mut settings)?;
+    Ok(settings)
 }
 
 /// `data/orders.2024.ndjson.gz` -> `orders`
@@ -90,14 +93,6 @@ fn table_of(input: &str) -> Result<String> {
         return Err(unnamed());
     }
     Ok(stem.to_owned())
-}
-
-fn hint(text: &str) -> Result<(FieldPath, DataType)> {
-    let known = DataType::ALL.map(DataType::as_str).join(", ");
-    let wrong = || Error::config(format!("the hint '{text}' is not PATH=TYPE")).hint(format!("types are: {known}"));
-    let (path, name) = text.rsplit_once('=').ok_or_else(wrong)?;
-    let data_type = DataType::parse(name).ok_or_else(wrong)?;
-    Ok((FieldPath::parse(path)?, data_type))
 }
 
 /// `all`, or the columns.
@@ -166,7 +161,7 @@ fn fingerprint(args: &LoadArgs, place: &Place, input: &Reading) -> Result<String
             args.max_nesting,
             &args.json_columns,
             (&args.hint, &args.unnest),
-            (args.system_columns, args.on_error, &args.write),
+            (args.system_columns, args.on_error, &args.write, &args.schema, &args.shape),
             &place.dataset,
             urls
         )

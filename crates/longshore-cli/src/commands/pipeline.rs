@@ -4,10 +4,11 @@ use crate::args::{Cli, PipelineAction, PipelineArgs, SchemaFormat};
 use crate::error::FAILED;
 use crate::place::{Addresses, data_dir};
 use crate::say::say;
+use crate::schema_text;
 use crate::summary::{self, bytes, number};
 use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
-use longshore_core::package::LoadId;
+use longshore_core::package::{LoadId, Manifest};
 use longshore_pipeline::store::{Store, StoredPackage};
 use longshore_pipeline::{DestinationRef, Outcome, Pipeline, Progress};
 use serde_json::{Value, json};
@@ -20,7 +21,8 @@ pub(crate) fn run(cli: &Cli, args: &PipelineArgs) -> Result<ExitCode> {
     match &args.action {
         PipelineAction::Info => info(&store, args),
         PipelineAction::Packages => packages(&store, args),
-        PipelineAction::Schema { format } => schema(&store, if args.json { SchemaFormat::Json } else { *format }),
+        PipelineAction::Schema { history: true, .. } => history(&store, args),
+        PipelineAction::Schema { format, .. } => schema(&store, if args.json { SchemaFormat::Json } else { *format }),
         PipelineAction::Trace => trace(&store, args),
         PipelineAction::Retry => return retry(&data_dir, &store, args),
         PipelineAction::Replay { to } => return replay(&data_dir, args, to),
@@ -124,15 +126,23 @@ fn package_json(p: &StoredPackage) -> Value {
 fn schema(store: &Store, format: SchemaFormat) -> Result<()> {
     let all = all_packages(store)?;
     let newest = all.last().ok_or_else(|| Error::config("nothing has been loaded yet, so there is no schema"))?;
-    let failed =
-        |e: Box<dyn std::error::Error + Send + Sync>| Error::internal("the schema cannot be printed").source(e);
-    let text = match format {
-        SchemaFormat::Yaml => serde_yaml_ng::to_string(&newest.manifest.schema).map_err(|e| failed(e.into()))?,
-        SchemaFormat::Json => {
-            serde_json::to_string_pretty(&newest.manifest.schema).map_err(|e| failed(e.into()))? + "\n"
-        }
-    };
-    say!("{}", text.trim_end());
+    say!("{}", schema_text::text(&newest.manifest.schema, &newest.manifest.target.dataset, format)?);
+    Ok(())
+}
+
+/// Loads that changed the schema, with the hash it stands by in the destination.
+fn history(store: &Store, args: &PipelineArgs) -> Result<()> {
+    let all = all_packages(store)?;
+    let changed = all.iter().map(|p| &p.manifest).filter(|m| !m.change.is_empty());
+    if args.json {
+        let version = |m: &Manifest| json!({ "load_id": m.load_id, "hash": m.schema.hash(), "change": m.change });
+        say!("{}", Value::Array(changed.map(version).collect()));
+        return Ok(());
+    }
+    for manifest in changed {
+        say!("{}  {}", manifest.load_id, manifest.schema.hash());
+        schema_text::changes(manifest).iter().for_each(|line| say!("    {line}"));
+    }
     Ok(())
 }
 

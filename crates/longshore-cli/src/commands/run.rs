@@ -5,6 +5,7 @@ use crate::error::FAILED;
 use crate::machine;
 use crate::place::{Addresses, Place, data_dir};
 use crate::progress::Display;
+use crate::schema_args::SchemaDefaults;
 use crate::several::{Part, Several};
 use crate::sources::{self, Context, Opened};
 use crate::{summary, surroundings};
@@ -69,6 +70,7 @@ pub(super) fn prepare(cli: &Cli, args: &RunArgs) -> Result<Prepared> {
         on_error: args.on_error.or(word(said.on_error.as_deref())).unwrap_or(OnError::Fail).into(),
         threads,
         fingerprint,
+        schema_files: args.schema.files(Some((said, &folder))),
         progress: Progress::default(),
     };
     let keep = args.keep_packages.or(said.keep_packages.and_then(|n| usize::try_from(n).ok())).unwrap_or(0);
@@ -167,7 +169,25 @@ fn open(
             replay: args.replay.clone(),
             surroundings: surroundings::connection(),
         };
-        opened.push((section.name.clone(), (kind.open)(section, &context)?));
+        let mut one = (kind.open)(section, &context)?;
+        for settings in &mut one.resources {
+            let of_source = section.to_json();
+            let near = SchemaDefaults {
+                schema_contract: of_source.get("schema_contract"),
+                on_type_conflict: of_source.get("on_type_conflict").and_then(|w| w.as_str()),
+                ..SchemaDefaults::default()
+            };
+            near.apply(settings).map_err(|e| e.with("source", &section.name))?;
+            let far = SchemaDefaults {
+                schema_contract: said.schema_contract.as_ref(),
+                on_type_conflict: said.on_type_conflict.as_deref(),
+                max_tables: said.max_tables,
+                max_columns: said.max_columns,
+            };
+            far.apply(settings)?;
+            args.schema.apply(settings)?;
+        }
+        opened.push((section.name.clone(), one));
     }
     if opened.iter().all(|(_, o)| o.resources.is_empty()) {
         return Err(Error::config("no resource is selected").hint("name some with --select"));
@@ -198,8 +218,15 @@ fn fingerprint(args: &RunArgs, place: &Place, project: &Project, opened: &[(Stri
     let written = std::fs::metadata(&file).ok().and_then(|m| m.modified().ok());
     let urls: Vec<&str> = place.destinations.iter().map(|d| d.url.as_str()).collect();
     let inputs: Vec<(&str, &str)> = opened.iter().map(|(name, o)| (name.as_str(), o.input.as_str())).collect();
-    let switches =
-        (&args.select, args.full_refresh, args.max_nesting, args.system_columns, args.on_error, &args.replay);
+    let switches = (
+        &args.select,
+        args.full_refresh,
+        args.max_nesting,
+        args.system_columns,
+        args.on_error,
+        &args.replay,
+        &args.schema,
+    );
     let said = format!("{:?}", (folder, file, written, switches, &place.pipeline, &place.dataset, urls, inputs));
     Ok(longshore_core::hash::content_hash(said.as_bytes()))
 }

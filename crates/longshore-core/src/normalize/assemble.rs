@@ -5,7 +5,7 @@ use super::row_id;
 use super::rows::{BlockRows, TableRows};
 use super::shape::{Shape, TableId};
 use crate::package::LoadId;
-use crate::schema::{ColumnRole, SystemColumns, Table};
+use crate::schema::{Column, ColumnRole, SystemColumns, Table};
 use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow_schema::{Field, Schema as ArrowSchema, SchemaRef};
@@ -85,7 +85,9 @@ fn batch(ids: &Ids<'_>, id: TableId, mut rows: TableRows) -> TableBatch {
 /// Returns the Arrow schema of a table's parts: its columns in order, but the load id.
 pub fn arrow_schema(table: &Table) -> SchemaRef {
     let fields = table.columns.iter().filter(|c| c.role != Some(ColumnRole::LoadId));
-    let fields: Vec<Field> = fields.map(|c| Field::new(&c.name, c.data_type.arrow(), c.nullable)).collect();
+    // That a field of the data has a value was seen to before: a row that comes here without one is not Arrow's concern.
+    let nullable = |c: &Column| c.nullable || c.role.is_none();
+    let fields: Vec<Field> = fields.map(|c| Field::new(&c.name, c.data_type.arrow(), nullable(c))).collect();
     Arc::new(ArrowSchema::new(fields))
 }
 

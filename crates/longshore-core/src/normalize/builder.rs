@@ -1,10 +1,12 @@
 //! Growing one column of one block: typed values with gaps that become nulls.
 
+use super::cast::cast_array;
 use crate::schema::{DECIMAL_PRECISION, DataType};
+use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
 };
-use arrow_array::{ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use std::sync::Arc;
 
@@ -84,6 +86,57 @@ impl ColumnBuilder {
         self.rows = rows;
     }
 
+    /// Forgets the values from that row on.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        if self.rows <= rows {
+            return;
+        }
+        match &mut self.values {
+            Values::Int(v) => v.truncate(rows),
+            Values::Double(v) => v.truncate(rows),
+            Values::Bool(v) => v.truncate(rows),
+            Values::Bytes { bytes, ends } => {
+                ends.truncate(rows + 1);
+                bytes.truncate(ends.last().map_or(0, |&end| end as usize));
+            }
+            Values::Decimal(v) => v.truncate(rows),
+            Values::Date(v) => v.truncate(rows),
+        }
+        self.nulls.truncate(rows);
+        self.rows = rows;
+    }
+
+    /// Makes the values those of a wider column. False, and nothing changed, when one would not be the same.
+    pub(super) fn convert(&mut self, to: DataType) -> bool {
+        let rows = self.rows;
+        let empty = ColumnBuilder::new(self.data_type, 0, 0);
+        let array = std::mem::replace(self, empty).finish(rows);
+        let converted = cast_array(&array, to);
+        let (array, data_type) = match &converted {
+            Ok(converted) => (converted, to),
+            Err(_) => (&array, self.data_type),
+        };
+        *self = ColumnBuilder::of(array, data_type);
+        converted.is_ok()
+    }
+
+    /// Returns a column that goes on behind an array.
+    fn of(array: &ArrayRef, data_type: DataType) -> Self {
+        let mut builder = ColumnBuilder::new(data_type, array.len(), 0);
+        for row in (0..array.len()).filter(|&row| array.is_valid(row)) {
+            match builder.open(row) {
+                Values::Int(values) => values.push(array.as_primitive::<Int64Type>().value(row)),
+                Values::Double(values) => values.push(array.as_primitive::<Float64Type>().value(row)),
+                Values::Decimal(values) => values.push(array.as_primitive::<Decimal128Type>().value(row)),
+                values @ Values::Bytes { .. } => values.push_bytes(array.as_string::<i32>().value(row).as_bytes()),
+                // No column becomes one of these.
+                Values::Bool(values) => values.append(array.as_boolean().value(row)),
+                Values::Date(values) => values.push(array.as_primitive::<Date32Type>().value(row)),
+            }
+        }
+        builder
+    }
+
     /// Returns the column as an Arrow array of `rows` values.
     pub(super) fn finish(mut self, rows: usize) -> ArrayRef {
         if self.rows < rows {
@@ -131,7 +184,6 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{Array, cast::AsArray};
 
     #[test]
     fn skipped_rows_are_null() {

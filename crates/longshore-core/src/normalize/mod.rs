@@ -8,24 +8,34 @@
 
 mod assemble;
 mod builder;
+mod cast;
 mod coerce;
 mod columnar;
+mod grow;
+mod halt;
+mod hint;
 mod identity;
 mod native_id;
 pub mod row_id;
 mod rows;
+mod rules;
 mod settings;
 mod shape;
+mod violation;
 mod walk;
 
 pub use assemble::{Offsets, TableBatch, arrow_schema};
+pub use cast::{cast_array, cast_batch};
 pub use columnar::normalize_columns;
+pub use hint::{COLUMN_KEYS, SCHEMA_KEYS};
 pub use native_id::native_row_id;
+pub use rules::{ColumnHint, DEFAULT_MAX_COLUMNS, DEFAULT_MAX_TABLES, SchemaRules};
 pub use settings::{DEFAULT_MAX_NESTING, FieldPath, Settings, Unnest};
 pub use shape::Shape;
+pub use violation::{BadRecord, Cause, Fault, Violation};
 
 use crate::json::{Kind, SyntaxError, Tape};
-use crate::package::LoadId;
+use crate::package::{DiscardCount, LoadId};
 use rows::BlockRows;
 use std::ops::Range;
 use walk::Walker;
@@ -58,25 +68,20 @@ pub struct NormalizedBlock {
     rows: BlockRows,
     base: (u64, u64),
     changed: bool,
-    /// Records read, rejected ones included.
+    /// Records read, rejected and discarded ones included.
     pub read: u64,
     /// Bad records, in order.
     pub rejects: Vec<BadRecord>,
-}
-
-/// A record that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadRecord {
-    /// Where it stands in the block's bytes.
-    pub range: Range<usize>,
-    /// The offending byte and what is wrong.
-    pub error: SyntaxError,
+    /// Records that the contract had left out.
+    pub discarded: u64,
+    /// What the contract had left out, by table.
+    pub discards: Vec<DiscardCount>,
 }
 
 /// Normalises a block, adding to the shape what it has that is new.
 ///
 /// # Errors
-/// With [`OnError::Fail`] the first bad record.
+/// The first record that breaks a contract that freezes, or a limit; with [`OnError::Fail`] the first bad record.
 pub fn normalize(
     shape: &mut Shape,
     tape: &mut Tape,
@@ -94,13 +99,14 @@ pub fn normalize(
             // A `null` on a line of its own is no record, as for dlt; in a list it is one without fields.
             Ok(end) if block.records.is_none() && tape.nodes()[0].kind == Kind::Null => cursor.advance(end),
             Ok(end) => {
-                read += walker.records(tape, block.pages);
+                read += walker.records(tape, block.pages, end, on_error)?;
+                rejects.append(&mut walker.rejects);
                 cursor.advance(end);
             }
             Err(error) => {
                 let end = cursor.end_of_damage(start, limit);
                 let text = block.bytes[start..end].trim_ascii_end().len().max(1);
-                let bad = BadRecord { range: start..start + text, error };
+                let bad = BadRecord { range: start..start + text, fault: Fault::Syntax(error) };
                 if on_error == OnError::Fail {
                     return Err(bad);
                 }
@@ -110,10 +116,11 @@ pub fn normalize(
             }
         }
     }
-    let rows = walker.rows;
+    let (rows, discarded, discards) = (walker.rows, walker.discarded, walker.discards);
     rows.teach(shape);
+    shape.note_large_numbers(&rows);
     let changed = base != (shape.version, shape.epoch);
-    Ok(NormalizedBlock { rows, base, changed, read, rejects })
+    Ok(NormalizedBlock { rows, base, changed, read, rejects, discarded, discards })
 }
 
 impl NormalizedBlock {
@@ -194,3 +201,6 @@ impl Cursor<'_> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod growth_tests;

@@ -62,6 +62,33 @@ impl TableRows {
         true
     }
 
+    /// Forgets the rows from that one on.
+    pub(super) fn truncate(&mut self, rows: u32) {
+        for stamp in self.stamps.iter_mut().filter(|s| **s > rows) {
+            *stamp = 0;
+        }
+        self.columns.iter_mut().flatten().for_each(|c| c.truncate(rows as usize));
+        for links in [&mut self.parents, &mut self.parent_tables, &mut self.roots, &mut self.positions] {
+            links.truncate(rows as usize);
+        }
+        while self.own_ids.last().is_some_and(|(row, _)| *row >= rows) {
+            self.own_ids.pop();
+        }
+        self.rows = rows;
+    }
+
+    /// Forgets that the last row has a value of that column.
+    pub(super) fn unstamp(&mut self, column: ColumnId) {
+        if let Some(stamp) = self.stamps.get_mut(column as usize) {
+            *stamp = 0;
+        }
+    }
+
+    /// Returns true when the row has a value of that column.
+    pub(super) fn has_value(&self, column: ColumnId, row: u32) -> bool {
+        self.stamps.get(column as usize).is_some_and(|&stamp| stamp == row + 1)
+    }
+
     /// Returns the builder of a column.
     #[inline]
     pub(super) fn builder(&mut self, shape: &Shape, table: TableId, column: ColumnId) -> &mut ColumnBuilder {
@@ -138,6 +165,18 @@ impl BlockRows {
             self.tables.resize_with(index + 1, TableRows::default);
         }
         &mut self.tables[index]
+    }
+
+    /// Forgets the root row and all rows below it, which are the last of their tables.
+    pub(super) fn forget(&mut self, root: RowRef) {
+        for (id, table) in self.tables.iter_mut().enumerate() {
+            if id == root.table as usize {
+                table.truncate(root.row);
+            } else {
+                let above = table.roots.iter().rev().take_while(|&&r| r == root.row).count();
+                table.truncate(table.rows - above as u32);
+            }
+        }
     }
 
     pub(super) fn tables(&self) -> &[TableRows] {

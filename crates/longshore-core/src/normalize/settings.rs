@@ -1,5 +1,6 @@
 //! What a user can decide about normalising.
 
+use super::SchemaRules;
 use crate::naming;
 use crate::schema::{DataType, SystemColumns, WriteRules};
 
@@ -21,6 +22,8 @@ pub struct Settings {
     /// Which structs and lists of Arrow columns become columns and child tables; the others stay JSON. JSON records
     /// are always unnested.
     pub unnest: Unnest,
+    /// What of the schema may grow, and how.
+    pub rules: SchemaRules,
     /// Longest column or table name, in characters.
     pub max_identifier_length: usize,
 }
@@ -39,6 +42,7 @@ impl Settings {
             hints: Vec::new(),
             write: WriteRules::default(),
             unnest: Unnest::default(),
+            rules: SchemaRules::default(),
             max_identifier_length: 65536,
         }
     }
@@ -69,6 +73,12 @@ impl Unnest {
     }
 }
 
+impl std::fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("."))
+    }
+}
+
 /// A field's keys from the record down, through lists: `lineItems.attributes.color`.
 ///
 /// Written with dots, optionally with a leading `$.` and with `[*]` after lists. Keys compare as
@@ -95,7 +105,29 @@ impl FieldPath {
 
     /// Returns true when `keys`, as the source spells them, lead to this path.
     pub(super) fn matches(&self, keys: &[String]) -> bool {
+        (self.0.len() == keys.len() && self.covers(keys)) || self.names(keys)
+    }
+
+    /// Returns true for a path written as the column is named: `line_items__sku`.
+    fn names(&self, keys: &[String]) -> bool {
+        let flat = |keys: &[String]| keys.iter().map(|k| naming::normalize_key(k)).collect::<Vec<_>>().join("__");
+        self.0.iter().any(|key| key.contains("__")) && flat(&self.0) == flat(keys)
+    }
+
+    /// Returns true when `keys` lead to this path or below it.
+    pub(super) fn covers(&self, keys: &[String]) -> bool {
         let same = |a: &str, b: &str| a == b || naming::normalize_key(a) == naming::normalize_key(b);
-        self.0.len() == keys.len() && self.0.iter().zip(keys).all(|(a, b)| same(a, b))
+        self.0.len() <= keys.len() && self.0.iter().zip(keys).all(|(a, b)| same(a, b))
+    }
+
+    /// Returns true when the path leads below `keys`, as the source spells them.
+    pub(super) fn below(&self, keys: &[String]) -> bool {
+        let same = |a: &str, b: &str| a == b || naming::normalize_key(a) == naming::normalize_key(b);
+        self.0.len() > keys.len() && self.0.iter().zip(keys).all(|(a, b)| same(a, b))
+    }
+
+    /// The keys, from the record down.
+    pub(super) fn keys(&self) -> &[String] {
+        &self.0
     }
 }

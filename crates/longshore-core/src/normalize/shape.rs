@@ -6,8 +6,9 @@
 
 use super::rows::Usual;
 use super::settings::Settings;
+use super::violation::Bar;
 use crate::naming;
-use crate::schema::{Alias, AliasKind, Column, ColumnRole, DataType, Schema, SystemColumns, Table};
+use crate::schema::{Alias, AliasKind, Column, ColumnRole, Conflict, DataType, Schema, SystemColumns, Table};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub(super) type NodeId = u32;
 
 /// Not known yet.
 pub(super) const NONE: u32 = u32::MAX;
+/// The contract lets no column or table be made here.
+pub(super) const BARRED: u32 = u32::MAX - 1;
 
 /// The schema of a load so far and the trie over it.
 #[derive(Debug, Clone)]
@@ -42,12 +45,16 @@ pub(super) struct TableShape {
     pub(super) ident_path: Vec<String>,
     pub(super) parent: TableId,
     /// Keys as the source spells them, from the record down to the list.
-    raw_path: Vec<String>,
-    columns: HashMap<String, ColumnId>,
+    pub(super) raw_path: Vec<String>,
+    pub(super) columns: HashMap<String, ColumnId>,
     /// Top nodes by the nesting levels left: lists in lists reach a table with fewer.
     roots: Vec<(i64, NodeId)>,
     /// True once the table has its system columns.
     pub(super) complete: bool,
+    /// True when this load made it.
+    pub(super) is_new: bool,
+    /// Columns that every row must have, by name; true for those that are the table's for certain.
+    pub(super) required: Vec<(String, bool)>,
     /// Only for speed.
     pub(super) usual: Usual,
 }
@@ -75,8 +82,11 @@ pub(super) struct Edge {
     pub(super) scalar: ColumnId,
     pub(super) object: NodeId,
     pub(super) list: TableId,
-    /// Dicts and lists stay JSON here.
+    /// Dicts and lists stay JSON here, or are ignored.
     pub(super) stays_json: bool,
+    pub(super) ignored: bool,
+    /// A list's elements become columns by their position.
+    pub(super) flattened: bool,
 }
 
 impl Shape {
@@ -164,10 +174,20 @@ impl Shape {
             columns,
             roots: Vec::new(),
             complete: table.system(ColumnRole::RowId).is_some(),
+            is_new: false,
+            required: Vec::new(),
             usual: Usual::default(),
         });
         self.schema.tables.push(table);
         id
+    }
+
+    /// Returns the root table, made if it is new and may be.
+    pub(super) fn root(&mut self) -> Result<TableId, Bar> {
+        if !self.by_name.contains_key(&self.root_table_name()) {
+            self.may_add_table(NONE, &[])?;
+        }
+        Ok(self.root_table())
     }
 
     /// Returns the root table, made if it is new.
@@ -177,7 +197,9 @@ impl Shape {
             Some(&id) => id,
             None => {
                 self.version += 1;
-                self.adopt(Table::new(name, None))
+                let id = self.adopt(Table::new(name, None));
+                self.tables[id as usize].is_new = true;
+                id
             }
         };
         self.tables[id as usize].ident_path = vec![self.settings.table.clone()];
@@ -212,6 +234,7 @@ impl Shape {
             return node;
         }
         let node = self.push_node(table, Vec::new(), Vec::new(), level, level);
+        self.tables[table as usize].required = self.required(table);
         self.tables[table as usize].roots.push((level, node));
         node
     }
@@ -249,11 +272,24 @@ impl Shape {
         let mut full = self.tables[n.table as usize].raw_path.clone();
         full.extend(n.raw_path.iter().cloned());
         full.push(key_text);
-        let stays_json = n.level <= 0 || self.settings.json_columns.iter().any(|p| p.matches(&full));
+        let is_one_of = |paths: &[super::FieldPath]| paths.iter().any(|p| p.matches(&full));
+        let ignored = is_one_of(&self.settings.rules.ignore);
+        let flattened = is_one_of(&self.settings.rules.flatten);
+        let stays_json = ignored || n.level <= 0 || is_one_of(&self.settings.json_columns);
         let n = &mut self.nodes[node as usize];
         let id = n.edges.len() as u32;
         n.index.insert(key.into(), id);
-        n.edges.push(Edge { key: key.into(), fragment: None, scalar: NONE, object: NONE, list: NONE, stays_json });
+        let unknown = Edge {
+            key: key.into(),
+            fragment: None,
+            scalar: NONE,
+            object: NONE,
+            list: NONE,
+            stays_json,
+            ignored,
+            flattened,
+        };
+        n.edges.push(unknown);
         id
     }
 
@@ -300,7 +336,7 @@ impl Shape {
     }
 
     /// Keys from the row down to the edge, as spelled.
-    fn raw_path(&self, node: NodeId, edge: u32) -> Vec<String> {
+    pub(super) fn raw_path(&self, node: NodeId, edge: u32) -> Vec<String> {
         let n = &self.nodes[node as usize];
         let mut raw = n.raw_path.clone();
         raw.push(String::from_utf8_lossy(&n.edges[edge as usize].key).into_owned());
@@ -324,11 +360,16 @@ impl Shape {
         child
     }
 
-    /// Returns the column of an edge's scalars, made with the type `infer` says if it is new.
-    pub(super) fn column(&mut self, node: NodeId, edge: u32, infer: impl FnOnce() -> DataType) -> ColumnId {
+    /// Returns the column of an edge's scalars, made with the type `infer` says if it is new and may be.
+    pub(super) fn column(
+        &mut self,
+        node: NodeId,
+        edge: u32,
+        infer: impl FnOnce() -> DataType,
+    ) -> Result<ColumnId, Bar> {
         let known = self.nodes[node as usize].edges[edge as usize].scalar;
-        if known != NONE {
-            return known;
+        if known < BARRED {
+            return Ok(known);
         }
         let raw = self.raw_path(node, edge);
         let table = self.nodes[node as usize].table;
@@ -337,13 +378,42 @@ impl Shape {
             Some(alias) => alias.name.clone(),
             None => self.column_name(node, edge),
         };
-        let hint = self.hint(node, edge);
-        let column = self.column_named(table, name, false, || hint.unwrap_or_else(infer));
+        let column = match self.tables[table as usize].columns.get(&name) {
+            Some(&column) => column,
+            None => {
+                let may = self.may_add_column(table, &name);
+                if may.is_err() {
+                    self.nodes[node as usize].edges[edge as usize].scalar = BARRED;
+                }
+                may?;
+                let column = self.hinted(node, edge, Column::data(name, DataType::Text), infer);
+                self.push_column(table, column)
+            }
+        };
         self.nodes[node as usize].edges[edge as usize].scalar = column;
+        Ok(column)
+    }
+
+    /// Returns a new column with what is known of it: by hints, or its first value.
+    fn hinted(&self, node: NodeId, edge: u32, column: Column, infer: impl FnOnce() -> DataType) -> Column {
+        let data_type = self.hint(node, edge).unwrap_or_else(infer);
+        let mut column = Column { data_type, ..column };
+        if !self.settings.rules.columns.is_empty() {
+            let full = self.full_path(node, edge);
+            if let Some(hint) = self.settings.rules.columns.iter().find(|h| h.path.matches(&full)) {
+                column.properties = hint.properties.clone();
+                // Rows that are there already have no value.
+                let is_new = self.tables[self.nodes[node as usize].table as usize].is_new;
+                column.nullable = !(hint.nullable == Some(false) && is_new);
+            }
+        }
         column
     }
 
-    fn column_name(&mut self, node: NodeId, edge: u32) -> String {
+    pub(super) fn column_name(&mut self, node: NodeId, edge: u32) -> String {
+        if let Some(name) = self.hinted_name(node, edge) {
+            return name;
+        }
         let fragment = self.fragment(node, edge);
         let n = &self.nodes[node as usize];
         let mut path: Vec<&str> = n.path.iter().map(String::as_str).collect();
@@ -359,32 +429,41 @@ impl Shape {
         }
     }
 
+    fn hinted_name(&self, node: NodeId, edge: u32) -> Option<String> {
+        let hints = &self.settings.rules.columns;
+        if hints.iter().all(|h| h.name.is_none()) {
+            return None;
+        }
+        let full = self.full_path(node, edge);
+        hints.iter().filter(|h| h.path.matches(&full)).find_map(|h| h.name.clone())
+    }
+
     fn hint(&self, node: NodeId, edge: u32) -> Option<DataType> {
         if self.settings.hints.is_empty() {
             return None;
         }
-        let mut full = self.tables[self.nodes[node as usize].table as usize].raw_path.clone();
-        full.extend(self.raw_path(node, edge));
+        let full = self.full_path(node, edge);
         self.settings.hints.iter().find(|(p, _)| p.matches(&full)).map(|(_, t)| *t)
     }
 
-    /// Returns the column of that name, made if it is new.
-    pub(super) fn column_named(
+    /// Returns the variant column of that name, made if it is new and may be.
+    pub(super) fn variant_column(
         &mut self,
         table: TableId,
         name: String,
-        variant: bool,
         infer: impl FnOnce() -> DataType,
-    ) -> ColumnId {
+    ) -> Result<ColumnId, Bar> {
         if let Some(&id) = self.tables[table as usize].columns.get(&name) {
-            return id;
+            return Ok(id);
         }
-        let column = Column { variant, ..Column::data(name, infer()) };
-        self.push_column(table, column)
+        self.may_add_variant(table)?;
+        Ok(self.push_column(table, Column { variant: true, ..Column::data(name, infer()) }))
     }
 
-    fn push_column(&mut self, table: TableId, column: Column) -> ColumnId {
+    fn push_column(&mut self, table: TableId, mut column: Column) -> ColumnId {
         self.version += 1;
+        let is_plain = column.role.is_none() && !column.variant && column.data_type == DataType::Bigint;
+        column.exact_double = is_plain && self.may_widen();
         let columns = &mut self.schema.tables[table as usize].columns;
         let id = columns.len() as ColumnId;
         self.tables[table as usize].columns.insert(column.name.clone(), id);
@@ -392,16 +471,33 @@ impl Shape {
         id
     }
 
+    fn may_widen(&self) -> bool {
+        let said = self.settings.rules.on_type_conflict;
+        said.unwrap_or(Conflict::usual(self.settings.system)) == Conflict::Widen
+    }
+
     /// Gives a key another column, for good, because the one its name says has a value already in
     /// the same row: `<name>_<tag of the keys>`.
-    pub(super) fn alias_column(&mut self, node: NodeId, edge: u32, data_type: DataType, ordinal: u32) -> ColumnId {
+    pub(super) fn alias_column(
+        &mut self,
+        node: NodeId,
+        edge: u32,
+        data_type: DataType,
+        ordinal: u32,
+    ) -> Result<ColumnId, Bar> {
         let raw = self.raw_path(node, edge);
         let name = self.alias_name(&raw, node, edge, ordinal);
         let table = self.nodes[node as usize].table;
-        let column = self.column_named(table, name.clone(), false, || data_type);
+        let column = match self.tables[table as usize].columns.get(&name) {
+            Some(&column) => column,
+            None => {
+                self.may_add_column(table, &name)?;
+                self.push_column(table, Column::data(name.clone(), data_type))
+            }
+        };
         self.add_alias(table, Alias { path: raw, name, kind: AliasKind::Column });
         self.nodes[node as usize].edges[edge as usize].scalar = column;
-        column
+        Ok(column)
     }
 
     fn alias_name(&mut self, raw: &[String], node: NodeId, edge: u32, ordinal: u32) -> String {
@@ -421,31 +517,45 @@ impl Shape {
         }
     }
 
-    /// Returns the child table of an edge's lists, made if it is new, and the levels left in it.
-    pub(super) fn list(&mut self, node: NodeId, edge: u32) -> (TableId, i64) {
+    /// Returns the child table of an edge's lists, made if it is new and may be, and the levels left in it.
+    pub(super) fn list(&mut self, node: NodeId, edge: u32) -> Result<(TableId, i64), Bar> {
         let level = self.nodes[node as usize].row_level - 1;
         let known = self.nodes[node as usize].edges[edge as usize].list;
-        if known != NONE {
-            return (known, level);
+        if known < BARRED {
+            return Ok((known, level));
         }
         let raw = self.raw_path(node, edge);
         let owner = self.nodes[node as usize].table;
         let mut ident_path = self.child_path(node, edge);
-        let aliases = &self.schema.tables[owner as usize].aliases;
-        let name = match aliases.iter().find(|a| a.kind == AliasKind::Table && a.path == raw) {
-            Some(alias) => {
+        let name = match self.table_alias(owner, &raw) {
+            Some(name) => {
                 // Its child tables are named after it, not after the key.
-                ident_path = vec![alias.name.clone()];
-                alias.name.clone()
+                ident_path = vec![name.clone()];
+                name
             }
             None => self.table_name(&ident_path),
         };
         if self.belongs_elsewhere(&name, owner) {
-            return (self.alias_list(node, edge, 0), level);
+            return Ok((self.alias_list(node, edge, 0)?, level));
         }
-        let id = self.child_table(owner, name, ident_path, &raw);
+        let id = self.child_table((node, edge), name, ident_path)?;
         self.nodes[node as usize].edges[edge as usize].list = id;
-        (id, level)
+        Ok((id, level))
+    }
+
+    fn table_alias(&self, owner: TableId, raw: &[String]) -> Option<String> {
+        let aliases = &self.schema.tables[owner as usize].aliases;
+        aliases.iter().find(|a| a.kind == AliasKind::Table && a.path == raw).map(|a| a.name.clone())
+    }
+
+    /// Returns the name that the table of an edge's lists has or would have.
+    pub(super) fn list_name(&mut self, node: NodeId, edge: u32) -> String {
+        let raw = self.raw_path(node, edge);
+        let owner = self.nodes[node as usize].table;
+        self.table_alias(owner, &raw).unwrap_or_else(|| {
+            let path = self.child_path(node, edge);
+            self.table_name(&path)
+        })
     }
 
     fn child_path(&mut self, node: NodeId, edge: u32) -> Vec<String> {
@@ -462,16 +572,28 @@ impl Shape {
         naming::shorten_fragments(&path, self.settings.max_identifier_length)
     }
 
-    fn child_table(&mut self, owner: TableId, name: String, ident_path: Vec<String>, raw: &[String]) -> TableId {
-        let mut full = self.tables[owner as usize].raw_path.clone();
-        full.extend(raw.iter().cloned());
+    fn child_table(
+        &mut self,
+        (node, edge): (NodeId, u32),
+        name: String,
+        ident_path: Vec<String>,
+    ) -> Result<TableId, Bar> {
+        let owner = self.nodes[node as usize].table;
+        let full = self.full_path(node, edge);
         let id = match self.by_name.get(&name) {
             Some(&id) => id,
             None => {
+                let may = self.may_add_table(owner, &full);
+                if may.is_err() {
+                    self.nodes[node as usize].edges[edge as usize].list = BARRED;
+                }
+                may?;
                 self.version += 1;
                 let owner = &self.schema.tables[owner as usize];
                 let table = Table { write: owner.write.clone(), ..Table::new(name, Some(owner.name.clone())) };
-                self.adopt(table)
+                let id = self.adopt(table);
+                self.tables[id as usize].is_new = true;
+                id
             }
         };
         let table = &mut self.tables[id as usize];
@@ -479,7 +601,7 @@ impl Shape {
             table.ident_path = ident_path;
             table.raw_path = full;
         }
-        id
+        Ok(id)
     }
 
     /// Returns true when a table of that name has rows of another parent table, or none: `a__b` is
@@ -496,7 +618,7 @@ impl Shape {
 
     /// Gives a key's lists another child table, for good, because the one its name says has rows of
     /// the same parent row already.
-    pub(super) fn alias_list(&mut self, node: NodeId, edge: u32, ordinal: u32) -> TableId {
+    pub(super) fn alias_list(&mut self, node: NodeId, edge: u32, ordinal: u32) -> Result<TableId, Bar> {
         let raw = self.raw_path(node, edge);
         let source = raw.join(".");
         let tag = naming::tag(&if ordinal == 0 { source } else { format!("{source} {ordinal}") });
@@ -510,10 +632,10 @@ impl Shape {
         if self.belongs_elsewhere(&name, owner) {
             return self.alias_list(node, edge, ordinal + 1);
         }
-        let id = self.child_table(owner, name.clone(), ident_path, &raw);
+        let id = self.child_table((node, edge), name.clone(), ident_path)?;
         self.add_alias(owner, Alias { path: raw, name, kind: AliasKind::Table });
         self.nodes[node as usize].edges[edge as usize].list = id;
-        id
+        Ok(id)
     }
 
     /// Adds the system columns behind the columns of the table's first row.

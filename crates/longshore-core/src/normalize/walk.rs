@@ -4,13 +4,17 @@
 //! the row is complete (`relational.py`, `_flatten` and `_normalize_row`). The order decides which
 //! column is seen first, so it is kept to the letter.
 
+use super::OnError;
 use super::coerce::{Typed, Value, coerce, held_by_double};
+use super::halt::Halt;
 use super::identity::Identity;
 use super::rows::{BlockRows, RowRef};
-use super::shape::{ColumnId, NodeId, Shape};
+use super::shape::{ColumnId, NodeId, Shape, TableId};
+use super::violation::{BadRecord, Bar};
 use crate::json::{Kind, Node, Tape, unescape, write_as_dlt, write_compact};
 use crate::naming;
-use crate::schema::{ColumnRole, DataType, SystemColumns};
+use crate::package::DiscardCount;
+use crate::schema::{ColumnRole, Conflict, DataType, SystemColumns};
 use crate::values::iso_timestamp;
 
 use super::builder::Values;
@@ -20,7 +24,17 @@ use super::builder::Values;
 pub(super) struct Walker<'a> {
     pub(super) shape: &'a mut Shape,
     pub(super) rows: BlockRows,
-    bytes: &'a [u8],
+    pub(super) bytes: &'a [u8],
+    /// Why the row or the record at hand goes no further.
+    pub(super) halt: Option<Halt>,
+    /// What the record at hand has lost to the contract.
+    pub(super) lost: Vec<DiscardCount>,
+    /// What the block has lost.
+    pub(super) discards: Vec<DiscardCount>,
+    /// Records that are left out.
+    pub(super) discarded: u64,
+    /// Records for the rejects table.
+    pub(super) rejects: Vec<BadRecord>,
     /// Dicts of the row at hand that wait for their turn.
     dicts: Vec<(usize, NodeId)>,
     /// Lists of the rows at hand.
@@ -32,28 +46,56 @@ pub(super) struct Walker<'a> {
 impl<'a> Walker<'a> {
     pub(super) fn new(shape: &'a mut Shape, bytes: &'a [u8]) -> Self {
         let (identity, rows) = (Identity::of(shape), BlockRows::with_room(shape));
-        Walker { identity, shape, rows, bytes, dicts: Vec::new(), lists: Vec::new(), scratch: Vec::new() }
+        Walker {
+            identity,
+            shape,
+            rows,
+            bytes,
+            halt: None,
+            lost: Vec::new(),
+            discards: Vec::new(),
+            discarded: 0,
+            rejects: Vec::new(),
+            dicts: Vec::new(),
+            lists: Vec::new(),
+            scratch: Vec::new(),
+        }
     }
 
-    /// Takes the record, or with `pages` the elements of the array, on the tape; returns how many.
-    pub(super) fn records(&mut self, tape: &Tape, pages: bool) -> u64 {
+    /// Takes the record, or with `pages` the elements of the array, on the tape; returns how many. `end` is the offset
+    /// behind the last byte.
+    ///
+    /// # Errors
+    /// The first record that is refused.
+    pub(super) fn records(
+        &mut self,
+        tape: &Tape,
+        pages: bool,
+        end: usize,
+        on_error: OnError,
+    ) -> Result<u64, BadRecord> {
         if !pages || tape.nodes()[0].kind != Kind::Array {
             self.record(tape, 0);
-            return 1;
+            self.settle(tape, 0, end, on_error)?;
+            return Ok(1);
         }
-        let (mut count, mut next, end) = (0, 1, tape.after(0));
-        while next < end {
+        let (mut count, mut next, last) = (0, 1, tape.after(0));
+        while next < last {
             self.record(tape, next);
+            self.settle(tape, next, end, on_error)?;
             count += 1;
             next = tape.after(next);
         }
-        count
+        Ok(count)
     }
 
     /// Takes one record; a record that is not a dict becomes `{"value": record}`.
     fn record(&mut self, tape: &Tape, index: usize) {
         let kind = tape.nodes()[index].kind;
-        let table = self.shape.root_table();
+        let table = match self.shape.root() {
+            Ok(table) => table,
+            Err(bar) => return self.bar_root(bar),
+        };
         let level = i64::from(self.shape.settings.max_nesting);
         let row = self.rows.table(table).push_root();
         let at = RowRef { table, row, root: row };
@@ -62,8 +104,10 @@ impl<'a> Walker<'a> {
         } else {
             self.wrapped(tape, index, b"value", at, level);
         }
-        if self.identity != Identity::None {
-            self.identify(tape, index, at);
+        match self.halt {
+            None if self.identity != Identity::None => self.identify(tape, index, at),
+            None => {}
+            Some(_) => self.undo(at),
         }
     }
 
@@ -86,7 +130,13 @@ impl<'a> Walker<'a> {
         self.dicts.push((index, top));
         while self.dicts.len() > first_dict {
             let Some((index, node)) = self.dicts.pop() else { break };
-            self.dict(tape, index, node, at);
+            match tape.nodes()[index].kind {
+                Kind::Array => self.positions(tape, index, node, at),
+                _ => self.dict(tape, index, node, at),
+            }
+            if self.halt.is_some() {
+                self.dicts.truncate(first_dict);
+            }
         }
         self.finish_row(tape, at, first_list);
     }
@@ -108,10 +158,20 @@ impl<'a> Walker<'a> {
         if !self.shape.tables[at.table as usize].complete {
             self.shape.complete(at.table);
         }
+        if !self.shape.tables[at.table as usize].required.is_empty() {
+            self.require(at);
+        }
+        if self.halt.is_some() {
+            self.leave_out(at);
+            return self.lists.truncate(first_list);
+        }
         let last_list = self.lists.len();
         for i in first_list..last_list {
             let (index, node, edge) = self.lists[i];
             self.list(tape, index, node, edge, at);
+            if self.halt.is_some() {
+                break;
+            }
         }
         self.lists.truncate(first_list);
     }
@@ -134,10 +194,42 @@ impl<'a> Walker<'a> {
                         self.dicts.push((value, child));
                     }
                 }
-                Kind::Array if !self.stays_json(node, edge) => self.lists.push((value, node, edge)),
+                Kind::Array if !self.stays_json(node, edge) => self.array(tape, value, node, edge),
                 _ => self.value_of_key(tape, (index, next), node, edge, at),
             }
             next = tape.after(value);
+        }
+    }
+
+    /// Notes a list, or one whose elements are columns.
+    #[inline]
+    fn array(&mut self, tape: &Tape, value: usize, node: NodeId, edge: u32) {
+        if !self.shape.nodes[node as usize].edges[edge as usize].flattened {
+            self.lists.push((value, node, edge));
+        } else if tape.after(value) > value + 1 {
+            let child = self.shape.object(node, edge);
+            self.dicts.push((value, child));
+        }
+    }
+
+    /// Writes the elements of a list as if they stood in a dict by their positions.
+    fn positions(&mut self, tape: &Tape, index: usize, node: NodeId, at: RowRef) {
+        let (mut next, end, mut position) = (index + 1, tape.after(index), 0u32);
+        while next < end {
+            let edge = self.shape.edge(node, position.to_string().as_bytes(), position);
+            match tape.nodes()[next].kind {
+                Kind::Null => {}
+                Kind::Object if !self.stays_json(node, edge) => {
+                    if tape.after(next) > next + 1 {
+                        let child = self.shape.object(node, edge);
+                        self.dicts.push((next, child));
+                    }
+                }
+                Kind::Array if !self.stays_json(node, edge) => self.array(tape, next, node, edge),
+                _ => self.value(tape, next, node, edge, at),
+            }
+            position += 1;
+            next = tape.after(next);
         }
     }
 
@@ -164,13 +256,10 @@ impl<'a> Walker<'a> {
         if end == index + 1 {
             return;
         }
-        let (mut table, level) = self.shape.list(node, edge);
-        // A second list of the same parent row in the same table: their positions would mix.
-        let mut ordinal = 0;
-        while self.rows.table(table).has_rows_of(parent) {
-            table = self.shape.alias_list(node, edge, ordinal);
-            ordinal += 1;
-        }
+        let (table, level) = match self.list_table(node, edge, parent) {
+            Ok(found) => found,
+            Err(bar) => return self.bar_list(bar, node, edge, elements(tape, index)),
+        };
         let mut next = index + 1;
         let mut position = 0;
         while next < end {
@@ -181,9 +270,24 @@ impl<'a> Walker<'a> {
                 Kind::Array => self.wrapped(tape, next, b"list", at, level - 1),
                 _ => self.wrapped(tape, next, b"value", at, level),
             }
+            if self.halt.is_some() {
+                return;
+            }
             position += 1;
             next = tape.after(next);
         }
+    }
+
+    /// Finds the table of a list's elements. A second list of the same parent row goes to another: their positions
+    /// would mix.
+    fn list_table(&mut self, node: NodeId, edge: u32, parent: RowRef) -> Result<(TableId, i64), Bar> {
+        let (mut table, level) = self.shape.list(node, edge)?;
+        let mut ordinal = 0;
+        while self.rows.table(table).has_rows_of(parent) {
+            table = self.shape.alias_list(node, edge, ordinal)?;
+            ordinal += 1;
+        }
+        Ok((table, level))
     }
 
     /// Writes the value of a key, which may be a repeated one.
@@ -272,45 +376,83 @@ impl<'a> Walker<'a> {
         true
     }
 
-    /// Writes any value: finds or makes its column, coerces it, or finds it a variant.
+    /// Writes any value: finds or makes its column, coerces it, or finds it another place.
     fn value(&mut self, tape: &Tape, index: usize, node: NodeId, edge: u32, at: RowRef) {
+        if self.halt.is_some() || self.shape.nodes[node as usize].edges[edge as usize].ignored {
+            return;
+        }
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();
         let value = self.read(tape, index, &mut text);
+        if let Err((bar, column)) = self.place(value, node, edge, at) {
+            self.bar(bar, (node, edge), column, value.own_type(), at);
+        }
+        self.scratch = text;
+    }
+
+    fn place(&mut self, value: Value<'_>, node: NodeId, edge: u32, at: RowRef) -> Result<(), Barred> {
         let mode = self.shape.settings.system;
-        let mut column = self.shape.column(node, edge, || value.column_type(true));
+        let mut column = self.shape.column(node, edge, || value.column_type(true)).map_err(|bar| (bar, None))?;
         let mut ordinal = 0;
         while !self.rows.table(at.table).stamp(column, at.row) {
-            column = self.shape.alias_column(node, edge, value.column_type(true), ordinal);
+            let alias = self.shape.alias_column(node, edge, value.column_type(true), ordinal);
+            column = alias.map_err(|bar| (bar, None))?;
             ordinal += 1;
         }
         let data_type = self.shape.data_type(at.table, column);
         match coerce(data_type, value, mode) {
             Some(typed) => self.push(column, typed, at),
-            None => self.variant(column, value, at),
+            None => self.misfit(column, value, node, edge, at).map_err(|bar| (bar, Some(column)))?,
         }
-        self.scratch = text;
+        Ok(())
+    }
+
+    /// Finds a place for a value that does not fit `column`: the same column, made wider, or a variant.
+    fn misfit(&mut self, column: ColumnId, value: Value<'_>, node: NodeId, edge: u32, at: RowRef) -> Result<(), Bar> {
+        let path = self.shape.full_path(node, edge);
+        let policy = self.shape.conflict_policy(at.table, column, &path);
+        if policy == Conflict::Reject {
+            return Err(Bar::CONFLICT);
+        }
+        let mut mode = self.shape.settings.system;
+        if policy == Conflict::Json {
+            mode = SystemColumns::Native; // as JSON, a text is a string
+        }
+        if let Some(wider) = self.shape.widen(&mut self.rows, (at.table, column), policy, value)?
+            && let Some(typed) = coerce(wider, value, mode)
+        {
+            self.push(column, typed, at);
+            return Ok(());
+        }
+        let own = match policy {
+            Conflict::Text => DataType::Text,
+            Conflict::Json => DataType::Json,
+            _ => value.own_type(),
+        };
+        self.variant(column, value, own, at)
     }
 
     /// Writes a value that does not fit `column` to `<column>__v_<type>`.
-    fn variant(&mut self, mut column: ColumnId, value: Value<'_>, at: RowRef) {
+    fn variant(&mut self, mut column: ColumnId, value: Value<'_>, mut own: DataType, at: RowRef) -> Result<(), Bar> {
         let mode = self.shape.settings.system;
-        let own = value.own_type();
+        let fits_itself = own == value.own_type();
         loop {
             let of = self.shape.schema.tables[at.table as usize].columns[column as usize].name.clone();
             let max = self.shape.settings.max_identifier_length;
             let name = naming::variant_name(&of, own.as_str(), max);
-            column = self.shape.column_named(at.table, name, true, || match value {
+            column = self.shape.variant_column(at.table, name, || match value {
                 // dlt infers the type of a text variant like any column's: an ISO text makes a timestamp.
-                Value::Text(_) if mode == SystemColumns::Dlt => value.column_type(true),
+                Value::Text(_) if mode == SystemColumns::Dlt && fits_itself => value.column_type(true),
                 _ => own,
-            });
+            })?;
             let data_type = self.shape.data_type(at.table, column);
             if let Some(typed) = coerce(data_type, value, mode)
                 && self.rows.table(at.table).stamp(column, at.row)
             {
-                return self.push(column, typed, at);
+                self.push(column, typed, at);
+                return Ok(());
             }
+            own = value.own_type();
         }
     }
 
@@ -389,6 +531,18 @@ impl<'a> Walker<'a> {
             }
         }
     }
+}
+
+/// Why a value has no place, and the column it does not fit.
+type Barred = (Bar, Option<ColumnId>);
+
+fn elements(tape: &Tape, list: usize) -> u64 {
+    let (mut next, end, mut count) = (list + 1, tape.after(list), 0);
+    while next < end {
+        count += 1;
+        next = tape.after(next);
+    }
+    count
 }
 
 /// A value read as what its column holds.

@@ -1,6 +1,6 @@
 //! One column of a table.
 
-use super::DataType;
+use super::{Conflict, DataType};
 use serde::{Deserialize, Serialize};
 
 /// A column: its name in the destination, its type, and where it came from.
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Column {
     /// Normalised, unique in its table.
     pub name: String,
-    /// Fixed once the column has a value.
+    /// Fixed once the column has a value, but that it may become wider (see [`Conflict`]).
     pub data_type: DataType,
     /// False only for system columns and keys.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
@@ -19,17 +19,69 @@ pub struct Column {
     /// What the loader itself writes here, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<ColumnRole>,
+    /// Of a bigint column: no value so far is beyond 2^53, so that doubles hold all of them exactly. False where
+    /// nobody kept count. Never becomes true again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub exact_double: bool,
+    /// What was said of the column beside its type.
+    #[serde(flatten)]
+    pub properties: Properties,
+}
+
+/// What a user said of a column beside its type: dlt's words (`dlt/common/schema/typing.py`, `TColumnSchema`). A destination
+/// that cannot use one leaves it be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Properties {
+    /// Digits of a decimal, characters of a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<u32>,
+    /// Digits of a decimal behind the point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<u32>,
+    /// False for timestamps without a time zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<bool>,
+    /// Each value once.
+    #[serde(skip_serializing_if = "is_false")]
+    pub unique: bool,
+    /// Rows are looked for by it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub index: bool,
+    /// Rows are stored in its order.
+    #[serde(skip_serializing_if = "is_false")]
+    pub sort: bool,
+    /// The table is divided by it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub partition: bool,
+    /// Rows of one value are stored together.
+    #[serde(skip_serializing_if = "is_false")]
+    pub cluster: bool,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What becomes of values that do not fit; without it what holds for the pipeline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_type_conflict: Option<Conflict>,
 }
 
 impl Column {
     /// Returns a nullable column of the source's data.
     pub fn data(name: impl Into<String>, data_type: DataType) -> Self {
-        Column { name: name.into(), data_type, nullable: true, variant: false, role: None }
+        Column {
+            name: name.into(),
+            data_type,
+            nullable: true,
+            variant: false,
+            role: None,
+            exact_double: false,
+            properties: Properties::default(),
+        }
     }
 
     /// Returns a column the loader fills; never null.
     pub fn system(name: impl Into<String>, data_type: DataType, role: ColumnRole) -> Self {
-        Column { name: name.into(), data_type, nullable: false, variant: false, role: Some(role) }
+        Column { nullable: false, role: Some(role), ..Column::data(name, data_type) }
     }
 }
 

@@ -1,12 +1,12 @@
 //! What has to be added to a dataset of one schema to hold the data of another.
 
-use super::{Column, Schema, Table};
+use super::{Column, DataType, Schema, Table};
 use serde::{Deserialize, Serialize};
 
-/// Tables and columns to add. Always additive: nothing is renamed, retyped or dropped.
+/// Tables and columns to add, and columns that become wider. Nothing is renamed, narrowed or dropped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchemaChange {
-    /// One entry a table that is new or has new columns.
+    /// One entry a table that is new, has new columns or wider ones.
     pub tables: Vec<TableChange>,
 }
 
@@ -19,6 +19,20 @@ pub struct TableChange {
     pub is_new: bool,
     /// The columns to add, in column order.
     pub columns: Vec<Column>,
+    /// Columns that hold more than before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retyped: Vec<Retyped>,
+}
+
+/// A column whose type became a wider one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retyped {
+    /// The column.
+    pub column: String,
+    /// What it was.
+    pub from: DataType,
+    /// What it is.
+    pub to: DataType,
 }
 
 impl SchemaChange {
@@ -38,10 +52,15 @@ impl TableChange {
     fn between(old: Option<&Table>, new: &Table) -> Option<Self> {
         let known = |c: &&Column| old.is_none_or(|o| o.column(&c.name).is_none());
         let columns: Vec<Column> = new.columns.iter().filter(known).cloned().collect();
-        if old.is_some() && columns.is_empty() {
+        let wider = |c: &Column| {
+            let was = old.and_then(|o| o.column(&c.name)).filter(|was| was.data_type != c.data_type)?;
+            Some(Retyped { column: c.name.clone(), from: was.data_type, to: c.data_type })
+        };
+        let retyped: Vec<Retyped> = new.columns.iter().filter_map(wider).collect();
+        if old.is_some() && columns.is_empty() && retyped.is_empty() {
             return None;
         }
-        Some(TableChange { table: new.name.clone(), is_new: old.is_none(), columns })
+        Some(TableChange { table: new.name.clone(), is_new: old.is_none(), columns, retyped })
     }
 }
 
@@ -64,5 +83,18 @@ mod tests {
         assert_eq!(change.tables.len(), 2);
         assert_eq!(change.tables[0].columns, vec![Column::data("y", DataType::Text)]);
         assert!(!change.tables[0].is_new && change.tables[1].is_new);
+    }
+
+    #[test]
+    fn names_wider_columns() {
+        let mut old = Schema::new("s", SystemColumns::Native);
+        let mut a = Table::new("a", None);
+        a.columns.push(Column::data("x", DataType::Bigint));
+        old.tables.push(a);
+        let mut new = old.clone();
+        new.tables[0].columns[0].data_type = DataType::Double;
+        let change = SchemaChange::between(&old, &new);
+        let wider = Retyped { column: "x".into(), from: DataType::Bigint, to: DataType::Double };
+        assert_eq!((change.tables[0].retyped.as_slice(), change.tables[0].columns.len()), ([wider].as_slice(), 0));
     }
 }

@@ -1,14 +1,19 @@
 //! The shape of a dataset: tables, their columns, and what changes between two shapes.
 
 mod column;
+mod conflict;
+mod contract;
 mod data_type;
 mod diff;
+mod edit;
 mod table;
 mod write;
 
-pub use column::{Column, ColumnRole};
+pub use column::{Column, ColumnRole, Properties};
+pub use conflict::Conflict;
+pub use contract::{Contract, ContractMode, Entity};
 pub use data_type::{DECIMAL_PRECISION, DataType};
-pub use diff::{SchemaChange, TableChange};
+pub use diff::{Retyped, SchemaChange, TableChange};
 pub use table::{Alias, AliasKind, Table};
 pub use write::{DedupSort, Disposition, MergeStrategy, Scd2, WriteRules};
 

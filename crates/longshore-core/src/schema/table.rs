@@ -1,6 +1,6 @@
 //! One table: a root table of a resource, or a child table made from a list.
 
-use super::{Column, ColumnRole, WriteRules};
+use super::{Column, ColumnRole, Contract, WriteRules};
 use serde::{Deserialize, Serialize};
 
 /// A table of the dataset and its columns in first-seen order.
@@ -19,6 +19,9 @@ pub struct Table {
     /// How loads write the table; a child table is written as its root is.
     #[serde(default, skip_serializing_if = "WriteRules::is_default")]
     pub write: WriteRules,
+    /// What of the table and those below it may grow; without it what holds for the resource.
+    #[serde(default, rename = "schema_contract", skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Contract>,
 }
 
 /// Where a key went whose normalised name another key of the same record already had.
@@ -47,7 +50,14 @@ pub enum AliasKind {
 impl Table {
     /// Returns a table without columns.
     pub fn new(name: impl Into<String>, parent: Option<String>) -> Self {
-        Table { name: name.into(), parent, columns: Vec::new(), aliases: Vec::new(), write: WriteRules::default() }
+        Table {
+            name: name.into(),
+            parent,
+            columns: Vec::new(),
+            aliases: Vec::new(),
+            write: WriteRules::default(),
+            contract: None,
+        }
     }
 
     /// Returns the column of that name.

@@ -3,8 +3,8 @@
 use super::config::{Reader, below};
 use longshore_core::Result;
 use longshore_core::naming;
-use longshore_core::normalize::{FieldPath, Settings};
-use longshore_core::schema::{DataType, Disposition, MergeStrategy, SystemColumns, WriteRules};
+use longshore_core::normalize::{FieldPath, SCHEMA_KEYS, Settings};
+use longshore_core::schema::{Disposition, MergeStrategy, SystemColumns, WriteRules};
 use serde_json::{Map, Value};
 
 /// The hints of one resource.
@@ -12,19 +12,25 @@ use serde_json::{Map, Value};
 pub(crate) struct Hints {
     table_name: Option<String>,
     write: WriteRules,
-    columns: Vec<(String, DataType)>,
+    /// dlt's `columns` and `nested_hints`, and what else is said of the schema, as written.
+    schema: Map<String, Value>,
     json_columns: Vec<String>,
     max_nesting: Option<u32>,
 }
 
 impl Hints {
     /// The keys it reads.
-    pub(crate) const KEYS: [&str; 8] = [
+    pub(crate) const KEYS: [&str; 13] = [
         "table_name",
         "write_disposition",
         "primary_key",
         "merge_key",
         "columns",
+        "nested_hints",
+        "schema_contract",
+        "on_type_conflict",
+        "ignore",
+        "flatten",
         "json_columns",
         "max_table_nesting",
         "selected",
@@ -42,22 +48,45 @@ impl Hints {
                 merge_key: keys(reader.texts(table, "merge_key", path)),
                 ..WriteRules::default()
             },
-            columns: columns(reader, table, path),
+            schema: schema(reader, table, path),
             json_columns: reader.texts(table, "json_columns", path),
             max_nesting: nesting(reader, table, path),
         }
     }
 
     pub(crate) fn settings(&self, name: &str, system: SystemColumns, max_nesting: u32) -> Result<Settings> {
-        let hint = |(path, data_type): &(String, DataType)| Ok((FieldPath::parse(path)?, *data_type));
-        Ok(Settings {
+        let mut settings = Settings {
             max_nesting: self.max_nesting.unwrap_or(max_nesting),
             json_columns: self.json_columns.iter().map(|p| FieldPath::parse(p)).collect::<Result<_>>()?,
-            hints: self.columns.iter().map(hint).collect::<Result<_>>()?,
             write: self.write.clone(),
             ..Settings::new(self.table_name.as_deref().unwrap_or(name), system)
-        })
+        };
+        settings.add_schema(&self.schema)?;
+        Ok(settings)
     }
+}
+
+/// Checks what is said of the schema, key by key.
+fn schema(reader: &mut Reader, table: &Map<String, Value>, path: &[String]) -> Map<String, Value> {
+    let mut schema = Map::new();
+    for key in SCHEMA_KEYS {
+        let Some(value) = table.get(key) else { continue };
+        let one = Map::from_iter([(key.to_owned(), value.clone())]);
+        match Settings::new("t", SystemColumns::Native).add_schema(&one) {
+            Ok(()) => schema.extend(one),
+            Err(e) => {
+                let field = e.context().iter().find(|(k, _)| *k == "field").map(|(_, field)| field.clone());
+                let mut here = below(path, key);
+                let message = match &field {
+                    Some(field) => format!("the column '{field}': {}", e.message()),
+                    None => e.message().to_owned(),
+                };
+                here.extend(field.filter(|_| key == "columns"));
+                reader.push(here, message, e.hint_text().map(str::to_owned));
+            }
+        }
+    }
+    schema
 }
 
 /// A word, or dlt's table of `disposition` and `strategy`.
@@ -78,32 +107,6 @@ fn disposition(reader: &mut Reader, table: &Map<String, Value>, path: &[String])
         MergeStrategy::default()
     });
     (disposition, strategy)
-}
-
-/// dlt's `columns = { birthday = { data_type = "date" } }`, or only the type.
-fn columns(reader: &mut Reader, table: &Map<String, Value>, path: &[String]) -> Vec<(String, DataType)> {
-    let here = below(path, "columns");
-    let columns = match table.get("columns") {
-        None => return Vec::new(),
-        Some(Value::Object(columns)) => columns,
-        Some(_) => {
-            reader.wrong(&here, "'columns' must be a table of fields with their data_type");
-            return Vec::new();
-        }
-    };
-    let mut hints = Vec::new();
-    for (field, value) in columns {
-        let name = value.as_str().or_else(|| value.get("data_type")?.as_str()).unwrap_or_default();
-        match DataType::parse(name) {
-            Some(data_type) => hints.push((field.clone(), data_type)),
-            None => {
-                let known = DataType::ALL.map(DataType::as_str).join(", ");
-                let message = format!("the column '{field}' needs a data_type");
-                reader.push(below(&here, field), message, Some(format!("types are: {known}")));
-            }
-        }
-    }
-    hints
 }
 
 fn nesting(reader: &mut Reader, table: &Map<String, Value>, path: &[String]) -> Option<u32> {

@@ -36,7 +36,12 @@ pub fn json_schema() -> Value {
         ] },
         "primary_key": with(texts.clone(), "Columns whose values together are a record's identity."),
         "merge_key": with(texts.clone(), "Columns that name the group of records a load replaces."),
-        "columns": { "description": "Types of fields that are not inferred.", "type": "object" },
+        "columns": { "description": "Types and properties of fields.", "type": "object" },
+        "nested_hints": { "description": "Columns and contracts of child tables, by path.", "type": "object" },
+        "schema_contract": { "description": "What of the schema may grow.", "type": ["string", "object"] },
+        "on_type_conflict": { "description": "What becomes of values that do not fit their column.", "enum": ["variant", "widen", "text", "json", "reject"] },
+        "ignore": with(texts.clone(), "Paths that are left out."),
+        "flatten": with(texts.clone(), "Lists whose elements become columns by their position."),
         "json_columns": with(texts, "Paths kept as JSON columns."),
         "max_table_nesting": { "description": "Levels of nesting that become columns and tables.", "type": "integer", "minimum": 0 },
     });

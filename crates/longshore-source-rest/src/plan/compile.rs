@@ -10,6 +10,8 @@ use crate::incremental::IncrementalPlan;
 use crate::jsonpath::JsonPath;
 use crate::steps::Step;
 use crate::template::{JsonTemplate, Part, Piece, Template, Word, cut};
+use longshore_core::normalize::Settings;
+use longshore_core::schema::SystemColumns;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
@@ -52,6 +54,12 @@ impl Compiler<'_> {
     fn resource(&mut self, client: &ClientConfig, parents: &[Option<usize>]) -> Resource {
         let config = &self.configs[self.i];
         let endpoint = &config.endpoint;
+        if let Err(e) = Settings::new("t", SystemColumns::Native).add_schema(&rules::schema(config)) {
+            let field = e.context().iter().find(|(key, _)| *key == "field").map(|(_, field)| format!("'{field}': "));
+            let message = format!("{}{}", field.unwrap_or_default(), e.message());
+            let problem = self.problem("", message);
+            problem.suggestion = e.hint_text().map(str::to_owned);
+        }
         let incremental = self.incremental(config);
         self.has_incremental = incremental.is_some();
         let request = self.request(client, endpoint, incremental.as_ref());

@@ -2,13 +2,14 @@
 
 use crate::config::{
     ClientConfig, ColumnConfig, Columns, DispositionName, OneOrMany, PaginatorConfig, Problem, ResourceConfig,
-    RowOrder, StrategyName, TypeName, WriteDisposition,
+    RowOrder, StrategyName, WriteDisposition,
 };
 use crate::manners::Rate;
 use longshore_core::naming;
-use longshore_core::normalize::{FieldPath, Settings};
-use longshore_core::schema::{DataType, DedupSort, Disposition, MergeStrategy, Scd2, SystemColumns, WriteRules};
+use longshore_core::normalize::{COLUMN_KEYS, Settings};
+use longshore_core::schema::{DedupSort, Disposition, MergeStrategy, Scd2, SystemColumns, WriteRules};
 use longshore_core::values::iso_timestamp::parse_timestamp;
+use serde_json::{Map, Value};
 
 pub(super) fn check_client(client: &ClientConfig) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -120,17 +121,42 @@ pub(crate) fn settings(config: &ResourceConfig, system: SystemColumns) -> Settin
     rules.merge_key = named(&config.merge_key);
     for (name, column) in columns(config.columns.as_ref()) {
         column_rules(&mut rules, &column_name(&name), &column);
-        hint(&mut settings, &[name], &column);
     }
-    for (path, nested) in config.nested_hints.iter().flatten() {
-        for (name, column) in columns(nested.columns.as_ref()) {
-            let keys: Vec<String> =
-                path.split("__").flat_map(|p| p.split('.')).map(str::to_owned).chain([name]).collect();
-            hint(&mut settings, &keys, &column);
-        }
-    }
+    // What was wrong in it was said when the configuration was read.
+    let _ = settings.add_schema(&schema(config));
     settings.write = rules;
     settings
+}
+
+/// What a resource says of its schema, as the core reads it.
+pub(super) fn schema(config: &ResourceConfig) -> Map<String, Value> {
+    let value = |v: serde_json::Result<Value>| v.unwrap_or_default(); // plain data with string keys: cannot fail
+    let mut said = Map::new();
+    let columns: Map<String, Value> =
+        columns(config.columns.as_ref()).into_iter().map(|(name, column)| (name, properties(&column))).collect();
+    said.insert("columns".into(), columns.into());
+    let nested = config.nested_hints.iter().flatten().map(|(path, nested)| {
+        let columns: Map<String, Value> =
+            self::columns(nested.columns.as_ref()).into_iter().map(|(name, c)| (name, properties(&c))).collect();
+        let mut hints = Map::from_iter([("columns".to_owned(), Value::from(columns))]);
+        hints.extend(nested.schema_contract.clone().map(|c| ("schema_contract".to_owned(), c)));
+        (path.clone(), value(serde_json::to_value(hints)))
+    });
+    said.insert("nested_hints".into(), nested.collect::<Map<_, _>>().into());
+    said.extend(config.schema_contract.clone().map(|c| ("schema_contract".to_owned(), c)));
+    said.extend(config.on_type_conflict.clone().map(|c| ("on_type_conflict".to_owned(), c.into())));
+    said.extend(config.ignore.clone().map(|c| ("ignore".to_owned(), c.into())));
+    said.extend(config.flatten.clone().map(|c| ("flatten".to_owned(), c.into())));
+    said
+}
+
+/// The properties of a column that were given; keys are for the rules of writing.
+fn properties(column: &ColumnConfig) -> Value {
+    let mut given = serde_json::to_value(column).unwrap_or_default();
+    if let Some(given) = given.as_object_mut() {
+        given.retain(|key, value| !value.is_null() && COLUMN_KEYS.contains(&key.as_str()) && key != "name");
+    }
+    given
 }
 
 fn column_name(name: &str) -> String {
@@ -159,24 +185,6 @@ fn column_rules(rules: &mut WriteRules, name: &str, column: &ColumnConfig) {
     if let Some(order) = column.dedup_sort {
         rules.dedup_sort = Some(DedupSort { column: name.to_owned(), descending: order == RowOrder::Desc });
     }
-}
-
-fn hint(settings: &mut Settings, keys: &[String], column: &ColumnConfig) {
-    let Some(name) = column.data_type else { return };
-    let path = FieldPath::from_keys(keys.iter().cloned());
-    let data_type = match name {
-        TypeName::Json => return settings.json_columns.push(path),
-        TypeName::Text => DataType::Text,
-        TypeName::Bigint => DataType::Bigint,
-        TypeName::Double => DataType::Double,
-        TypeName::Bool => DataType::Bool,
-        TypeName::Timestamp => DataType::Timestamp,
-        TypeName::Decimal | TypeName::Wei => DataType::Decimal,
-        TypeName::Binary => DataType::Binary,
-        TypeName::Date => DataType::Date,
-        TypeName::Time => DataType::Time,
-    };
-    settings.hints.push((path, data_type));
 }
 
 fn disposition(given: Option<&WriteDisposition>) -> WriteRules {

@@ -4,6 +4,8 @@
 //! one thing or another, its capabilities say which, and the case for that one runs; no case is
 //! left out in silence. Run one by its name: `cargo test -p <crate> --test conformance -- repeat::`.
 
+mod contracts;
+mod evolution;
 mod first_load;
 mod growth;
 mod looking;
@@ -80,6 +82,8 @@ fn cases_for(capabilities: &Capabilities) -> Vec<Case> {
     cases.extend(sharing::cases());
     cases.extend(looking::cases());
     cases.extend(write::cases(capabilities));
+    cases.extend(evolution::cases(capabilities));
+    cases.extend(contracts::cases());
     cases
 }
 

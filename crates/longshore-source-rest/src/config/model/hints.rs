@@ -87,6 +87,8 @@ pub struct ColumnConfig {
     pub hard_delete: Option<bool>,
     pub dedup_sort: Option<RowOrder>,
     pub unique: Option<bool>,
+    pub index: Option<bool>,
+    pub on_type_conflict: Option<String>,
     pub sort: Option<bool>,
     pub partition: Option<bool>,
     pub cluster: Option<bool>,

@@ -53,6 +53,15 @@ pub struct ResourceConfig {
     /// What may change in the schema.
     #[serde(default)]
     pub schema_contract: Option<Value>,
+    /// What becomes of values that do not fit their column: variant, widen, text, json or reject.
+    #[serde(default)]
+    pub on_type_conflict: Option<String>,
+    /// Paths that are left out.
+    #[serde(default)]
+    pub ignore: Option<Vec<String>>,
+    /// Lists whose elements become columns by their position.
+    #[serde(default)]
+    pub flatten: Option<Vec<String>>,
     /// Hints of child tables, by path.
     #[serde(default)]
     pub nested_hints: Option<BTreeMap<String, NestedHints>>,
@@ -93,6 +102,9 @@ pub(crate) struct ResourceDefaults {
     merge_key: Option<OneOrMany<String>>,
     columns: Option<Columns>,
     schema_contract: Option<Value>,
+    on_type_conflict: Option<String>,
+    ignore: Option<Vec<String>>,
+    flatten: Option<Vec<String>>,
     nested_hints: Option<BTreeMap<String, NestedHints>>,
     incremental: Option<IncrementalConfig>,
     table_format: Option<String>,

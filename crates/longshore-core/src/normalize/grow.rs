@@ -1,0 +1,218 @@
+//! Growing the schema: what may, what may not, and columns that become wider.
+//!
+//! All of it is asked only where the shape would change: a value that has its place never comes here.
+
+use super::builder::{ColumnBuilder, Values};
+use super::coerce::Value;
+use super::rows::BlockRows;
+use super::shape::{ColumnId, NONE, NodeId, Shape, TableId};
+use super::violation::{Bar, Cause, Violation};
+use crate::naming;
+use crate::schema::{Conflict, Contract, ContractMode, DataType, Entity, SystemColumns};
+
+impl Shape {
+    /// Returns the contract of a table, or of one that would be made for the list at `path`.
+    fn contract(&self, mut table: TableId, path: &[String]) -> Contract {
+        let rules = &self.settings.rules;
+        let by_path = rules.table_contracts.iter().filter(|(p, _)| p.covers(path));
+        if let Some((_, contract)) = by_path.max_by_key(|(p, _)| p.keys().len()) {
+            return *contract;
+        }
+        if let Some(contract) = rules.contract {
+            return contract;
+        }
+        while table != NONE {
+            if let Some(contract) = self.schema.tables[table as usize].contract {
+                return contract;
+            }
+            table = self.tables[table as usize].parent;
+        }
+        Contract::default()
+    }
+
+    /// Asks whether a table may be made for the list at `path` of `owner`'s rows; `NONE` for a root table.
+    pub(super) fn may_add_table(&self, owner: TableId, path: &[String]) -> Result<(), Bar> {
+        let most = self.settings.rules.max_tables;
+        match self.contract(owner, path).tables {
+            ContractMode::Evolve if self.schema.tables.len() >= most => {
+                Err(Bar { cause: Cause::Limit(Entity::Tables, most), mode: ContractMode::Freeze })
+            }
+            ContractMode::Evolve => Ok(()),
+            mode => Err(Bar { cause: Cause::Contract(Entity::Tables), mode }),
+        }
+    }
+
+    /// Asks whether a column may be added. A new table may add columns in its first load; in dlt mode a child table only
+    /// in its first row, as in dlt (`Schema.apply_schema_contract`). There, dlt's own columns may always be.
+    pub(super) fn may_add_column(&self, table: TableId, name: &str) -> Result<(), Bar> {
+        let t = &self.tables[table as usize];
+        let is_dlt = self.settings.system == SystemColumns::Dlt;
+        let is_new = t.is_new && (t.parent == NONE || !is_dlt || !t.complete);
+        let is_free = is_new || (is_dlt && name.starts_with("_dlt"));
+        match self.contract(table, &t.raw_path).columns {
+            mode if mode != ContractMode::Evolve && !is_free => {
+                Err(Bar { cause: Cause::Contract(Entity::Columns), mode })
+            }
+            _ => self.has_room(table),
+        }
+    }
+
+    /// Asks whether a variant column may be added.
+    pub(super) fn may_add_variant(&self, table: TableId) -> Result<(), Bar> {
+        self.may_change_type(table).and_then(|()| self.has_room(table))
+    }
+
+    fn may_change_type(&self, table: TableId) -> Result<(), Bar> {
+        match self.contract(table, &self.tables[table as usize].raw_path).data_type {
+            ContractMode::Evolve => Ok(()),
+            mode => Err(Bar { cause: Cause::Contract(Entity::DataType), mode }),
+        }
+    }
+
+    fn has_room(&self, table: TableId) -> Result<(), Bar> {
+        let most = self.settings.rules.max_columns;
+        match self.schema.tables[table as usize].columns.len() >= most {
+            true => Err(Bar { cause: Cause::Limit(Entity::Columns, most), mode: ContractMode::Freeze }),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns what is to be done with a value that does not fit its column.
+    pub(super) fn conflict_policy(&self, table: TableId, column: ColumnId, path: &[String]) -> Conflict {
+        let rules = &self.settings.rules;
+        let column = &self.schema.tables[table as usize].columns[column as usize];
+        let hinted = rules.columns.iter().filter(|h| h.path.matches(path)).find_map(|h| h.properties.on_type_conflict);
+        let said = hinted.or(column.properties.on_type_conflict).or(rules.on_type_conflict);
+        // Who names a type wants that type.
+        let is_named = || self.settings.hints.iter().any(|(p, _)| p.matches(path));
+        match said {
+            _ if column.variant || column.role.is_some() => Conflict::Variant,
+            Some(said) => said,
+            None if is_named() => Conflict::Variant,
+            None => Conflict::usual(self.settings.system),
+        }
+    }
+
+    /// Makes a column wider, so that it holds `value` too; `None` when it cannot become so.
+    pub(super) fn widen(
+        &mut self,
+        rows: &mut BlockRows,
+        (table, column): (TableId, ColumnId),
+        policy: Conflict,
+        value: Value<'_>,
+    ) -> Result<Option<DataType>, Bar> {
+        let c = &self.schema.tables[table as usize].columns[column as usize];
+        let is_exact = c.exact_double && !has_large(rows.table(table).columns.get(column as usize));
+        let to = match (policy, c.data_type, value) {
+            (Conflict::Widen, DataType::Bigint, value) if value.own_type() == DataType::Decimal => DataType::Decimal,
+            (Conflict::Widen, DataType::Bigint, Value::Float(_))
+                if is_exact && value.own_type() == DataType::Double =>
+            {
+                DataType::Double
+            }
+            (Conflict::Text, ..) => DataType::Text,
+            (Conflict::Json, ..) => DataType::Json,
+            _ => return Ok(None),
+        };
+        if !self.settings.rules.can_widen || !c.data_type.widens_to(to) {
+            return Ok(None);
+        }
+        self.may_change_type(table)?;
+        if let Some(Some(builder)) = rows.table(table).columns.get_mut(column as usize)
+            && !builder.convert(to)
+        {
+            return Ok(None);
+        }
+        self.version += 1;
+        self.epoch += 1; // what was normalised for the old type has another form
+        let c = &mut self.schema.tables[table as usize].columns[column as usize];
+        (c.data_type, c.exact_double) = (to, false);
+        Ok(Some(to))
+    }
+
+    /// Keeps count for [`crate::schema::Column::exact_double`], once a block and not once a value.
+    pub(super) fn note_large_numbers(&mut self, rows: &BlockRows) {
+        for (rows, table) in rows.tables().iter().zip(&mut self.schema.tables) {
+            for (builder, column) in rows.columns.iter().zip(&mut table.columns) {
+                if column.exact_double && has_large(Some(builder)) {
+                    column.exact_double = false;
+                    self.version += 1;
+                }
+            }
+        }
+    }
+
+    /// Returns the columns that every row of a table must have. Of a path with several keys it is not known beforehand
+    /// whether it stays in the table: such a column must have values from the first one on.
+    pub(super) fn required(&self, table: TableId) -> Vec<(String, bool)> {
+        let known = &self.schema.tables[table as usize].columns;
+        let of_schema = known.iter().filter(|c| !c.nullable && c.role.is_none()).map(|c| (c.name.clone(), true));
+        let mut required: Vec<(String, bool)> = of_schema.collect();
+        let path = &self.tables[table as usize].raw_path;
+        for hint in self.settings.rules.columns.iter().filter(|h| h.nullable.is_some()) {
+            let keys = hint.path.keys();
+            if keys.len() <= path.len() || !hint.path.below(path) {
+                continue;
+            }
+            let fragments: Vec<String> = keys[path.len()..].iter().map(|k| naming::normalize_key(k)).collect();
+            let parts: Vec<&str> = fragments.iter().map(String::as_str).collect();
+            let name = naming::shorten_fragments(&parts, self.settings.max_identifier_length);
+            let name = hint.name.clone().unwrap_or(name);
+            required.retain(|(known, _)| *known != name);
+            if hint.nullable == Some(false) {
+                required.push((name, parts.len() == 1));
+            }
+        }
+        required
+    }
+
+    /// Returns the first required column that a row lacks.
+    pub(super) fn lacks(&self, rows: &mut BlockRows, table: TableId, row: u32) -> Option<String> {
+        let t = &self.tables[table as usize];
+        let lacks = |(name, is_own): &&(String, bool)| match t.columns.get(name) {
+            Some(&column) => !rows.table(table).has_value(column, row),
+            None => *is_own,
+        };
+        let mut required = t.required.iter();
+        required.find(lacks).map(|(name, _)| name.clone())
+    }
+
+    /// Returns the keys from the record to an edge, as the source spells them.
+    pub(super) fn full_path(&self, node: NodeId, edge: u32) -> Vec<String> {
+        let mut full = self.tables[self.nodes[node as usize].table as usize].raw_path.clone();
+        full.extend(self.raw_path(node, edge));
+        full
+    }
+
+    /// Describes what has no place: the value of an edge, or with `column` one that does not fit there.
+    pub(super) fn violation(
+        &mut self,
+        cause: Cause,
+        (node, edge): (NodeId, u32),
+        column: Option<ColumnId>,
+        found: Option<DataType>,
+    ) -> Violation {
+        let table = self.nodes[node as usize].table;
+        let path = self.full_path(node, edge).join(".");
+        let known = column.map(|c| &self.schema.tables[table as usize].columns[c as usize]);
+        let (name, expected) = (known.map(|c| c.name.clone()), known.map(|c| c.data_type));
+        let (table, column) = match cause {
+            Cause::Contract(Entity::Tables) | Cause::Limit(Entity::Tables, _) => (self.list_name(node, edge), None),
+            _ => {
+                let name = name.or_else(|| Some(self.column_name(node, edge)));
+                (self.schema.tables[table as usize].name.clone(), name)
+            }
+        };
+        Violation { cause, table, column, path, found, expected }
+    }
+}
+
+/// True when a bigint column has a value that a double may not hold.
+fn has_large(builder: Option<&Option<ColumnBuilder>>) -> bool {
+    match builder {
+        Some(Some(ColumnBuilder { values: Values::Int(values), .. })) => {
+            values.iter().any(|v| v.unsigned_abs() > 1 << 53)
+        }
+        _ => false,
+    }
+}

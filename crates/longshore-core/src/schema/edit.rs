@@ -1,0 +1,101 @@
+//! A schema that a person has edited, laid over the one that is known.
+
+use super::{Column, DataType, Schema, Table};
+use crate::error::{Error, Result};
+
+impl Schema {
+    /// Returns this schema with what an edited one says: new tables and columns, wider types, properties, contracts. What
+    /// the edited one leaves out stays: rows are there.
+    ///
+    /// # Errors
+    /// When a column is to have a type that it cannot get in place, or a table another parent.
+    pub fn edited(mut self, edited: &Schema, can_widen: bool) -> Result<Schema> {
+        for table in &edited.tables {
+            let result = match self.tables.iter_mut().find(|t| t.name == table.name) {
+                Some(known) => known.edit(table, can_widen),
+                None => self.add(table),
+            };
+            result.map_err(|e| e.with("table", &table.name))?;
+        }
+        Ok(self)
+    }
+
+    fn add(&mut self, table: &Table) -> Result<()> {
+        if let Some(parent) = &table.parent
+            && self.table(parent).is_none()
+        {
+            return Err(Error::config(format!("its parent '{parent}' is not among the tables before it")));
+        }
+        self.tables.push(table.clone());
+        Ok(())
+    }
+}
+
+impl Table {
+    fn edit(&mut self, edited: &Table, can_widen: bool) -> Result<()> {
+        if self.parent != edited.parent {
+            return Err(Error::config("a table cannot get another parent"));
+        }
+        self.contract = edited.contract.or(self.contract);
+        for column in &edited.columns {
+            match self.columns.iter_mut().find(|c| c.name == column.name) {
+                Some(known) if known.role.is_some() => {}
+                Some(known) => known.edit(column, can_widen).map_err(|e| e.with("field", &column.name))?,
+                // Rows that are there have no value of it.
+                None if column.role.is_none() => self.columns.push(Column { nullable: true, ..column.clone() }),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Column {
+    fn edit(&mut self, edited: &Column, can_widen: bool) -> Result<()> {
+        let (from, to) = (self.data_type, edited.data_type);
+        if from != to {
+            let is_exact = to != DataType::Double || self.exact_double;
+            if !(can_widen && from.widens_to(to) && is_exact) {
+                return Err(Error::config(format!("a {from} column with rows cannot become {to} in place"))
+                    .hint("give the column its type back, or load into another table"));
+            }
+            (self.data_type, self.exact_double) = (to, false);
+        }
+        self.nullable = edited.nullable;
+        self.properties = edited.properties.clone();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Properties, SystemColumns};
+
+    fn schema(columns: Vec<Column>) -> Schema {
+        let mut schema = Schema::new("s", SystemColumns::Native);
+        schema.tables.push(Table { columns, ..Table::new("t", None) });
+        schema
+    }
+
+    #[test]
+    fn what_an_edit_says_is_taken_and_what_it_leaves_out_stays() {
+        let known = schema(vec![Column::data("a", DataType::Bigint), Column::data("b", DataType::Text)]);
+        let described = Properties { description: Some("a number".into()), ..Properties::default() };
+        let a = Column { properties: described.clone(), ..Column::data("a", DataType::Decimal) };
+        let edit = schema(vec![a, Column::data("c", DataType::Date)]);
+        let table = known.edited(&edit, true).unwrap().tables.remove(0);
+        let of: Vec<(&str, DataType)> = table.columns.iter().map(|c| (c.name.as_str(), c.data_type)).collect();
+        assert_eq!(of, [("a", DataType::Decimal), ("b", DataType::Text), ("c", DataType::Date)]);
+        assert_eq!(table.columns[0].properties, described);
+    }
+
+    #[test]
+    fn types_that_rows_do_not_fit_are_refused() {
+        let known = schema(vec![Column::data("a", DataType::Bigint)]);
+        for (to, can_widen) in [(DataType::Date, true), (DataType::Double, true), (DataType::Text, false)] {
+            let error = known.clone().edited(&schema(vec![Column::data("a", to)]), can_widen).unwrap_err();
+            assert!(error.context().iter().any(|(k, v)| *k == "field" && v == "a"), "{error}");
+        }
+    }
+}
