@@ -1,7 +1,7 @@
 //! The commit: in one transaction, new tables and columns, all rows, the load's record, schema and state.
 
 use crate::catalog::{self, Kinds, Tables};
-use crate::late::copy_parts;
+use crate::late::{self, copy_parts};
 use crate::merge::{empty_replaced, fill_root_ids, merge_all};
 use crate::session::Session;
 use crate::stage::{Inner, StagedTable, check_names};
@@ -101,6 +101,7 @@ async fn try_commit(
             has_changes = true;
             continue;
         }
+        check_late(load, &existing, wanted)?;
         fill(load, manifest, wanted, &changes, attempt).await?;
         for sql in load_records(&load.opening.target, manifest) {
             load.control.batch(&sql).await?;
@@ -109,6 +110,17 @@ async fn try_commit(
         load.control.batch("COMMIT").await?;
         debug!(load_id = %manifest.load_id, "committed");
         return Ok(CommitOutcome::Committed(counts(load, manifest)));
+    }
+}
+
+/// Rows that wait for a table whose columns somebody changed meanwhile have the wrong form: the load begins again.
+fn check_late(load: &Inner, existing: &Tables, wanted: &[Table]) -> Result<()> {
+    let is_changed =
+        |t: &&Table| existing.contains_key(&t.name) && !load.late.of(&t.name).is_empty() && !late::takes(existing, t);
+    match wanted.iter().find(is_changed) {
+        None => Ok(()),
+        Some(table) => Err(Error::new(ErrorKind::Unavailable, "the table was changed by somebody else meanwhile")
+            .with("table", &table.name)),
     }
 }
 

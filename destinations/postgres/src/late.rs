@@ -3,6 +3,7 @@
 //! A staging table would have to be read and written once more there, which takes longer than sending the rows: so
 //! their parts wait in the package, and one connection copies them while another thread encodes what comes next.
 
+use crate::catalog::Tables;
 use crate::encode::{Constant, Rows};
 use crate::session::Session;
 use arrow_array::RecordBatch;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Part, PartRows};
-use longshore_core::schema::Table;
+use longshore_core::schema::{Column, DataType, Table};
 use longshore_sql::{identifier, qualified};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +45,17 @@ impl LateParts {
         let rows = |part: &Part| if let PartRows::File(file) = &part.rows { file.rows() } else { 0 };
         self.of(table).iter().map(rows).sum()
     }
+}
+
+/// True when the commit copies the table's rows straight into it. Their form is that of the package's types, so the
+/// dataset's columns have to be of the same, or become so; any others are left to the server to convert.
+pub(crate) fn takes(existing: &Tables, table: &Table) -> bool {
+    let Some(known) = existing.get(&table.name).filter(|_| !table.write.merges()) else { return false };
+    let fits = |own: &Column, known: Option<DataType>| {
+        known.is_some_and(|known| known == own.data_type || known.widens_to(own.data_type))
+    };
+    let there = |own: &&Column| known.iter().find(|k| k.name == own.name);
+    table.columns.iter().all(|own| there(&own).is_none_or(|known| fits(own, known.data_type)))
 }
 
 /// Copies parts into a table of the dataset. Returns how many rows arrived.

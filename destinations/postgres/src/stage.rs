@@ -3,7 +3,7 @@
 use crate::catalog::{self, Kinds, Tables};
 use crate::copy::{Senders, Stream};
 use crate::encode::{Constant, Rows};
-use crate::late::{LateParts, warn_of_nul};
+use crate::late::{self, LateParts, warn_of_nul};
 use crate::session::{Engine, Session};
 use crate::staging::{MAX_NAME, Staging, check_schema};
 use crate::types::PostgresDialect;
@@ -107,7 +107,7 @@ impl Load for PostgresLoad {
     }
 
     fn stages_early(&self, table: &Table) -> bool {
-        !is_late(&self.existing, table)
+        !late::takes(&self.existing, table)
     }
 
     async fn commit(self: Box<Self>, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
@@ -149,7 +149,7 @@ impl Inner {
         if let Some(receipt) = self.receipts.get(&part.number) {
             return Ok(receipt.clone());
         }
-        let kept = if is_late(&self.existing, &part.table) { self.late.keep(part) } else { None };
+        let kept = if late::takes(&self.existing, &part.table) { self.late.keep(part) } else { None };
         let rows = match kept {
             Some(rows) => rows,
             None => self.append_part(part).await?,
@@ -302,11 +302,6 @@ impl Inner {
             tracing::debug!(error = %e, "staging tables stay until the next load");
         }
     }
-}
-
-/// True when the commit copies the table's rows straight into it.
-fn is_late(existing: &Tables, table: &Table) -> bool {
-    existing.contains_key(&table.name) && !table.write.merges()
 }
 
 /// Names that PostgreSQL would cut are refused.
