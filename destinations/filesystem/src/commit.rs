@@ -93,9 +93,31 @@ async fn replaced_files(load: &Context, manifest: &Manifest) -> Result<BTreeMap<
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let current = manifest::fold(&manifest::read_all(&load.store, &load.opening.target.dataset).await?);
-    let replaced = current.into_iter().filter(|(table, _)| names.contains(&table.as_str()));
-    Ok(replaced.map(|(table, now)| (table, now.files.into_iter().map(|(file, _)| file.path).collect())).collect())
+    let dataset = &load.opening.target.dataset;
+    let manifests = manifest::read_all(&load.store, dataset).await?;
+    let current = manifest::fold(&manifests).into_iter().filter(|(table, _)| names.contains(&table.as_str()));
+    let mut replaced: BTreeMap<String, Vec<String>> =
+        current.map(|(table, now)| (table, now.files.into_iter().map(|(file, _)| file.path).collect())).collect();
+    if load.opening.system_columns == SystemColumns::Dlt {
+        for name in names {
+            let foreign = foreign_files(load, &manifests, name).await?;
+            replaced.entry(name.to_owned()).or_default().extend(foreign);
+        }
+    }
+    Ok(replaced)
+}
+
+/// Files of a table that dlt wrote: none of our loads names them, and their load ids are of no load of ours.
+async fn foreign_files(load: &Context, manifests: &[manifest::FileManifest], table: &str) -> Result<Vec<String>> {
+    let dataset = &load.opening.target.dataset;
+    let ours = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let begins = |id: &str| name.starts_with(&format!("{id}."));
+        begins(load.opening.load_id.as_str()) || manifests.iter().any(|m| begins(m.load_id.as_str()))
+    };
+    let files = load.store.list(&in_dataset(dataset, &crate::layout::path_safe(table))).await?;
+    let files = files.iter().map(|f| records::below(dataset, &f.path));
+    Ok(files.filter(|path| path.matches('/').count() == 1 && !ours(path)).collect())
 }
 
 /// Gives every file its path, and every table of the schema its entry.

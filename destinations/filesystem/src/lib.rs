@@ -19,6 +19,7 @@ mod error;
 mod format;
 mod layout;
 mod manifest;
+mod of_dlt;
 mod query;
 mod records;
 mod sink;
