@@ -79,7 +79,6 @@ def main():
                     "start": seen.get("start"),
                     "rows": rows,
                     "tables": sorted(t["name"] for t in pipeline.default_schema.data_tables()),
-                    "ours": sorted(name for name, t in schema["tables"].items() if "x-longshore" in t),
                     "sources": state.get("sources"),
                     "schemas": state["schema_names"],
                 },
