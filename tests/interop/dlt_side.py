@@ -40,7 +40,9 @@ def load(pipeline, job):
             yield job["records"]
 
     source = dlt.source(lambda: records(), name=job["source"])() if job.get("source") else records()
-    pipeline.run(source).raise_on_failed_jobs()
+    # dlt reads all files of a table in the format of the first: both have to write the same.
+    file_format = "parquet" if job["url"].startswith("file://") else None
+    pipeline.run(source, loader_file_format=file_format).raise_on_failed_jobs()
     return seen
 
 
