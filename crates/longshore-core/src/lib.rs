@@ -15,11 +15,13 @@
 //! * [`schema`] is what a dataset looks like and how it grows;
 //! * [`connect`] is what destinations are opened with, [`connect::Secret`] what is never printed;
 //! * [`package`] is the sealed bundle between a source and its destinations;
+//! * [`dlt`] is dlt's stored schema and state, so that both can go on with a dataset;
 //! * [`destination`] is the contract a destination keeps, [`memory`] its reference.
 
 pub mod capabilities;
 pub mod connect;
 pub mod destination;
+pub mod dlt;
 pub mod error;
 pub mod hash;
 pub mod json;

@@ -31,6 +31,9 @@ pub type Connect = Arc<dyn Fn(&str) -> Result<Arc<dyn Destination>> + Send + Syn
 pub struct RunOptions {
     /// Dataset the tables stand in.
     pub dataset: String,
+    /// Name of the source, which dlt names a schema after; without it the pipeline's. Counts in dlt's mode, for a
+    /// pipeline's first load.
+    pub schema_name: Option<String>,
     /// Rules of normalising, one for each of the source's resources; each names its root table.
     pub resources: Vec<Settings>,
     /// What to do with malformed records.

@@ -68,7 +68,11 @@ impl Run<'_> {
         notes.extend(standing.notes.iter().cloned());
         let load_id = match interrupted {
             Some(id) => LoadId::from_micros(id.micros(), self.system()),
-            None => store.next_load_id(now_micros()?, self.system()),
+            // Later than all that stands there, whatever the clocks of other machines say.
+            None => {
+                let last = standing.known.as_ref().map_or(0, |k| k.load_id.micros() + 1000);
+                store.next_load_id(now_micros()?.max(last), self.system())
+            }
         };
         let extracted = self.extract_and_load(source, target, standing, load_id, &mut own)?;
         notes.extend(source.notes());
@@ -152,7 +156,14 @@ impl Run<'_> {
     /// The schema to begin with. A dataset keeps the system columns it was begun with.
     pub(crate) fn schema(&self, known: Option<Committed>) -> Result<Schema> {
         let system = self.system();
-        let Some(known) = known else { return Ok(Schema::new(self.pipeline.name(), system)) };
+        let Some(known) = known else {
+            let name = match (system, &self.options.schema_name) {
+                (SystemColumns::Native, _) => self.pipeline.name().to_owned(),
+                (SystemColumns::Dlt, Some(name)) => longshore_core::dlt::schema_name(name),
+                (SystemColumns::Dlt, None) => longshore_core::dlt::schema_name(self.pipeline.name()),
+            };
+            return Ok(Schema::new(name, system));
+        };
         if known.schema.system_columns == system {
             return Ok(known.schema);
         }

@@ -13,5 +13,5 @@ pub use ddl::{add_column, create_schema, create_table, growth, inexact_values, s
 pub use dialect::Dialect;
 pub use merge::{Family, checks, merge, validity_table};
 pub use quote::{identifier, literal, qualified};
-pub use records::load_records;
+pub use records::{DltQueries, load_records};
 pub use root_ids::root_ids;

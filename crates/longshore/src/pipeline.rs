@@ -298,6 +298,7 @@ impl Pipeline {
         normalize.json_columns.extend(json);
         let options = RunOptions {
             dataset: settings.dataset.clone(),
+            schema_name: None,
             resources: vec![normalize],
             on_error: settings.on_error,
             threads: settings.threads,

@@ -1,15 +1,16 @@
 //! The commit: tables without rows, the load's record, schema and state, all in the transaction the
 //! rows were staged in; then the rows are counted back.
 
-use crate::destination::has_load;
 use crate::error::from_message;
+use crate::memory;
 use crate::merge::{lacking_root_ids, merge_all, merged_tables, replaced_tables, staging};
 use crate::stage::Inner;
 use longshore_core::destination::{CommitOutcome, Staged};
+use longshore_core::dlt::Documents;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Manifest, TableCount};
 use longshore_core::schema::{SystemColumns, SystemTable};
-use longshore_sql::{literal, qualified, system_table, validity_table};
+use longshore_sql::{load_records, qualified, system_table, validity_table};
 
 /// Commits what was staged and says what the tables hold now.
 pub(crate) fn commit(
@@ -51,7 +52,7 @@ fn is_committed(load: &Inner, manifest: &Manifest) -> Result<bool> {
     let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
     let failed = |m: String| from_message(&m, &load.path);
     let reader = connection.database().reader().map_err(failed)?;
-    has_load(&reader, &load.opening.target.dataset, &manifest.load_id).map_err(|e| failed(e.to_string()))
+    memory::has_load(&reader, &load.opening.target, &manifest.load_id).map_err(|e| failed(e.to_string()))?
 }
 
 fn write_records(load: &mut Inner, manifest: &Manifest) -> Result<()> {
@@ -59,41 +60,24 @@ fn write_records(load: &mut Inner, manifest: &Manifest) -> Result<()> {
     for table in [SystemTable::Loads, SystemTable::Schemas, SystemTable::State] {
         load.ensure_table(&system_table(system, table))?;
     }
-    let hash = manifest.schema.hash();
-    for sql in statements(load, manifest, system, &hash) {
+    let documents = documents(load, manifest)?;
+    for sql in load_records(&load.opening.target, manifest, documents.as_ref()) {
         load.execute(&sql)?;
     }
     Ok(())
 }
 
-fn statements(load: &Inner, manifest: &Manifest, system: SystemColumns, hash: &str) -> Vec<String> {
-    let table = |t| qualified(&load.opening.target.dataset, system.table_name(t));
-    let (loads, schemas, states) = (table(SystemTable::Loads), table(SystemTable::Schemas), table(SystemTable::State));
-    let pipeline = literal(&load.opening.target.pipeline);
-    let (load_id, hash) = (literal(manifest.load_id.as_str()), literal(hash));
-    let schema = literal(&manifest.schema.to_json());
-    let now = "now()";
-    let rows: u64 = manifest.tables.iter().map(|t| t.rows).sum();
-    let counts = manifest.counts;
-    let state = manifest.state.as_ref().map(|s| literal(&s.to_string()));
-    let mut statements = Vec::new();
-    match system {
-        SystemColumns::Native => {
-            statements.push(format!("INSERT INTO {schemas} SELECT {hash}, {pipeline}, {load_id}, {now}, {schema} WHERE NOT EXISTS (SELECT 1 FROM {schemas} WHERE schema_hash = {hash} AND pipeline = {pipeline})"));
-            statements.push(format!(
-                "INSERT INTO {loads} VALUES ({load_id}, {pipeline}, {hash}, {}, {}, {rows}, 0, {now})",
-                counts.read, counts.rejected
-            ));
-            statements
-                .extend(state.map(|s| format!("INSERT INTO {states} VALUES ({pipeline}, {load_id}, {now}, {s})")));
-        }
-        SystemColumns::Dlt => {
-            statements.push(format!("INSERT INTO {schemas} SELECT (SELECT coalesce(max(version), 0) + 1 FROM {schemas} WHERE schema_name = {pipeline}), 11, {now}, {pipeline}, {hash}, {schema} WHERE NOT EXISTS (SELECT 1 FROM {schemas} WHERE version_hash = {hash} AND schema_name = {pipeline})"));
-            statements.push(format!("INSERT INTO {loads} VALUES ({load_id}, {pipeline}, 0, {now}, {hash})"));
-            statements.extend(state.map(|s| format!("INSERT INTO {states} SELECT (SELECT coalesce(max(version), 0) + 1 FROM {states} WHERE pipeline_name = {pipeline}), 4, {pipeline}, {s}, {now}, NULL, {load_id}, left(md5({load_id} || {s}), 14)")));
-        }
+/// In dlt's mode, the schema and state as dlt stores them. The file is ours alone, so what was committed before the
+/// load is what stands there.
+fn documents(load: &Inner, manifest: &Manifest) -> Result<Option<Documents>> {
+    if load.opening.system_columns == SystemColumns::Native {
+        return Ok(None);
     }
-    statements
+    let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
+    let reader = connection.database().reader().map_err(|m| from_message(&m, &load.path))?;
+    let stored = memory::stored(&reader, &load.opening.target, &manifest.schema.name);
+    let stored = stored.map_err(|e| from_message(&e.to_string(), &load.path))?;
+    Documents::of(manifest, &stored, "dlt.destinations.duckdb").map(Some)
 }
 
 /// Counts the load's tables; those it merged were counted before. The file is ours alone, so what a table has more than before is what

@@ -3,6 +3,7 @@
 use crate::config::{Config, DEFAULT_MEMORY};
 use crate::error::{from_message, is_locked};
 use crate::ffi::{Access, Connection, Database};
+use crate::memory;
 use crate::stage::{DuckLoad, Resources};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -10,7 +11,6 @@ use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
 use longshore_core::destination::{Committed, Destination, Growth, Load, Opening};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, TableCount, Target};
-use longshore_core::schema::{Schema, SystemColumns, SystemTable};
 use longshore_sql::{identifier, literal, qualified};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -124,18 +124,12 @@ impl Destination for DuckDb {
     }
 
     async fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {
-        let found = self.read(|c| last_committed(c, target)).await?.flatten();
-        let Some((load_id, schema, state)) = found else { return Ok(None) };
-        let unreadable = |what| {
-            Error::destination(format!("the {what} stored in the dataset cannot be read"))
-                .with("dataset", &target.dataset)
-                .with("file", self.path().display())
-                .hint("it was written by a newer version, or by something else: load into another dataset")
-        };
-        let schema: Schema = serde_json::from_str(&schema).map_err(|e| unreadable("schema").source(e))?;
-        let state = state.map(|s| serde_json::from_str(&s)).transpose().map_err(|e| unreadable("state").source(e))?;
-        let load_id = LoadId::parse(&load_id).ok_or_else(|| unreadable("load id"))?;
-        Ok(Some(Committed { load_id, schema, state }))
+        let found = self.read(|c| memory::last_committed(c, target)).await?.transpose()?.flatten();
+        found
+            .map(|stored| {
+                stored.committed().map_err(|e| e.with("dataset", &target.dataset).with("file", self.path().display()))
+            })
+            .transpose()
     }
 
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
@@ -145,8 +139,8 @@ impl Destination for DuckDb {
             true => Some(self.open(Access::Write).await?),
             false => None,
         };
-        let found = self.read(|c| has_load(c, &target.dataset, load_id)).await?;
-        Ok(found.unwrap_or(false))
+        let found = self.read(|c| memory::has_load(c, target, load_id)).await?;
+        Ok(found.transpose()?.unwrap_or(false))
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
@@ -212,64 +206,4 @@ fn tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<Vec<TableCoun
         Ok(TableCount { table, rows: rows as u64 })
     };
     table_names(c, dataset)?.into_iter().map(count).collect()
-}
-
-/// The modes in which the dataset has been written, judged by its loads tables.
-fn modes(tables: &[String]) -> impl Iterator<Item = SystemColumns> + '_ {
-    let modes = [SystemColumns::Native, SystemColumns::Dlt];
-    modes.into_iter().filter(|m| tables.iter().any(|t| t == m.table_name(SystemTable::Loads)))
-}
-
-/// Returns true when the dataset has that load's record.
-pub(crate) fn has_load(c: &duckdb::Connection, dataset: &str, load_id: &LoadId) -> duckdb::Result<bool> {
-    for mode in modes(&table_names(c, dataset)?) {
-        let table = qualified(dataset, mode.table_name(SystemTable::Loads));
-        let sql = format!("SELECT count(*) FROM {table} WHERE load_id::VARCHAR = ? AND status = 0");
-        if c.query_row(&sql, [load_id.as_str()], |r| r.get::<_, i64>(0))? > 0 {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-type StoredLoad = (String, String, Option<String>);
-
-/// Newest load id, schema and state of a pipeline, as stored.
-fn last_committed(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Option<StoredLoad>> {
-    let mut newest: Option<StoredLoad> = None;
-    for mode in modes(&table_names(c, &target.dataset)?) {
-        let found = last_of_mode(c, target, mode)?;
-        let moment = |l: &Option<StoredLoad>| l.as_ref().and_then(|(id, ..)| LoadId::parse(id)).map(|id| id.micros());
-        if moment(&found) > moment(&newest) {
-            newest = found;
-        }
-    }
-    Ok(newest)
-}
-
-fn last_of_mode(c: &duckdb::Connection, target: &Target, mode: SystemColumns) -> duckdb::Result<Option<StoredLoad>> {
-    let table = |t| qualified(&target.dataset, mode.table_name(t));
-    let (loads, schemas, states) = (table(SystemTable::Loads), table(SystemTable::Schemas), table(SystemTable::State));
-    let (load_sql, state_sql) = match mode {
-        SystemColumns::Native => (
-            format!(
-                "SELECT l.load_id::VARCHAR, s.schema FROM {loads} l JOIN {schemas} s USING (schema_hash, pipeline) WHERE l.pipeline = ? ORDER BY l.load_id DESC LIMIT 1"
-            ),
-            format!("SELECT state FROM {states} WHERE pipeline = ? ORDER BY load_id DESC LIMIT 1"),
-        ),
-        SystemColumns::Dlt => (
-            format!(
-                "SELECT l.load_id, s.schema FROM {loads} l JOIN {schemas} s ON s.version_hash = l.schema_version_hash AND s.schema_name = l.schema_name WHERE l.schema_name = ? AND l.status = 0 ORDER BY l.load_id DESC LIMIT 1"
-            ),
-            format!("SELECT state FROM {states} WHERE pipeline_name = ? ORDER BY _dlt_load_id DESC LIMIT 1"),
-        ),
-    };
-    let mut statement = c.prepare(&load_sql)?;
-    let mut rows = statement.query([&target.pipeline])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let (load_id, schema): (String, String) = (row.get(0)?, row.get(1)?);
-    let mut statement = c.prepare(&state_sql)?;
-    let mut rows = statement.query([&target.pipeline])?;
-    let state = rows.next()?.map(|r| r.get(0)).transpose()?;
-    Ok(Some((load_id, schema, state)))
 }

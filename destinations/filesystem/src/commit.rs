@@ -52,7 +52,7 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
         outcome => outcome?,
     };
     let (mut tables, to_publish) = plan(load, manifest, files, &merged.columns);
-    let mut removed = replaced_files(manifest, &current);
+    let mut removed = replaced_files(load, manifest, &current).await?;
     removed.extend(merged.removed);
     for table in &mut tables {
         table.removed = removed.get(&table.table).cloned().unwrap_or_default();
@@ -127,10 +127,37 @@ pub(crate) fn data_path(config: &Config, opening: &Opening, table: &str, number:
 }
 
 /// Files that hold what this load replaces, by table.
-fn replaced_files(manifest: &Manifest, current: &Tables) -> BTreeMap<String, Vec<String>> {
+async fn replaced_files(
+    load: &Context,
+    manifest: &Manifest,
+    current: &Tables,
+) -> Result<BTreeMap<String, Vec<String>>> {
     let families = manifest.replaced().flat_map(|t| manifest.schema.children_of(&t.name).into_iter().chain([t]));
+    let names: Vec<&str> = families.map(|t| t.name.as_str()).collect();
     let paths = |table: &CurrentTable| table.files.iter().map(|(file, _)| file.path.clone()).collect();
-    families.filter_map(|t| Some((t.name.clone(), paths(current.get(&t.name)?)))).collect()
+    let mut replaced: BTreeMap<String, Vec<String>> =
+        names.iter().filter_map(|name| Some(((*name).to_owned(), paths(current.get(*name)?)))).collect();
+    if load.opening.system_columns == SystemColumns::Dlt && !names.is_empty() {
+        let manifests = manifest::read_all(&load.store, &load.opening.target.dataset).await?;
+        for name in names {
+            let foreign = foreign_files(load, &manifests, name).await?;
+            replaced.entry(name.to_owned()).or_default().extend(foreign);
+        }
+    }
+    Ok(replaced)
+}
+
+/// Files of a table that dlt wrote: none of our loads names them, and their load ids are of no load of ours.
+async fn foreign_files(load: &Context, manifests: &[manifest::FileManifest], table: &str) -> Result<Vec<String>> {
+    let dataset = &load.opening.target.dataset;
+    let ours = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let begins = |id: &str| name.starts_with(&format!("{id}."));
+        begins(load.opening.load_id.as_str()) || manifests.iter().any(|m| begins(m.load_id.as_str()))
+    };
+    let files = load.store.list(&in_dataset(dataset, &crate::layout::path_safe(table))).await?;
+    let files = files.iter().map(|f| records::below(dataset, &f.path));
+    Ok(files.filter(|path| path.matches('/').count() == 1 && !ours(path)).collect())
 }
 
 /// Gives every file its path, and every table of the schema its entry.

@@ -6,7 +6,7 @@ use crate::layout::path_safe;
 use crate::manifest::{self, FileManifest};
 use crate::stage::FileLoad;
 use crate::store::Store;
-use crate::{clean, query, records};
+use crate::{clean, of_dlt, query, records};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
@@ -81,13 +81,20 @@ impl Destination for Filesystem {
         // The rest of the name is the load id alone: no other pipeline's longer name fits.
         own.retain(|(id, path)| path.rsplit('/').next() == Some(&format!("{begin}{id}.json")));
         let loads: Vec<LoadId> = own.iter().map(|(id, _)| id.clone()).collect();
-        while let Some((load_id, path)) = own.pop() {
-            let Some(newest) = manifest::read(&self.store, &path).await? else { continue };
-            let schema = records::read_schema(&self.store, &target.dataset, &newest.schema_file).await?;
-            let state = records::last_state(&self.store, target, newest.system_columns, &loads).await?;
-            return Ok(Some(Committed { load_id, schema, state }));
+        let mut newest = None;
+        while let (Some((load_id, path)), None) = (own.pop(), &newest) {
+            newest = manifest::read(&self.store, &path).await?.map(|m| (load_id, m));
         }
-        Ok(None)
+        // dlt writes no manifests.
+        let name = longshore_core::dlt::schema_name(&target.pipeline);
+        let of_dlt = of_dlt::find(&self.store, target, &name, None).await?;
+        if let Some(load_id) = of_dlt.load_id.filter(|id| newest.as_ref().is_none_or(|(ours, _)| id >= ours)) {
+            return longshore_core::dlt::committed(load_id.as_str(), &of_dlt.stored).map(Some);
+        }
+        let Some((load_id, newest)) = newest else { return Ok(None) };
+        let schema = records::read_schema(&self.store, &target.dataset, &newest.schema_file).await?;
+        let state = records::last_state(&self.store, target, newest.system_columns, &loads).await?;
+        Ok(Some(Committed { load_id, schema, state }))
     }
 
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {

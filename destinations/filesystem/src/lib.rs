@@ -24,6 +24,7 @@ mod layout;
 mod local;
 mod manifest;
 mod merge;
+mod of_dlt;
 mod query;
 mod records;
 mod scan;

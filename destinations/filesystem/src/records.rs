@@ -3,10 +3,12 @@
 
 use crate::layout::path_safe;
 use crate::manifest::in_dataset;
+use crate::of_dlt;
 use crate::store::Store;
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use longshore_core::dlt::{Documents, SCHEMA_ENGINE, STATE_ENGINE};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, Manifest, Target};
 use longshore_core::schema::{Schema, SystemColumns, SystemTable};
@@ -48,9 +50,15 @@ pub(crate) const INIT_TEXT: &str = r#"{"initial_version": 2, "current_version": 
 
 /// Returns the files of a load. Lists the schemas there are.
 pub(crate) async fn of(store: &Store, target: &Target, manifest: &Manifest, now: DateTime<Utc>) -> Result<Records> {
-    let system = manifest.schema.system_columns;
+    match manifest.schema.system_columns {
+        SystemColumns::Native => native(store, target, manifest, now).await,
+        SystemColumns::Dlt => of_dlt(store, target, manifest, now).await,
+    }
+}
+
+async fn native(store: &Store, target: &Target, manifest: &Manifest, now: DateTime<Utc>) -> Result<Records> {
     let hash = manifest.schema.hash();
-    let place = |table| system.table_name(table);
+    let place = |table| SystemColumns::Native.table_name(table);
     let pipeline = path_safe(&target.pipeline);
     let load_id = manifest.load_id.as_str();
     let folder = in_dataset(&target.dataset, place(SystemTable::Schemas));
@@ -59,41 +67,35 @@ pub(crate) async fn of(store: &Store, target: &Target, manifest: &Manifest, now:
         let name = e.path.rsplit('/').next().unwrap_or_default();
         name.starts_with(&format!("{pipeline}__")) && name.ends_with(&format!("__{hex}.jsonl"))
     });
-    let below = |path: &str| path.strip_prefix(&in_dataset(&target.dataset, "")).unwrap_or(path).to_owned();
-    let schemas = if existing.is_some() { 0 } else { versions(store, &folder, &pipeline).await? };
     let schema = match existing {
-        Some(entry) => Err(below(&entry.path)),
+        Some(entry) => Err(below(&target.dataset, &entry.path)),
         None => Ok(Record {
             path: format!("{}/{pipeline}__{load_id}__{hex}.jsonl", place(SystemTable::Schemas)),
-            content: schema_content(target, manifest, &hash, schemas + 1, now),
+            content: json!({
+                "schema_hash": hash,
+                "pipeline": target.pipeline,
+                "load_id": manifest.load_id.micros(),
+                "inserted_at": iso(now),
+                "schema": manifest.schema.to_json(),
+            }),
         }),
     };
-    let mut state = None;
-    if let Some(value) = &manifest.state {
+    let state = manifest.state.as_ref().map(|value| {
         let text = value.to_string();
-        let of_state = longshore_core::hash::content_hash(text.as_bytes());
-        let folder = in_dataset(&target.dataset, place(SystemTable::State));
-        let number = versions(store, &folder, &pipeline).await? + 1;
-        state = Some(Record {
-            path: format!("{}/{pipeline}__{load_id}__{}.jsonl", place(SystemTable::State), hex_of(&of_state)),
-            content: state_content(target, manifest, text, &of_state, number, now),
-        });
-    }
+        let hex = hex_of(&longshore_core::hash::content_hash(text.as_bytes()));
+        Record {
+            path: format!("{}/{pipeline}__{load_id}__{hex}.jsonl", place(SystemTable::State)),
+            content: json!({
+                "pipeline": target.pipeline,
+                "load_id": manifest.load_id.micros(),
+                "inserted_at": iso(now),
+                "state": text,
+            }),
+        }
+    });
     let load = Record {
         path: format!("{}/{pipeline}__{load_id}.jsonl", place(SystemTable::Loads)),
-        content: load_content(target, manifest, &hash, now),
-    };
-    Ok(Records { load, schema, state })
-}
-
-async fn versions(store: &Store, folder: &str, pipeline: &str) -> Result<usize> {
-    let begin = format!("{folder}/{pipeline}__");
-    Ok(store.list(folder).await?.iter().filter(|e| e.path.starts_with(&begin)).count())
-}
-
-fn load_content(target: &Target, manifest: &Manifest, hash: &str, now: DateTime<Utc>) -> Value {
-    match manifest.schema.system_columns {
-        SystemColumns::Native => json!({
+        content: json!({
             "load_id": manifest.load_id.micros(),
             "pipeline": target.pipeline,
             "schema_hash": hash,
@@ -103,61 +105,54 @@ fn load_content(target: &Target, manifest: &Manifest, hash: &str, now: DateTime<
             "status": 0,
             "inserted_at": iso(now),
         }),
-        SystemColumns::Dlt => json!({
-            "load_id": manifest.load_id,
-            "schema_name": target.pipeline,
-            "status": 0,
-            "inserted_at": iso(now),
-            "schema_version_hash": dlt_hash(hash),
-        }),
-    }
+    };
+    Ok(Records { load, schema, state })
 }
 
-fn schema_content(target: &Target, manifest: &Manifest, hash: &str, version: usize, now: DateTime<Utc>) -> Value {
-    match manifest.schema.system_columns {
-        SystemColumns::Native => json!({
-            "schema_hash": hash,
-            "pipeline": target.pipeline,
-            "load_id": manifest.load_id.micros(),
-            "inserted_at": iso(now),
-            "schema": manifest.schema.to_json(),
+async fn of_dlt(store: &Store, target: &Target, manifest: &Manifest, now: DateTime<Utc>) -> Result<Records> {
+    let place = |table| SystemColumns::Dlt.table_name(table);
+    let load_id = manifest.load_id.as_str();
+    let found = of_dlt::find(store, target, &manifest.schema.name, Some(&manifest.load_id)).await?;
+    let documents = Documents::of(manifest, &found.stored, "dlt.destinations.filesystem")?;
+    let (name, hash) = (path_safe(&documents.schema.name), &documents.schema.hash);
+    let schema = match found.schema_file.filter(|_| !documents.schema.is_new) {
+        Some(path) => Err(path),
+        None => Ok(Record {
+            path: format!("{}/{name}__{load_id}__{}.jsonl", place(SystemTable::Schemas), hex_of(hash)),
+            content: json!({
+                "version_hash": hash,
+                "schema_name": documents.schema.name,
+                "version": documents.schema.version,
+                "engine_version": SCHEMA_ENGINE,
+                "inserted_at": iso(now),
+                "schema": documents.schema.text,
+            }),
         }),
-        SystemColumns::Dlt => json!({
-            "version_hash": dlt_hash(hash),
-            "schema_name": target.pipeline,
-            "version": version,
-            "engine_version": 11,
-            "inserted_at": iso(now),
-            "schema": manifest.schema.to_json(),
-        }),
-    }
-}
-
-fn state_content(
-    target: &Target,
-    manifest: &Manifest,
-    state: String,
-    hash: &str,
-    version: usize,
-    now: DateTime<Utc>,
-) -> Value {
-    match manifest.schema.system_columns {
-        SystemColumns::Native => json!({
-            "pipeline": target.pipeline,
-            "load_id": manifest.load_id.micros(),
-            "inserted_at": iso(now),
-            "state": state,
-        }),
-        SystemColumns::Dlt => json!({
-            "version": version,
-            "engine_version": 4,
+    };
+    let pipeline = path_safe(&target.pipeline);
+    let state = documents.state.as_ref().map(|state| Record {
+        path: format!("{}/{pipeline}__{load_id}__{}.jsonl", place(SystemTable::State), hex_of(&state.hash)),
+        content: json!({
+            "version": state.version,
+            "engine_version": STATE_ENGINE,
             "pipeline_name": target.pipeline,
-            "state": state,
+            "state": state.text,
             "created_at": iso(now),
-            "version_hash": dlt_hash(hash),
+            "version_hash": state.hash,
             "_dlt_load_id": manifest.load_id,
         }),
-    }
+    });
+    let load = Record {
+        path: format!("{}/{name}__{load_id}.jsonl", place(SystemTable::Loads)),
+        content: json!({
+            "load_id": manifest.load_id,
+            "schema_name": documents.schema.name,
+            "status": 0,
+            "inserted_at": iso(now),
+            "schema_version_hash": hash,
+        }),
+    };
+    Ok(Records { load, schema, state })
 }
 
 /// Reads the schema out of its file.
@@ -210,7 +205,7 @@ pub(crate) async fn prune_states(store: &Store, target: &Target, system: SystemC
     Ok(())
 }
 
-async fn field(store: &Store, dataset: &str, path: &str, name: &str) -> Result<String> {
+pub(crate) async fn field(store: &Store, dataset: &str, path: &str, name: &str) -> Result<String> {
     let bytes = store.read(&in_dataset(dataset, path)).await?.ok_or_else(|| unreadable("file", path))?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|e| unreadable("file", path).source(e))?;
     value[name].as_str().map(str::to_owned).ok_or_else(|| unreadable("file", path))
@@ -224,13 +219,14 @@ fn unreadable(what: &str, path: &str) -> Error {
 
 /// dlt's names have hexadecimal digits where its hashes are base64.
 fn hex_of(hash: &str) -> String {
-    let bytes = URL_SAFE_NO_PAD.decode(hash).unwrap_or_else(|_| hash.as_bytes().to_vec());
+    let bytes =
+        URL_SAFE_NO_PAD.decode(hash).or_else(|_| STANDARD.decode(hash)).unwrap_or_else(|_| hash.as_bytes().to_vec());
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Our hashes in dlt's alphabet of base64.
-fn dlt_hash(hash: &str) -> String {
-    hash.replace('-', "+").replace('_', "/")
+/// A path below the dataset's folder.
+pub(crate) fn below(dataset: &str, path: &str) -> String {
+    path.strip_prefix(&in_dataset(dataset, "")).unwrap_or(path).to_owned()
 }
 
 fn iso(at: DateTime<Utc>) -> String {

@@ -2,10 +2,12 @@
 
 use crate::session::Session;
 use crate::types::data_type;
-use longshore_core::error::Result;
+use longshore_core::destination::Committed;
+use longshore_core::dlt::{self, Stored};
+use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, TableCount, Target};
 use longshore_core::schema::{DataType, SystemColumns, SystemTable};
-use longshore_sql::{literal, qualified};
+use longshore_sql::{DltQueries, literal, qualified};
 use std::collections::BTreeMap;
 
 /// The tables of a dataset with their columns, in order.
@@ -68,67 +70,90 @@ async fn modes(session: &Session, dataset: &str) -> Result<Vec<SystemColumns>> {
     Ok(modes)
 }
 
-/// The column that names the pipeline in the table of loads.
-fn pipeline_column(mode: SystemColumns) -> &'static str {
-    match mode {
-        SystemColumns::Native => "pipeline",
-        SystemColumns::Dlt => "schema_name",
-    }
-}
-
 /// Returns true when the dataset has that load's record.
 pub(crate) async fn has_load(session: &Session, target: &Target, load_id: &LoadId) -> Result<bool> {
     for mode in modes(session, &target.dataset).await? {
-        let table = qualified(&target.dataset, mode.table_name(SystemTable::Loads));
-        let sql = format!(
-            "SELECT count(*) > 0 FROM {table} WHERE load_id::text = {} AND {} = {} AND status = 0",
-            literal(load_id.as_str()),
-            pipeline_column(mode),
-            literal(&target.pipeline)
-        );
-        if session.holds(&sql).await? {
+        let count = match mode {
+            SystemColumns::Native => {
+                let table = qualified(&target.dataset, mode.table_name(SystemTable::Loads));
+                let (load_id, pipeline) = (literal(load_id.as_str()), literal(&target.pipeline));
+                format!(
+                    "SELECT count(*) FROM {table} WHERE load_id::text = {load_id} AND pipeline = {pipeline} AND status = 0"
+                )
+            }
+            SystemColumns::Dlt => {
+                let state = state(session, target).await?;
+                let names = dlt::stored_schema_names(state.as_deref(), &target.pipeline)?;
+                DltQueries::of(&target.dataset).count_load(&names, load_id)
+            }
+        };
+        if session.value(&count).await?.is_some_and(|n| n != "0") {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Load id, schema and state of a pipeline's newest load, as stored.
-pub(crate) type StoredLoad = (String, String, Option<String>);
-
-/// Returns the newest load of a pipeline.
-pub(crate) async fn last_load(session: &Session, target: &Target) -> Result<Option<StoredLoad>> {
-    let moment = |l: &Option<StoredLoad>| l.as_ref().and_then(|(id, ..)| LoadId::parse(id)).map(|id| id.micros());
-    let mut newest = None;
+/// Returns the newest schema and state of a pipeline, in whichever mode.
+pub(crate) async fn last_committed(session: &Session, target: &Target) -> Result<Option<Committed>> {
+    let mut newest: Option<Committed> = None;
     for mode in modes(session, &target.dataset).await? {
-        let found = last_of_mode(session, target, mode).await?;
-        if moment(&found) > moment(&newest) {
+        let found = match mode {
+            SystemColumns::Native => last_native(session, target).await?,
+            SystemColumns::Dlt => last_dlt(session, target).await?,
+        };
+        if found.as_ref().map(|c| &c.load_id) > newest.as_ref().map(|c| &c.load_id) {
             newest = found;
         }
     }
     Ok(newest)
 }
 
-async fn last_of_mode(session: &Session, target: &Target, mode: SystemColumns) -> Result<Option<StoredLoad>> {
-    let table = |t| qualified(&target.dataset, mode.table_name(t));
+async fn last_native(session: &Session, target: &Target) -> Result<Option<Committed>> {
+    let table = |t| qualified(&target.dataset, SystemColumns::Native.table_name(t));
     let (loads, schemas, states) = (table(SystemTable::Loads), table(SystemTable::Schemas), table(SystemTable::State));
     let pipeline = literal(&target.pipeline);
-    let (load_sql, state_sql) = match mode {
-        SystemColumns::Native => (
-            format!(
-                "SELECT l.load_id, s.schema FROM {loads} l JOIN {schemas} s USING (schema_hash, pipeline) WHERE l.pipeline = {pipeline} ORDER BY l.load_id DESC LIMIT 1"
-            ),
-            format!("SELECT state FROM {states} WHERE pipeline = {pipeline} ORDER BY load_id DESC LIMIT 1"),
-        ),
-        SystemColumns::Dlt => (
-            format!(
-                "SELECT l.load_id, s.schema FROM {loads} l JOIN {schemas} s ON s.version_hash = l.schema_version_hash AND s.schema_name = l.schema_name WHERE l.schema_name = {pipeline} AND l.status = 0 ORDER BY l.load_id DESC LIMIT 1"
-            ),
-            format!("SELECT state FROM {states} WHERE pipeline_name = {pipeline} ORDER BY _dlt_load_id DESC LIMIT 1"),
-        ),
-    };
+    let load_sql = format!(
+        "SELECT l.load_id, s.schema FROM {loads} l JOIN {schemas} s USING (schema_hash, pipeline) WHERE l.pipeline = {pipeline} ORDER BY l.load_id DESC LIMIT 1"
+    );
     let rows = session.rows(&load_sql).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    let text = |i| row.get(i).unwrap_or_default().to_owned();
-    Ok(Some((text(0), text(1), session.value(&state_sql).await?)))
+    let text = |i| row.get(i).unwrap_or_default();
+    let state_sql = format!("SELECT state FROM {states} WHERE pipeline = {pipeline} ORDER BY load_id DESC LIMIT 1");
+    let state = session.value(&state_sql).await?;
+    let unreadable = |what| Error::destination(format!("the {what} stored in the dataset cannot be read"));
+    let load_id = LoadId::parse(text(0)).ok_or_else(|| unreadable("load id"))?;
+    let schema = serde_json::from_str(text(1)).map_err(|e| unreadable("schema").source(e))?;
+    let state = state.map(|s| serde_json::from_str(&s)).transpose().map_err(|e| unreadable("state").source(e))?;
+    Ok(Some(Committed { load_id, schema, state }))
+}
+
+async fn last_dlt(session: &Session, target: &Target) -> Result<Option<Committed>> {
+    let queries = DltQueries::of(&target.dataset);
+    let state = state(session, target).await?;
+    let names = dlt::stored_schema_names(state.as_deref(), &target.pipeline)?;
+    let Some(load_id) = session.value(&queries.last_load(&names)).await? else { return Ok(None) };
+    let mut schema = None;
+    for name in &names {
+        if schema.is_none() {
+            schema = session.value(&queries.schema(name)).await?;
+        }
+    }
+    dlt::committed(&load_id, &Stored { schema, state }).map(Some)
+}
+
+/// The documents of dlt's mode that stand there: of a schema, and of the pipeline.
+pub(crate) async fn stored(session: &Session, target: &Target, schema: &str) -> Result<Stored> {
+    let queries = DltQueries::of(&target.dataset);
+    let state = state(session, target).await?;
+    Ok(Stored { schema: session.value(&queries.schema(schema)).await?, state })
+}
+
+/// The pipeline's state as stored. dlt makes the table with the first state.
+async fn state(session: &Session, target: &Target) -> Result<Option<String>> {
+    let table = qualified(&target.dataset, SystemColumns::Dlt.table_name(SystemTable::State));
+    match session.holds(&format!("SELECT to_regclass({}) IS NOT NULL", literal(&table))).await? {
+        true => session.value(&DltQueries::of(&target.dataset).state(&target.pipeline)).await,
+        false => Ok(None),
+    }
 }

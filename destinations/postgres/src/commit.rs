@@ -8,9 +8,10 @@ use crate::stage::{Inner, StagedTable, check_names};
 use crate::staging::{lock_key, make_schema};
 use crate::types::PostgresDialect;
 use longshore_core::destination::{CommitOutcome, Staged, rejects_table};
+use longshore_core::dlt::Documents;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{Manifest, TableCount};
-use longshore_core::schema::{Column, DataType, SystemTable, Table};
+use longshore_core::schema::{Column, DataType, SystemColumns, SystemTable, Table};
 use longshore_sql::{
     add_column, create_table, identifier, inexact_values, literal, load_records, qualified, system_table,
     validity_table, widen_column,
@@ -103,7 +104,8 @@ async fn try_commit(
         }
         check_late(load, &existing, wanted)?;
         fill(load, manifest, wanted, &changes, attempt).await?;
-        for sql in load_records(&load.opening.target, manifest) {
+        let documents = documents(load, manifest).await?;
+        for sql in load_records(&load.opening.target, manifest, documents.as_ref()) {
             load.control.batch(&sql).await?;
         }
         attempt.reached_commit = true;
@@ -122,6 +124,15 @@ fn check_late(load: &Inner, existing: &Tables, wanted: &[Table]) -> Result<()> {
         Some(table) => Err(Error::new(ErrorKind::Unavailable, "the table was changed by somebody else meanwhile")
             .with("table", &table.name)),
     }
+}
+
+/// In dlt's mode, the schema and state as dlt stores them, going on from those that stand there.
+async fn documents(load: &Inner, manifest: &Manifest) -> Result<Option<Documents>> {
+    if load.opening.system_columns == SystemColumns::Native {
+        return Ok(None);
+    }
+    let stored = catalog::stored(&load.control, &load.opening.target, &manifest.schema.name).await?;
+    Documents::of(manifest, &stored, "dlt.destinations.postgres").map(Some)
 }
 
 /// Opens the transaction. Loads of one pipeline go one after the other, so that none is committed twice; those of

@@ -10,9 +10,8 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
 use longshore_core::destination::{Committed, Destination, Growth, Load, Opening};
-use longshore_core::error::{Error, Result};
+use longshore_core::error::{ErrorKind, Result};
 use longshore_core::package::{LoadId, TableCount, Target};
-use longshore_core::schema::Schema;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -62,17 +61,13 @@ impl Destination for Postgres {
     }
 
     async fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {
-        let found = catalog::last_load(&self.reader().await?, target).await?;
-        let Some((load_id, schema, state)) = found else { return Ok(None) };
-        let unreadable = |what| {
-            Error::destination(format!("the {what} stored in the dataset cannot be read"))
+        let found = catalog::last_committed(&self.reader().await?, target).await;
+        found.map_err(|e| match e.kind() {
+            ErrorKind::Destination if e.hint_text().is_none() => e
                 .with("dataset", &target.dataset)
-                .hint("it was written by a newer version, or by something else: load into another dataset")
-        };
-        let schema: Schema = serde_json::from_str(&schema).map_err(|e| unreadable("schema").source(e))?;
-        let state = state.map(|s| serde_json::from_str(&s)).transpose().map_err(|e| unreadable("state").source(e))?;
-        let load_id = LoadId::parse(&load_id).ok_or_else(|| unreadable("load id"))?;
-        Ok(Some(Committed { load_id, schema, state }))
+                .hint("it was written by a newer version, or by something else: load into another dataset"),
+            _ => e,
+        })
     }
 
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {

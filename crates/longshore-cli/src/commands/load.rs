@@ -47,6 +47,7 @@ pub(super) fn prepare(cli: &Cli, args: &LoadArgs) -> Result<Prepared> {
     let input = input(args, memory)?;
     let options = RunOptions {
         dataset: place.dataset.clone(),
+        schema_name: None,
         resources: vec![settings],
         on_error: args.on_error.into(),
         threads,

@@ -64,8 +64,11 @@ pub(super) fn prepare(cli: &Cli, args: &RunArgs) -> Result<Prepared> {
         }
         settings
     });
+    // As dlt does it: a schema is named after its source.
+    let schema_name = if let [only] = project.sources().as_slice() { Some((*only).to_owned()) } else { None };
     let options = RunOptions {
         dataset: place.dataset.clone(),
+        schema_name,
         resources: resources.collect(),
         on_error: args.on_error.or(word(said.on_error.as_deref())).unwrap_or(OnError::Fail).into(),
         threads,

@@ -96,10 +96,14 @@ fn place(
     if system == SystemColumns::Dlt && *name == system.column(ColumnRole::RowId).name {
         return None; // dlt keeps the id a row brings
     }
+    if !shape.settings.rules.ignore.is_empty() {
+        return None; // what is left out is known by its path
+    }
     let (data_type, array) = own_column(array, &shape.settings.unnest, name)?;
     let top = shape.top(table, i64::from(shape.settings.max_nesting));
     let edge = shape.edge(top, name.as_bytes(), index as u32);
-    let column = shape.column(top, edge, || data_type);
+    // A contract that bars the column decides value by value.
+    let column = shape.column(top, edge, || data_type).ok()?;
     let nullable = shape.schema.tables[table as usize].columns[column as usize].nullable;
     let fits = shape.data_type(table, column) == data_type && (nullable || array.null_count() == 0);
     fits.then_some((column, array))

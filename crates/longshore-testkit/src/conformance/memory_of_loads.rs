@@ -12,6 +12,7 @@ pub(super) fn cases() -> Vec<Case> {
         looking_creates_nothing,
         a_load_is_committed_from_its_commit_on,
         the_newest_schema_and_state_are_given,
+        dlts_documents_give_schema_and_state_back,
         a_state_outlives_loads_that_have_none,
         a_load_before_any_state_has_none,
         states_of_every_shape_come_back,
@@ -56,6 +57,24 @@ async fn the_newest_schema_and_state_are_given(at: Place) -> Result<()> {
         assert_eq!(last.load_id, package.manifest.load_id);
         assert_eq!(last.schema, package.manifest.schema);
         assert_eq!(last.state, package.manifest.state);
+    }
+    Ok(())
+}
+
+/// In dlt's mode both stand there in dlt's own form.
+async fn dlts_documents_give_schema_and_state_back(at: Place) -> Result<()> {
+    let state = |n: u64| json!({"sources": {"shop": {"resources": {"t": {"incremental": {"at": {"last_value": n}}}}}}});
+    let first = at.package(1).dlt().json("t", r#"{"a":1,"A":2,"l":[{"x":[true]}]}"#).state(state(1)).build();
+    let second = at.package(2).dlt().after(&first).json("t", r#"{"a":"x","when":"2024-01-01T00:00:00Z"}"#).build();
+    let third = at.package(3).dlt().after(&second).json("t", r#"{"b":0.5}"#).state(state(3)).build();
+    for (package, state) in [(&first, state(1)), (&second, state(1)), (&third, state(3))] {
+        assert!(!at.open().await?.is_committed(&at.target(), &package.manifest.load_id).await?);
+        at.load(package).await?;
+        let destination = at.open().await?;
+        assert!(destination.is_committed(&at.target(), &package.manifest.load_id).await?);
+        let last = destination.last_committed(&at.target()).await?.expect("a load was committed");
+        assert_eq!((&last.load_id, &last.schema), (&package.manifest.load_id, &package.manifest.schema));
+        assert_eq!(last.state, Some(state));
     }
     Ok(())
 }

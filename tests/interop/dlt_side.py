@@ -1,0 +1,93 @@
+"""dlt's side of the interop tests: one job as JSON on stdin, what came of it as JSON on stdout.
+
+Always on a machine that knows nothing: a new pipelines folder each time, so that schema and state come from the dataset.
+"""
+
+import json
+import sys
+import tempfile
+
+import dlt
+from dlt.common.schema import utils
+from dlt.common.versioned_state import decompress_state, generate_state_version_hash
+
+
+def destination(url):
+    if url.startswith("duckdb://"):
+        return dlt.destinations.duckdb(url.removeprefix("duckdb://"))
+    if url.startswith("file://"):
+        return dlt.destinations.filesystem(url)
+    # dlt wants a password even where the server asks for none.
+    return dlt.destinations.postgres(url.replace("postgres@", "postgres:none@"))
+
+
+def load(pipeline, job):
+    seen = {}
+    hints = {"name": job["table"], "write_disposition": job.get("disposition", "append")}
+    if job.get("primary_key"):
+        hints["primary_key"] = job["primary_key"]
+
+    if job.get("cursor"):
+
+        @dlt.resource(**hints)
+        def records(at=dlt.sources.incremental(job["cursor"])):
+            seen["start"] = at.start_value
+            yield job["records"]
+
+    else:
+
+        @dlt.resource(**hints)
+        def records():
+            yield job["records"]
+
+    source = dlt.source(lambda: records(), name=job["source"])() if job.get("source") else records()
+    # dlt reads all files of a table in the format of the first: both have to write the same.
+    file_format = "parquet" if job["url"].startswith("file://") else None
+    pipeline.run(source, loader_file_format=file_format).raise_on_failed_jobs()
+    return seen
+
+
+def stored(pipeline):
+    """What stands in the dataset, read by dlt's own client."""
+    with pipeline.destination_client() as client:
+        schema = json.loads(client.get_stored_schema(pipeline.default_schema_name).schema)
+        state = decompress_state(client.get_stored_state(pipeline.pipeline_name).state)
+    assert schema["version_hash"] == utils.generate_version_hash(schema), "dlt computes another hash of the schema"
+    assert state["_version_hash"] == generate_state_version_hash(dict(state), ["_local"]), "and of the state"
+    return schema, state
+
+
+def main():
+    job = json.load(sys.stdin)
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = dlt.pipeline(
+            job["pipeline"],
+            destination=destination(job["url"]),
+            dataset_name=job["dataset"],
+            pipelines_dir=folder,
+        )
+        pipeline.sync_destination()
+        began_with = pipeline.default_schema_name
+        seen = load(pipeline, job) if job.get("records") is not None else {}
+        schema, state = stored(pipeline)
+        dataset = pipeline.dataset()
+        rows = {}
+        for table, columns in job["read"].items():
+            listed = dataset(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+            rows[table] = sorted(([v for v in row] for row in listed), key=str)
+        print(
+            json.dumps(
+                {
+                    "began_with": began_with,
+                    "start": seen.get("start"),
+                    "rows": rows,
+                    "tables": sorted(t["name"] for t in pipeline.default_schema.data_tables()),
+                    "sources": state.get("sources"),
+                    "schemas": state["schema_names"],
+                },
+                default=str,
+            )
+        )
+
+
+main()

@@ -1,0 +1,227 @@
+//! Longshore and dlt take turns on one dataset: each goes on from schema and state that the other stored.
+//!
+//! dlt runs on a machine that knows nothing each time (`tests/interop/dlt_side.py`), and so does Longshore: a new working
+//! folder for each load. Rows are read by dlt.
+
+use longshore_testkit::servers::http::{Answer, Server};
+use longshore_testkit::servers::postgres::PostgresServer;
+use longshore_tests::{Lab, python};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+const PIPELINE: &str = "shop_pipeline";
+const DATASET: &str = "shop_data";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    DuckDb,
+    Postgres,
+    Files,
+}
+
+/// One dataset in one destination.
+struct Place {
+    lab: Lab,
+    url: String,
+    loads: std::cell::Cell<u32>,
+}
+
+fn server() -> &'static PostgresServer {
+    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
+    SERVER.get_or_init(|| PostgresServer::start(&[]))
+}
+
+impl Place {
+    fn new(kind: Kind) -> Self {
+        let lab = Lab::new();
+        let url = match kind {
+            Kind::DuckDb => format!("duckdb://{}", lab.path("shared.duckdb").display()),
+            Kind::Files => format!("file://{}", lab.path("files").display()),
+            Kind::Postgres => server().url(&server().new_database()),
+        };
+        Place { lab, url, loads: 0.into() }
+    }
+
+    /// Loads records with Longshore, on a machine that knows nothing.
+    fn ours(&self, records: &str, more: &[&str]) {
+        let input = self.lab.write("in.ndjson", records);
+        let mut args = vec!["load", input.to_str().expect("a path"), "--table", "orders", "--system-columns", "dlt"];
+        args.extend(["--pipeline", PIPELINE, "--dataset", DATASET, "--destination", &self.url]);
+        self.run(&[&args, more].concat());
+    }
+
+    fn run(&self, args: &[&str]) {
+        self.loads.set(self.loads.get() + 1);
+        let mut command = self.lab.command(args);
+        command.env("LONGSHORE_DATA_DIR", self.lab.path(&format!("machine-{}", self.loads.get())));
+        command.env_remove("LONGSHORE_DESTINATION");
+        let output = longshore_tests::Output::of(command);
+        assert_eq!(output.status, Some(0), "{output:#?}");
+    }
+
+    /// Runs a job of dlt's side.
+    fn dlt(&self, mut job: Value) -> Value {
+        job["pipeline"] = PIPELINE.into();
+        job["url"] = self.url.as_str().into();
+        job["dataset"] = DATASET.into();
+        if job["read"].is_null() {
+            job["read"] = json!({ "orders": ["id", "v"], "orders__lines": ["n"] });
+        }
+        let mut command = Command::new(python());
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/interop/dlt_side.py")).current_dir(self.lab.path("."));
+        command.env("RUNTIME__DLTHUB_TELEMETRY", "false").env("TZ", "UTC").env("RUNTIME__LOG_LEVEL", "ERROR");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("Python starts");
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        stdin.write_all(job.to_string().as_bytes()).expect("the job can be given");
+        drop(stdin);
+        let output = child.wait_with_output().expect("Python ends");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let last = text.lines().last().unwrap_or_default();
+        serde_json::from_str(last)
+            .unwrap_or_else(|e| panic!("{e}: {text}\n{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    fn dlt_loads(&self, records: Value, disposition: Value) -> Value {
+        let mut job = json!({ "table": "orders", "records": records });
+        if disposition == "merge" {
+            job["primary_key"] = "id".into();
+        }
+        job["disposition"] = disposition;
+        self.dlt(job)
+    }
+}
+
+const FIRST: &str = "{\"id\":1,\"v\":\"a\",\"lines\":[{\"n\":1},{\"n\":2}]}\n{\"id\":2,\"v\":\"b\",\"lines\":[]}\n";
+const LATER: &str = "{\"id\":4,\"v\":\"d\",\"lines\":[{\"n\":4}],\"new\":2.5}\n";
+
+fn they_take_turns_appending(kind: Kind) {
+    let place = Place::new(kind);
+    place.ours(FIRST, &[]);
+    let read = place.dlt(json!({}));
+    assert_eq!(read["began_with"], "shop");
+    assert_eq!(read["rows"], json!({ "orders": [[1, "a"], [2, "b"]], "orders__lines": [[1], [2]] }));
+    let dlt = json!([{ "id": 3, "v": "c", "lines": [{ "n": 3 }], "odd": true }]);
+    let read = place.dlt_loads(dlt, "append".into());
+    assert_eq!(read["schemas"], json!(["shop"]));
+    place.ours(LATER, &[]);
+    let read = place.dlt_loads(json!([{ "id": 5, "v": "e" }]), "append".into());
+    assert_eq!(
+        read["rows"],
+        json!({ "orders": [[1, "a"], [2, "b"], [3, "c"], [4, "d"], [5, "e"]], "orders__lines": [[1], [2], [3], [4]] })
+    );
+    assert_eq!(read["tables"], json!(["orders", "orders__lines"]));
+    assert_eq!((&read["began_with"], &read["schemas"]), (&json!("shop"), &json!(["shop"])));
+}
+
+fn we_go_on_where_dlt_began(kind: Kind) {
+    let place = Place::new(kind);
+    place.dlt_loads(json!([{ "id": 1, "v": "a", "lines": [{ "n": 1 }] }, { "id": "x1" }]), "append".into());
+    place.ours(LATER, &[]);
+    let columns = json!({ "orders": ["id", "id__v_text", "v"], "orders__lines": ["n"] });
+    let read = place.dlt(json!({ "read": columns }));
+    let rows = json!({ "orders": [[1, null, "a"], [4, null, "d"], [null, "x1", null]], "orders__lines": [[1], [4]] });
+    assert_eq!(read["rows"], rows);
+    place.ours("{\"id\":\"x2\",\"v\":\"f\"}\n", &[]);
+    let read = place.dlt(json!({ "read": { "orders": ["id__v_text"] } }));
+    assert_eq!(read["rows"]["orders"], json!([["x1"], ["x2"], [null], [null]]));
+    // Replacing takes out what dlt loaded too.
+    place.ours(FIRST, &["--write-disposition", "replace"]);
+    let read = place.dlt(json!({}));
+    assert_eq!(read["rows"], json!({ "orders": [[1, "a"], [2, "b"]], "orders__lines": [[1], [2]] }));
+}
+
+fn they_take_turns_merging(kind: Kind, dlt_begins: bool) {
+    let place = Place::new(kind);
+    let merge = ["--write-disposition", "merge", "--primary-key", "id"];
+    match dlt_begins {
+        false => place.ours(FIRST, &merge),
+        true => {
+            let first = json!([{ "id": 1, "v": "a", "lines": [{ "n": 1 }, { "n": 2 }] }, { "id": 2, "v": "b" }]);
+            place.dlt_loads(first, "merge".into());
+        }
+    }
+    let dlt = json!([{ "id": 1, "v": "A", "lines": [{ "n": 9 }] }, { "id": 3, "v": "c", "lines": [{ "n": 3 }] }]);
+    let read = place.dlt_loads(dlt, "merge".into());
+    assert_eq!(read["rows"], json!({ "orders": [[1, "A"], [2, "b"], [3, "c"]], "orders__lines": [[3], [9]] }));
+    place.ours("{\"id\":3,\"v\":\"C\",\"lines\":[]}\n{\"id\":4,\"v\":\"d\",\"lines\":[{\"n\":4}]}\n", &merge);
+    let read = place.dlt_loads(json!([{ "id": 2, "v": "B", "lines": [{ "n": 5 }] }]), "merge".into());
+    let rows = json!({ "orders": [[1, "A"], [2, "B"], [3, "C"], [4, "d"]], "orders__lines": [[4], [5], [9]] });
+    assert_eq!(read["rows"], rows);
+}
+
+/// Orders by the moment they changed, from `since` on.
+fn api() -> Server {
+    Server::start(|asked| {
+        let all = [("2024-01-01T00:00:00Z", 1), ("2024-01-02T00:00:00Z", 2), ("2024-01-03T00:00:00Z", 3)];
+        let since = asked.query.get("since").cloned().unwrap_or_default();
+        let found = all.iter().filter(|(at, _)| *at >= since.as_str());
+        Answer::json(&found.map(|(at, id)| json!({ "id": id, "v": "of api", "at": at })).collect::<Value>())
+    })
+}
+
+fn cursors_go_on(kind: Kind) {
+    let (place, server) = (Place::new(kind), api());
+    let project = place.lab.write(
+        "longshore.toml",
+        format!(
+            "[pipeline]\nname = \"{PIPELINE}\"\ndataset = \"{DATASET}\"\nsystem_columns = \"dlt\"\n\n[sources.shop]\ntype = \"rest_api\"\n\n[sources.shop.client]\nbase_url = \"{}\"\n\n[[sources.shop.resources]]\nname = \"orders\"\n\n[sources.shop.resources.endpoint]\npath = \"orders\"\npaginator = \"single_page\"\n\n[sources.shop.resources.endpoint.params.since]\ntype = \"incremental\"\ncursor_path = \"at\"\ninitial_value = \"2024-01-01T00:00:00Z\"\n",
+            server.url
+        ),
+    );
+    let folder = project.parent().and_then(|p| p.to_str()).expect("a folder");
+    let dlt = |records: Value| {
+        place.dlt(json!({ "table": "orders", "source": "shop", "cursor": "at", "records": records, "read": { "orders": ["id"] } }))
+    };
+    let first = json!([{ "id": 1, "v": "a", "at": "2024-01-01T00:00:00Z" }, { "id": 2, "v": "of api", "at": "2024-01-02T00:00:00Z" }]);
+    assert_eq!(dlt(first)["start"], json!(null));
+    place.run(&["run", folder, "--destination", &place.url]);
+    let asked = server.asked();
+    assert!(asked.len() == 1 && asked[0].contains("2024-01-02T00"), "{asked:?}");
+    // The record at the boundary, which dlt has loaded, is not loaded again: its hash is in the state.
+    let last = json!([{ "id": 3, "v": "of api", "at": "2024-01-03T00:00:00Z" }, { "id": 4, "v": "d", "at": "2024-01-04T00:00:00Z" }]);
+    let read = dlt(last);
+    assert_eq!(read["start"], "2024-01-03T00:00:00Z");
+    assert_eq!(read["rows"]["orders"], json!([[1], [2], [3], [4]]));
+    assert_eq!(
+        read["sources"]["shop"]["resources"]["orders"]["incremental"]["at"]["last_value"],
+        "2024-01-04T00:00:00Z"
+    );
+    assert_eq!(read["schemas"], json!(["shop"]));
+}
+
+macro_rules! on {
+    ($($destination:ident: $kind:expr),*) => {$(
+        mod $destination {
+            use super::*;
+            #[test]
+            fn they_append_by_turns() {
+                they_take_turns_appending($kind);
+            }
+            #[test]
+            fn what_dlt_began_goes_on() {
+                we_go_on_where_dlt_began($kind);
+            }
+            #[test]
+            fn cursors_go_on_by_turns() {
+                cursors_go_on($kind);
+            }
+        }
+    )*};
+}
+
+on!(duckdb: Kind::DuckDb, postgres: Kind::Postgres, files: Kind::Files);
+
+#[test]
+fn they_merge_by_turns_in_duckdb() {
+    they_take_turns_merging(Kind::DuckDb, false);
+    they_take_turns_merging(Kind::DuckDb, true);
+}
+
+#[test]
+fn they_merge_by_turns_in_postgres() {
+    they_take_turns_merging(Kind::Postgres, false);
+    they_take_turns_merging(Kind::Postgres, true);
+}
