@@ -183,7 +183,7 @@ fn parquet_and_arrow_are_loaded_and_unnested_where_asked() {
     let made = Command::new(python()).args(["-c", script]).args([&parquet, &arrow]).output().expect("Python starts");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     ok(run(&lab, &["load", "x.parquet", "x.arrow", "--dataset", "d"], &[]));
-    let sql = "SELECT id, at::VARCHAR, price, hex(raw), lines::VARCHAR FROM d.x ORDER BY _row_id";
+    let sql = "SELECT id, \"at\"::VARCHAR, price, hex(raw), lines::VARCHAR FROM d.x ORDER BY _row_id";
     let rows = rows_in(&lab.database(), "d", sql);
     let full = json!([1, "2024-01-01 00:00:00+00", 1.25, "00FF", "[{\"sku\":\"a\"},{\"sku\":\"b\"}]"]);
     let empty = json!([2, null, null, null, null]);

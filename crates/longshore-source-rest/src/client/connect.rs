@@ -24,10 +24,12 @@ pub(super) fn http_client(config: &ClientConfig) -> Result<reqwest::Client> {
     for file in &config.root_certificates {
         let pem = std::fs::read(file)
             .map_err(|e| Error::config("a root certificate cannot be read").with("file", file).source(e))?;
-        roots.extend(
-            reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|e| Error::config("a root certificate is no PEM").with("file", file).source(e))?,
-        );
+        let wrong = || Error::config("a root certificate is no PEM").with("file", file);
+        let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong().source(e))?;
+        if found.is_empty() {
+            return Err(wrong());
+        }
+        roots.extend(found);
     }
     if !roots.is_empty() {
         builder = builder.tls_certs_merge(roots);

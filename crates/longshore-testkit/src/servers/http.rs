@@ -165,7 +165,7 @@ async fn answer(handler: Arc<Handler>, log: Option<Arc<Mutex<Vec<Asked>>>>, requ
         Some(at) => {
             builder = builder.header("content-length", answer.body.len());
             let part = Bytes::from(answer.body[..at.min(answer.body.len())].to_vec());
-            Body::new(Torn { part: Some(part), size: answer.body.len() as u64 })
+            Body::new(Torn { part: Some(part), sent: false, size: answer.body.len() as u64 })
         }
     };
     builder.body(body).unwrap_or_default()
@@ -174,6 +174,8 @@ async fn answer(handler: Arc<Handler>, log: Option<Arc<Mutex<Vec<Asked>>>>, requ
 /// A body that breaks off.
 struct Torn {
     part: Option<Bytes>,
+    /// The part was given time to leave.
+    sent: bool,
     size: u64,
 }
 
@@ -183,8 +185,14 @@ impl http_body::Body for Torn {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
+        context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        // What waits in the server's buffer would be lost with the connection, head and all.
+        if self.part.is_none() && !self.sent {
+            self.sent = true;
+            context.waker().wake_by_ref();
+            return std::task::Poll::Pending;
+        }
         std::task::Poll::Ready(Some(match self.part.take() {
             Some(part) => Ok(http_body::Frame::data(part)),
             None => Err(std::io::Error::other("cut")),
