@@ -534,3 +534,24 @@ fn readers_never_see_part_of_a_killed_load() {
         }
     }
 }
+
+#[test]
+fn a_file_that_a_killed_process_had_only_begun_to_make_is_made_anew() {
+    let whole = Lab::new();
+    whole.write("in.ndjson", "{\"id\":1}\n");
+    whole.load(&COMMAND[1..4]);
+    let made = std::fs::read(whole.database()).expect("the database is there");
+    for bytes in [0, 4096, 8192, 12_287] {
+        let lab = Lab::new();
+        lab.write("in.ndjson", "{\"id\":1}\n");
+        std::fs::write(lab.database(), &made[..bytes]).expect("the folder can be written");
+        lab.load(&COMMAND[1..4]);
+        assert_eq!(lab.count("t"), 1, "{bytes} bytes");
+    }
+    // Somebody's own file is not touched.
+    let lab = Lab::new();
+    lab.write("in.ndjson", "{\"id\":1}\n");
+    std::fs::write(lab.database(), "my notes").expect("the folder can be written");
+    assert_eq!(lab.run(&COMMAND).status, Some(1));
+    assert_eq!(std::fs::read_to_string(lab.database()).expect("the file is there"), "my notes");
+}

@@ -64,9 +64,20 @@ impl DuckDb {
                 Err(m) if is_locked(&m) && Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(100)).await
                 }
+                // Nobody holds it, or that would have been the error.
+                Err(_) if access == Access::Write && is_unfinished(self.path()) => {
+                    std::fs::remove_file(self.path()).map_err(|e| self.not_removed(e))?;
+                }
                 Err(m) => return Err(from_message(&m, &self.config.path)),
             }
         }
+    }
+
+    fn not_removed(&self, cause: std::io::Error) -> Error {
+        Error::destination("what a killed process left of a new database file cannot be removed")
+            .with("file", self.path().display())
+            .hint("check the rights on its folder, or remove the file")
+            .source(cause)
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
@@ -102,12 +113,25 @@ impl DuckDb {
         if !self.config.path.exists() {
             return Ok(None);
         }
-        let database = self.open(Access::Read).await?;
+        let database = match self.open(Access::Read).await {
+            Err(_) if is_unfinished(self.path()) => return Ok(None),
+            opened => opened?,
+        };
         let connection = database.reader().map_err(|m| from_message(&m, self.path()))?;
         let answer = ask(&connection).map_err(|e| from_message(&e.to_string(), self.path()));
         drop(connection);
         answer.map(Some)
     }
+}
+
+/// DuckDB's three headers, which it writes first; with nothing behind them a database is empty.
+const HEADERS: usize = 3 * 4096;
+
+/// True for a file that a process began to make and did not live to finish: it holds nothing yet.
+fn is_unfinished(path: &Path) -> bool {
+    let is_short = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() < HEADERS as u64);
+    // The word stands behind the checksum of the first header.
+    is_short && std::fs::read(path).is_ok_and(|b| b.is_empty() || b.get(8..12) == Some(b"DUCK"))
 }
 
 impl fmt::Display for DuckDb {
