@@ -62,6 +62,9 @@ pub(crate) struct Inner {
 /// 31 tables.
 const COLUMN_MEMORY: u64 = 3 << 18;
 
+/// Row ids of rows that a transaction has added itself begin here until it commits (DuckDB's `MAX_ROW_ID`).
+const FIRST_OWN_ROW: u64 = 36_028_797_018_960_000;
+
 /// What a load may use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Resources {
@@ -264,12 +267,13 @@ impl Inner {
         columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(column)).and_then(|(_, t)| *t)
     }
 
-    /// Takes out the rows a table had before this load.
+    /// Takes out the rows a table had before this load; to be called once all of its own are in and columns are what they
+    /// should be: DuckDB commits no table that was changed after rows were taken out of it.
     pub(crate) fn empty(&mut self, table: &str) -> Result<()> {
         let Some(open) = self.tables.get_mut(table).filter(|t| !t.emptied) else { return Ok(()) };
         (open.emptied, open.before) = (true, 0);
         let dataset = &self.opening.target.dataset;
-        self.execute(&format!("DELETE FROM {}", qualified(dataset, table)))
+        self.execute(&format!("DELETE FROM {} WHERE rowid < {FIRST_OWN_ROW}", qualified(dataset, table)))
     }
 
     /// Asks for a whole number in the load's transaction.
@@ -299,9 +303,6 @@ impl Inner {
                 known = Some(Arc::clone(&waiting.table));
                 self.ensure_table(&waiting.table)?;
                 add_columns(&mut columns, &waiting.table);
-            }
-            if waiting.table.write.replaces() {
-                self.empty(name)?;
             }
             // Rows to be merged stay in their order where nothing in them tells it.
             ordered |= waiting.table.write.merges() && self.opening.system_columns == SystemColumns::Dlt;

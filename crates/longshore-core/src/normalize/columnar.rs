@@ -31,6 +31,10 @@ pub fn normalize_columns(
     batch: &RecordBatch,
     on_error: OnError,
 ) -> Result<NormalizedBlock, BadRecord> {
+    if !shape.takes_whole_columns() {
+        let all: Vec<usize> = (0..batch.num_columns()).collect();
+        return by_json_alone(shape, tape, batch, &all, on_error);
+    }
     let base = (shape.version, shape.epoch);
     let table = shape.root_table();
     let (mut whole, by_json) = split(shape, table, batch);
@@ -41,6 +45,7 @@ pub fn normalize_columns(
         done = by_json_alone(shape, tape, batch, &all, on_error)?;
         whole.clear();
     }
+    whole.iter().for_each(|(column, array)| shape.note_large_column(table, *column, array));
     done.base = base;
     done.changed = base != (shape.version, shape.epoch);
     done.rows.table(table).whole = whole;

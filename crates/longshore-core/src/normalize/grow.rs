@@ -8,7 +8,10 @@ use super::rows::BlockRows;
 use super::shape::{ColumnId, NONE, NodeId, Shape, TableId};
 use super::violation::{Bar, Cause, Violation};
 use crate::naming;
-use crate::schema::{Conflict, Contract, ContractMode, DataType, Entity, SystemColumns};
+use crate::schema::{Conflict, Contract, ContractMode, DataType, Entity, SystemColumns, Table};
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 
 impl Shape {
     /// Returns the contract of a table, or of one that would be made for the list at `path`.
@@ -139,6 +142,29 @@ impl Shape {
                     self.version += 1;
                 }
             }
+        }
+    }
+
+    /// Returns true when nothing is said of the schema that has to be asked value by value: then a column may come whole.
+    pub(super) fn takes_whole_columns(&self) -> bool {
+        let rules = &self.settings.rules;
+        let says_nothing = rules.contract.is_none()
+            && rules.table_contracts.is_empty()
+            && rules.columns.is_empty()
+            && rules.ignore.is_empty()
+            && rules.flatten.is_empty()
+            && self.schema.tables.len() < rules.max_tables;
+        let is_free = |t: &Table| t.contract.is_none() && t.columns.iter().all(|c| c.nullable || c.role.is_some());
+        says_nothing && self.schema.tables.iter().all(is_free)
+    }
+
+    /// Keeps count for [`crate::schema::Column::exact_double`] of a column that came whole.
+    pub(super) fn note_large_column(&mut self, table: TableId, column: ColumnId, array: &ArrayRef) {
+        let column = &mut self.schema.tables[table as usize].columns[column as usize];
+        let Some(values) = array.as_primitive_opt::<Int64Type>().filter(|_| column.exact_double) else { return };
+        if values.iter().flatten().any(|v| v.unsigned_abs() > 1 << 53) {
+            column.exact_double = false;
+            self.version += 1;
         }
     }
 
