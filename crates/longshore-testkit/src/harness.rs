@@ -30,6 +30,12 @@ pub trait Site: Send + Sync + 'static {
         "conformance"
     }
 
+    /// Returns how many random sequences of loads are compared with the model when `LONGSHORE_SEQUENCES` says
+    /// nothing. Fewer where each statement takes a second.
+    fn sequences(&self) -> u64 {
+        50
+    }
+
     /// Removes the place; called after each test, whatever its outcome.
     async fn clean(&self) -> Result<()> {
         Ok(())

@@ -58,6 +58,10 @@ impl Site for Dataset {
         &self.name
     }
 
+    fn sequences(&self) -> u64 {
+        5
+    }
+
     async fn clean(&self) -> Result<()> {
         if self.server.is_real() {
             self.server.remove(&self.name);

@@ -64,7 +64,8 @@ pub(crate) fn complete(words: Vec<OsString>) -> Vec<OsString> {
     let Some(plan) = words.iter().position(|w| w == "plan") else { return words };
     let said = ["load", "run", "package", "help", "-h", "--help"];
     let next_is_said = words.get(plan + 1).is_some_and(|w| said.iter().any(|s| w == s));
-    let is_command = super::Cli::try_parse_from([&words[..plan], &["plan".into(), "run".into()]].concat()).is_ok();
+    let alone = super::Cli::try_parse_from([&words[..plan], &["plan".into(), "run".into()]].concat());
+    let is_command = alone.is_ok_and(|cli| matches!(cli.command, super::Command::Plan(_)));
     if next_is_said || !is_command {
         return words;
     }

@@ -270,6 +270,12 @@ fn read_column(name: &str, data_type: DataType, entry: &Value) -> Result<Column>
     }
     let mut column = entry[OURS].as_object().cloned().unwrap_or_default();
     column.extend(shared_of(entry));
+    // What is written for decimals that nobody gave a size.
+    let is_usual = entry["precision"] == crate::schema::DECIMAL_PRECISION && entry["scale"] == 0;
+    if data_type == DataType::Decimal && is_usual {
+        column.remove("precision");
+        column.remove("scale");
+    }
     // A key has to have a value there, but that is checked where rows are merged.
     let is_key = entry["primary_key"] == true || entry["merge_key"] == true;
     column.insert("name".into(), name.into());

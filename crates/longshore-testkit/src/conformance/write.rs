@@ -425,7 +425,8 @@ async fn scd2_in_dlt_mode(at: Place) -> Result<()> {
 /// Random loads by random rules, each compared with a model that knows nothing of tables. `LONGSHORE_SEQUENCES`
 /// says how many sequences.
 async fn random_loads_agree_with_a_model(at: Place) -> Result<()> {
-    let sequences: u64 = std::env::var("LONGSHORE_SEQUENCES").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
+    let said = std::env::var("LONGSHORE_SEQUENCES").ok().and_then(|n| n.parse().ok());
+    let sequences = said.unwrap_or_else(|| at.site.sequences());
     let mut last: Option<Package> = None;
     let mut number = 0;
     for seed in 0..sequences {

@@ -101,4 +101,8 @@ impl Site for Prefix {
     async fn read(&self, dataset: &str, table: &str) -> Result<Option<Rows>> {
         super::read(&*self.open().await?, dataset, table).await
     }
+
+    fn sequences(&self) -> u64 {
+        10
+    }
 }

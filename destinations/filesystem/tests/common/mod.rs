@@ -41,6 +41,10 @@ impl Site for Folder {
     async fn read(&self, dataset: &str, table: &str) -> Result<Option<Rows>> {
         read(&*self.open().await?, dataset, table).await
     }
+
+    fn sequences(&self) -> u64 {
+        25
+    }
 }
 
 /// Opens a destination as a user does.
