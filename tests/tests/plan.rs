@@ -15,7 +15,7 @@ fn plan(lab: &Lab, words: &[&str], status: i32) -> Value {
 }
 
 fn table<'a>(plan: &'a Value, name: &str) -> &'a Value {
-    let tables = plan["destinations"][0]["tables"].as_array().unwrap();
+    let tables = plan["destinations"][0]["tables"].as_array().expect("a list of tables");
     tables.iter().find(|t| t["table"] == name).unwrap_or_else(|| panic!("{name} in {plan:#}"))
 }
 

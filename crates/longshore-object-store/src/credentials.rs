@@ -74,7 +74,10 @@ pub(crate) fn options(
         let known = match own_key(bucket.cloud, &key) {
             Own::Store(name) => options.offer(name, &value),
             Own::PathStyle => options.offer("virtual_hosted_style_request", &is_virtual(&value)?),
-            Own::Profile => profile.replace(value).is_none() || true,
+            Own::Profile => {
+                profile = Some(value);
+                true
+            }
             Own::Other => options.offer(&key, &value),
         };
         let shown = bucket.cloud.canonical(translated(bucket.cloud, &key)).is_none_or(|k| is_public(&k));

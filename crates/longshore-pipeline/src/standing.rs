@@ -61,7 +61,7 @@ pub(crate) fn standing(pipeline: &Pipeline, target: &Target, mut out: Vec<Option
                 .push(format!("the working folder is new: schema and state are those of {}", destinations[newest].url));
         }
     }
-    let known = newest.and_then(|i| known.swap_remove(i).into());
+    let known = newest.and_then(|i| known.swap_remove(i));
     Ok(Standing { known, out, behind, notes })
 }
 

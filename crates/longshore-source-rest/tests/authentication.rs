@@ -109,11 +109,12 @@ fn assertions_are_signed() {
 
 fn public_key() -> Vec<u8> {
     use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
-    let PrivateKeyDer::Pkcs8(der) = PrivateKeyDer::from_pem_slice(include_bytes!("common/rsa-test-key.pem")).unwrap()
+    let PrivateKeyDer::Pkcs8(der) =
+        PrivateKeyDer::from_pem_slice(include_bytes!("common/rsa-test-key.pem")).expect("a key")
     else {
         panic!("PKCS#8")
     };
-    let pair = ring::signature::RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap();
+    let pair = ring::signature::RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).expect("a key pair");
     ring::signature::KeyPair::public_key(&pair).as_ref().to_vec()
 }
 

@@ -6,7 +6,7 @@ use common::{Answer, Asked, How, Server, load, run};
 use serde_json::{Value, json};
 
 fn numbers(loaded: &[Value]) -> Vec<i64> {
-    loaded.iter().map(|v| v.as_i64().unwrap()).collect()
+    loaded.iter().map(|v| v.as_i64().expect("a number")).collect()
 }
 
 /// Pages of `size` records of `total`, numbered from `base`.

@@ -14,7 +14,11 @@ fn each_load_brings_what_is_new_and_nothing_twice() {
     let server = Server::start(move |_| {
         // The same instant in two spellings, by turns.
         let at = |d: u64| {
-            if d % 2 == 0 { format!("2024-01-{d:02}T00:00:00Z") } else { format!("2024-01-{d:02}T02:00:00+02:00") }
+            if d.is_multiple_of(2) {
+                format!("2024-01-{d:02}T00:00:00Z")
+            } else {
+                format!("2024-01-{d:02}T02:00:00+02:00")
+            }
         };
         Answer::json(&(1..=today.load(Ordering::Relaxed)).map(|d| json!({ "id": d, "at": at(d) })).collect::<Value>())
     });

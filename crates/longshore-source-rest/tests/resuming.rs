@@ -22,7 +22,7 @@ fn shop(asked: &Asked) -> Answer {
             paged((0..10).map(|i| json!({ "id": i, "at": format!("2024-01-{:02}T00:00:00Z", i + 1) })).collect())
         }
         ["users", user, "orders"] => {
-            let user: u64 = user.parse().unwrap();
+            let user: u64 = user.parse().expect("a number");
             paged((0..user % 5).map(|i| json!({ "id": user * 100 + i })).collect())
         }
         ["users", _, "orders", order, "lines"] => {

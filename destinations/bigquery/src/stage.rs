@@ -146,7 +146,13 @@ impl Load for BigQueryLoad {
 
     async fn abort(self: Box<Self>) -> Result<()> {
         match self.inner.lock().await.take() {
-            Some(inner) => self.api.run(async move { Ok(inner.close().await) }).await,
+            Some(inner) => {
+                let closing = async move {
+                    inner.close().await;
+                    Ok(())
+                };
+                self.api.run(closing).await
+            }
             None => Ok(()),
         }
     }

@@ -26,7 +26,8 @@ impl Double {
     fn start(pairs: Vec<Pair>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (asked, unknown): (Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<String>>>) = Default::default();
+        let asked = Arc::new(Mutex::new(Vec::<String>::new()));
+        let unknown = Arc::new(Mutex::new(Vec::<String>::new()));
         let (all, odd) = (Arc::clone(&asked), Arc::clone(&unknown));
         std::thread::spawn(move || {
             let mut is_uploaded = false;

@@ -116,7 +116,7 @@ impl Dataset {
 /// Writes a checkpoint when it is this load's turn to look and many manifests are not covered. The two newest ones
 /// stay: somebody may be about to read the older one.
 pub(crate) async fn checkpoint(store: &Store, name: &str, load_id: &LoadId, attempt: &str) -> Result<()> {
-    if load_id.micros() % LOOK_EVERY != 0 {
+    if !load_id.micros().is_multiple_of(LOOK_EVERY) {
         return Ok(());
     }
     let there = checkpoints(store, name).await?;

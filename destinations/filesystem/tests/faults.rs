@@ -1,4 +1,5 @@
 //! Connections that break, stores that are slow or refuse, and two loaders at once.
+#![allow(clippy::unwrap_used)] // in helpers of tests, too
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Files are read by other programs as they were meant: pyarrow, DuckDB for Python, plain Python, dlt.
+#![allow(clippy::unwrap_used)] // in helpers of tests, too
 
 mod common;
 

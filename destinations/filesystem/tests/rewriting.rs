@@ -1,5 +1,6 @@
 //! Loads that rewrite files: only touched ones, one after the other when two come at once, with what they took away
 //! deleted; and checkpoints of many manifests.
+#![allow(clippy::unwrap_used)] // in helpers of tests, too
 
 mod common;
 

@@ -157,7 +157,7 @@ fn has_whole_micros(nanos: &ArrayRef) -> bool {
 /// Casts; `None` when a value would be lost.
 fn cast(array: &ArrayRef, to: &ArrowType) -> Option<ArrayRef> {
     if array.data_type() == to {
-        return Some(array.clone());
+        return Some(std::sync::Arc::clone(array));
     }
     cast_with_options(array, to, &CastOptions { safe: false, ..CastOptions::default() }).ok()
 }

@@ -232,9 +232,11 @@ fn a_named_type_stays_and_a_hint_says_what_becomes_of_others() {
 
 #[test]
 fn paths_are_left_out_or_flattened() {
-    let mut rules = SchemaRules::default();
-    rules.ignore = vec![FieldPath::parse("secret").unwrap(), FieldPath::parse("l.x").unwrap()];
-    rules.flatten = vec![FieldPath::parse("at").unwrap()];
+    let rules = SchemaRules {
+        ignore: vec![FieldPath::parse("secret").unwrap(), FieldPath::parse("l.x").unwrap()],
+        flatten: vec![FieldPath::parse("at").unwrap()],
+        ..SchemaRules::default()
+    };
     let mut loads = Loads::new(SystemColumns::Native);
     loads.load(settings(SystemColumns::Native, rules));
     loads.block(r#"{"secret":{"a":[1]},"l":[{"x":1,"y":2}],"at":[1.5,{"z":2},[3]]}"#).unwrap();
@@ -335,7 +337,7 @@ proptest! {
         if loads.schema.table("t").is_some() {
             for batch in loads.cast("t") {
                 let columns: Vec<_> = loads.columns("t").into_iter().filter_map(|(name, data_type)| {
-                    let array = batch.column_by_name(&name)?.clone();
+                    let array = std::sync::Arc::clone(batch.column_by_name(&name)?);
                     Some((name, data_type, array))
                 }).collect();
                 got.extend((0..batch.num_rows()).map(|row| only_value(&columns, row)));

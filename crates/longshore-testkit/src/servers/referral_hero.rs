@@ -42,10 +42,10 @@ pub fn start(options: Options) -> Server {
             Some(_) => {}
         }
         // A window of its own size: as many calls are refused as fit into a short wait.
-        if call % (options.calls + 1) == 0 {
+        if call.is_multiple_of(options.calls + 1) {
             return error(429, "too_many_calls", "Too many calls").header("retry-after", "0");
         }
-        if options.fail_every > 0 && call % options.fail_every == 0 {
+        if options.fail_every > 0 && call.is_multiple_of(options.fail_every) {
             return error(500, "server_error", "Something went wrong");
         }
         route(asked, &options)
@@ -58,10 +58,10 @@ fn route(asked: &Asked, options: &Options) -> Answer {
     let of_list = |uuid: &str| {
         uuid.strip_prefix("MF").and_then(|n| n.parse::<u64>().ok()).filter(|n| *n <= options.lists && *n > 0)
     };
-    if let [_, uuid, ..] = parts.as_slice() {
-        if of_list(uuid).is_none() {
-            return error(404, "list_not_found", "No such list");
-        }
+    if let [_, uuid, ..] = parts.as_slice()
+        && of_list(uuid).is_none()
+    {
+        return error(404, "list_not_found", "No such list");
     }
     let list = parts.get(1).and_then(|u| of_list(u)).unwrap_or(0);
     match (asked.method.as_str(), parts.as_slice()) {
@@ -125,7 +125,7 @@ fn paged(asked: &Asked, key: &str, all: Vec<Value>) -> Answer {
 }
 
 fn a_list(n: u64) -> Value {
-    json!({ "uuid": format!("MF{n}"), "name": format!("Campaign {n}"), "created_at": "2024-01-01T00:00:00Z", "settings": { "double_optin": n % 2 == 0 } })
+    json!({ "uuid": format!("MF{n}"), "name": format!("Campaign {n}"), "created_at": "2024-01-01T00:00:00Z", "settings": { "double_optin": n.is_multiple_of(2) } })
 }
 
 fn reward(list: u64, n: u64) -> Value {

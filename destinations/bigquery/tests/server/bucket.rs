@@ -80,12 +80,12 @@ impl Double {
         let mut breaks = false;
         if let Some((from, to)) = span.split_once('-') {
             let (from, to): (usize, usize) = (from.parse().ok()?, to.parse().ok()?);
-            let is_whole = total != "*" || body.len() % (256 << 10) == 0;
+            let is_whole = total != "*" || body.len().is_multiple_of(256 << 10);
             if from != came.len() || to + 1 - from != body.len() || !is_whole {
                 return Some((400, String::new()));
             }
             self.chunks += 1;
-            breaks = self.stumbles && self.chunks % 2 == 0;
+            breaks = self.stumbles && self.chunks.is_multiple_of(2);
             // Whole quarters of a MiB are stored, as Google does it.
             let stored = if breaks { body.len() / 2 / (256 << 10) * (256 << 10) } else { body.len() };
             came.extend_from_slice(&body[..stored]);

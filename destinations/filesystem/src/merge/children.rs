@@ -6,6 +6,7 @@ use crate::scan::FILE;
 use longshore_core::error::Result;
 use longshore_core::schema::{ColumnRole, SystemColumns};
 use longshore_sql::{identifier, qualified};
+use std::sync::Arc;
 
 impl Run<'_> {
     /// In dlt's mode, files that came before the first merge have no root ids: makes a table of them, by way of the
@@ -86,7 +87,7 @@ impl Run<'_> {
 
     /// Writes the rows of the touched files that stay, and those of new roots.
     pub(super) async fn write_child(&mut self, at: usize, touched: &[usize]) -> Result<()> {
-        let table = self.children[at].table.clone();
+        let table = Arc::clone(&self.children[at].table);
         self.inner.is_merged(&table.name);
         let names: Vec<String> = table.columns.iter().map(|c| format!("d.{}", identifier(&c.name))).collect();
         let (names, root_id) = (names.join(", "), self.name(ColumnRole::RootId));

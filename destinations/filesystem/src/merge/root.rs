@@ -6,6 +6,7 @@ use crate::scan::{self, FILE};
 use longshore_core::error::Result;
 use longshore_core::schema::{Column, ColumnRole, DataType, MergeStrategy, Table};
 use longshore_sql::{Dialect, Family, checks, identifier, literal, merge, qualified, validity_table};
+use std::sync::Arc;
 
 /// Ids and keys of the rows that came.
 const KEYS: &str = "staged_keys";
@@ -161,7 +162,7 @@ impl Run<'_> {
 
     /// Writes the rows of the touched files that stay, and the new ones.
     pub(super) fn write_root(&mut self, touched: &[usize]) -> Result<()> {
-        let table = self.root.table.clone();
+        let table = Arc::clone(&self.root.table);
         self.inner.is_merged(&table.name);
         let row_id = self.name(ColumnRole::RowId);
         let validity = self.is_versioned().then(|| table.write.validity(self.system));

@@ -81,7 +81,7 @@ where
             while let Ok((stream, _)) = listener.accept().await {
                 let answer = answer.clone();
                 tokio::spawn(async move {
-                    let service = hyper::service::service_fn(move |request| answer(request));
+                    let service = hyper::service::service_fn(answer);
                     // A client that goes away is no error of the server.
                     let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
                 });
