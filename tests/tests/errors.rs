@@ -164,7 +164,7 @@ fn inputs_that_are_not_there() {
     assert_error(
         &load("folder"),
         FAILED,
-        "error: directory folder holds no file that ends in .json, .jsonl or .ndjson (or one of these with .gz or .zst)\n  \
+        "error: directory folder holds no file that ends in .json, .jsonl, .ndjson, .csv, .parquet or .arrow (texts also with .gz or .zst)\n  \
          hint: name files of other endings with a pattern such as 'folder/*'\n",
     );
     lab.assert_nothing_loaded();
@@ -176,7 +176,7 @@ fn wrong_arguments_are_told_before_anything_is_touched() {
     let with = |args: &[&str]| lab.run(&[&["load", "bad.ndjson", "--table", "t"], args].concat());
     let types = "types are: text, bigint, double, bool, timestamp, json, decimal, binary, date, time";
     let cases: &[(&[&str], String)] = &[
-        (&["-d", "oracle://x"], "error: there is no destination 'oracle'\n  hint: this build has: duckdb:///path/to/file.duckdb, file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, postgres://user@host/database\n".into()),
+        (&["-d", "oracle://x"], "error: there is no destination 'oracle'\n  hint: this build has: bigquery://project/location, duckdb:///path/to/file.duckdb, file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, postgres://user@host/database\n".into()),
         (&["-d", "duckdb:///"], "error: the destination 'duckdb:///' names no file\n  hint: write duckdb:///path/to/file.duckdb\n".into()),
         (&["--memory", "lots"], "error: 'lots' is no amount of memory\n  hint: write bytes, or 256M, or 2G; at least 32M\n".into()),
         (&["--memory", "1M"], "error: '1M' is no amount of memory\n  hint: write bytes, or 256M, or 2G; at least 32M\n".into()),
