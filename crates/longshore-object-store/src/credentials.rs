@@ -38,8 +38,8 @@ fn is_public(key: &str) -> bool {
     PUBLIC.contains(&key)
 }
 
-/// Returns true for options that a URL shows: the public ones that are not made by ourselves.
-pub fn is_shown(key: &str) -> bool {
+/// True for options that a URL shows: the public ones that are not made by ourselves.
+pub(crate) fn is_shown(key: &str) -> bool {
     is_public(key) && !["aws_checksum_algorithm", "allow_http"].contains(&key)
 }
 
@@ -67,6 +67,7 @@ pub(crate) fn options(
     connection: &Connection,
     credentials: &Map<String, Value>,
     query: Vec<(String, String)>,
+    others: &[&str],
 ) -> Result<Vec<(String, String)>> {
     let mut options = Options { cloud: bucket.cloud, chosen: BTreeMap::new() };
     let mut profile = None;
@@ -87,7 +88,10 @@ pub(crate) fn options(
                 .hint("secrets belong to the environment, a profile, or the settings, where nothing prints them"));
         }
         if !known {
-            return Err(unknown_option(&key, &["endpoint", "region", "path_style", "profile", "account"]));
+            return Err(unknown_option(
+                &key,
+                &[others, &["endpoint", "region", "path_style", "profile", "account"]].concat(),
+            ));
         }
     }
     from_settings(&mut options, bucket.cloud, credentials, &mut profile)?;
