@@ -27,6 +27,8 @@ pub struct Bucket {
     pub host: Option<String>,
     /// What stands behind the bucket: a prefix, a key or a pattern, without a slash at its begin.
     pub key: String,
+    /// The profile of `~/.aws` that the URL or the settings name.
+    profile: Option<String>,
     /// Options of `object_store`, secrets among them.
     options: Vec<(String, String)>,
 }
@@ -92,18 +94,20 @@ impl Bucket {
             name: name.to_owned(),
             host,
             key: key.trim_start_matches('/').to_owned(),
+            profile: None,
             options: Vec::new(),
         };
-        bucket.options = credentials::options(&bucket, surroundings, credentials, query, others)?;
+        (bucket.options, bucket.profile) = credentials::options(&bucket, surroundings, credentials, query, others)?;
         Ok(Some(bucket))
     }
 
-    /// Returns the settings that a URL may show, by their names in `object_store`: no secret is among them.
+    /// Returns the settings that a URL may show: no secret is among them.
     pub fn shown(&self) -> impl Iterator<Item = (&str, &str)> {
         // An account that the host names need not be said twice.
         let is_said = |key: &str| self.host.is_some() && key == "azure_storage_account_name";
         let pairs = self.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        pairs.filter(move |(key, _)| credentials::is_shown(key) && !is_said(key))
+        let profile = self.profile.as_deref().map(|name| ("profile", name));
+        pairs.filter(move |(key, _)| credentials::is_shown(key) && !is_said(key)).chain(profile)
     }
 
     /// Returns the URL of another key in it.

@@ -27,12 +27,17 @@ impl Azurite {
     }
 
     fn start() -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/get-azurite");
-        let found = Command::new(script).stderr(Stdio::inherit()).output().expect("the script runs");
+        // Other packages' tests have this file, too.
+        let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let checkout = above.find(|p| p.join("scripts/get-azurite").is_file()).expect("a checkout");
+        let found = Command::new(checkout.join("scripts/get-azurite"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("the script runs");
         assert!(found.status.success(), "scripts/get-azurite failed");
         let main = String::from_utf8(found.stdout).expect("a path");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let watch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/end_with_stdin.js");
+        let watch = checkout.join("destinations/filesystem/tests/common/end_with_stdin.js");
         let mut process = Command::new("node")
             .arg("--require")
             .arg(watch)
