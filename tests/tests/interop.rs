@@ -30,7 +30,7 @@ struct Place {
 
 fn server() -> &'static PostgresServer {
     static SERVER: OnceLock<PostgresServer> = OnceLock::new();
-    SERVER.get_or_init(|| PostgresServer::start(&[]))
+    SERVER.get_or_init(|| PostgresServer::shared())
 }
 
 impl Place {

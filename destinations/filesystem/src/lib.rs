@@ -13,7 +13,6 @@
 mod clean;
 mod commit;
 mod config;
-mod credentials;
 mod dataset;
 mod destination;
 mod encoders;
