@@ -113,13 +113,14 @@ fn note_waiting(
 
 fn blocked(pipeline: &str, load_id: &LoadId, report: &DestinationReport) -> Error {
     let reason = report.error.as_deref().unwrap_or("unknown");
+    let ways_out = report.hint.clone().filter(|hint| hint.contains("drop-package"));
     Error::destination(format!("an earlier package cannot be loaded, and goes first: {reason}"))
         .with("pipeline", pipeline)
         .with("load", load_id)
         .with("destination", &report.destination)
-        .hint(format!(
-            "remove the cause and run again, or give it up with 'longshore pipeline {pipeline} drop-package {load_id}'"
-        ))
+        .hint(ways_out.unwrap_or_else(|| {
+            format!("remove the cause and run again, or give it up with 'longshore pipeline {pipeline} drop-package {load_id}'")
+        }))
 }
 
 /// The error of a destination that takes nothing new, for the package that it lacks now too.

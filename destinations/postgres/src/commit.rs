@@ -135,7 +135,7 @@ async fn drop_tables(load: &Inner, existing: &Tables) -> Result<()> {
         gone.map_err(|e| match e.is_retryable() {
             true => e,
             false => e.with("table", table).with("dataset", dataset).hint(
-                "views that need it have to go first; or keep the table, and take only its rows with --refresh drop_data",
+                "views that need it have to go first, then run again; or give the package up (drop-package), and take only the rows with --refresh drop_data",
             ),
         })?;
     }
