@@ -206,8 +206,10 @@ fn what_we_drop_is_gone(kind: Kind) {
     assert_eq!((&read["start"], &read["rows"]["orders"]), (&json!(null), &json!([[2]])), "{read}");
     assert_eq!(read["tables"], json!(["orders"]));
     place.ours("{\"id\":3,\"v\":\"c\"}\n", &["--refresh", "drop_data"]);
+    // The load has no cursor, and takes nobody else's away.
     let read = place.dlt(json!({ "read": { "orders": ["id", "v"] } }));
     assert_eq!(read["rows"]["orders"], json!([[3, "c"]]));
+    assert!(read["sources"]["shop"]["resources"]["orders"].is_object(), "{read}");
 }
 
 macro_rules! on {

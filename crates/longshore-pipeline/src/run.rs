@@ -109,9 +109,10 @@ impl Run<'_> {
         let began = Instant::now();
         let options = &self.options;
         let state = standing.known.as_ref().and_then(|k| k.state.clone());
-        let had_state = state.is_some();
+        let remembered = state.clone();
         let fence = Fence::After(standing.known.as_ref().map(|k| k.load_id.clone()));
         let Cleared { schema: known, state, drops, empties } = self.cleared(self.schema(standing.known.take())?, state);
+        let forgets = state != remembered;
         let can_widen = self.resources().iter().all(|r| r.rules.can_widen);
         let schema = options.schema_files.apply(known.clone(), can_widen)?;
         let shape = Shape::with_resources(schema.clone(), self.resources())
@@ -155,7 +156,7 @@ impl Run<'_> {
                 resources: extracted.shape.resource_tables(),
                 change: SchemaChange::between(&known, &schema_after),
                 schema: schema_after,
-                state: extracted.state.or_else(|| self.forgotten(had_state)),
+                state: extracted.state.or_else(|| forgets.then(nothing_remembered)),
                 counts: extracted.counts,
                 discards: extracted.discards,
                 tables,
@@ -194,11 +195,6 @@ impl Run<'_> {
         let shape = Shape::with_resources(empty, self.resources());
         let roots = shape.map_or_else(Vec::new, |shape| shape.resource_tables());
         refresh.apply(schema, state, &roots)
-    }
-
-    /// The state of a source that remembers nothing, where an earlier one would count on.
-    fn forgotten(&self, had_state: bool) -> Option<serde_json::Value> {
-        (self.options.refresh.is_some() && had_state).then(nothing_remembered)
     }
 
     /// The schema to begin with. A dataset keeps the system columns it was begun with.
