@@ -8,6 +8,7 @@ mod contracts;
 mod evolution;
 mod first_load;
 mod growth;
+mod hints;
 mod looking;
 mod memory_of_loads;
 mod names;
@@ -15,6 +16,7 @@ mod nested;
 mod parts;
 mod place;
 mod repeat;
+mod sequences;
 mod sharing;
 mod types;
 mod visibility;
@@ -82,8 +84,10 @@ fn cases_for(capabilities: &Capabilities) -> Vec<Case> {
     cases.extend(sharing::cases());
     cases.extend(looking::cases());
     cases.extend(write::cases(capabilities));
+    cases.extend(sequences::cases(capabilities));
     cases.extend(evolution::cases(capabilities));
     cases.extend(contracts::cases());
+    cases.extend(hints::cases(capabilities));
     cases
 }
 
