@@ -23,6 +23,7 @@ mod part_file;
 mod pipeline;
 mod plan;
 mod progress;
+mod refusals;
 mod replay;
 mod report;
 mod resume;
@@ -35,6 +36,7 @@ mod standing;
 pub mod store;
 mod sync;
 mod writer;
+mod yaml_lines;
 
 pub use drop::{DropPlan, DropRequest};
 pub use pipeline::{
@@ -43,6 +45,7 @@ pub use pipeline::{
 };
 pub use plan::{ColumnPlan, DestinationPlan, Plan, Refusal, TablePlan, Verdict};
 pub use progress::{DestinationState, DestinationStep, Progress, Stage};
+pub use refusals::Refused;
 pub use report::{DestinationReport, Outcome, Report, Timings};
 pub use schema_files::SchemaFiles;
 pub use select::{Selection, StatePath};

@@ -81,7 +81,7 @@ impl Run<'_> {
                 store.next_load_id(now_micros()?.max(last), self.system())
             }
         };
-        let extracted = self.extract_and_load(source, target, standing, load_id, &mut own)?;
+        let extracted = self.extract_and_load(source, target, standing, load_id, &mut own, &mut notes)?;
         notes.extend(source.notes());
         let Some((package, reports, mut timings)) = extracted else {
             let done = own.ok_or_else(|| Error::internal("an input was found again without its load"))?;
@@ -105,6 +105,7 @@ impl Run<'_> {
         mut standing: Standing,
         load_id: LoadId,
         earlier: &mut Option<FinishedRun>,
+        notes: &mut Vec<String>,
     ) -> Result<Option<Loaded>> {
         let began = Instant::now();
         let options = &self.options;
@@ -145,8 +146,9 @@ impl Run<'_> {
                 earlier.acknowledge()?;
             }
             let (parts, tables) = writer.finish()?;
+            notes.extend(extracted.shape.unmet_paths().iter().map(|path| unmet_note(path)));
             let schema_after = extracted.shape.schema().clone();
-            let manifest = Manifest {
+            let mut manifest = Manifest {
                 format: FORMAT,
                 load_id,
                 target,
@@ -162,7 +164,7 @@ impl Run<'_> {
                 tables,
                 parts,
             };
-            options.schema_files.write(&manifest.schema)?;
+            options.schema_files.write(&mut manifest.schema)?;
             let package = self.seal(&mut writer, manifest, extracted.digest, &standing.behind)?;
             let normalise = began.elapsed().as_secs_f64();
             info!(load_id = %package.manifest.load_id, seconds = normalise, "package sealed");
@@ -225,6 +227,7 @@ impl Run<'_> {
         let mut resources = self.options.resources.clone();
         for settings in &mut resources {
             settings.rules.can_widen = can_widen;
+            settings.follow_names();
             settings.max_identifier_length = settings.max_identifier_length.min(shortest);
         }
         resources
@@ -398,6 +401,10 @@ fn with_notes(mut finished: FinishedRun, notes: Vec<String>, began: Instant) -> 
     finished.report.notes = notes;
     finished.report.timings.total = began.elapsed().as_secs_f64();
     finished
+}
+
+fn unmet_note(path: &str) -> String {
+    format!("no record has the path '{path}', and a flag or the configuration says something of it")
 }
 
 fn already_note(finished: &FinishedRun) -> String {

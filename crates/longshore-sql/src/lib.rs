@@ -10,7 +10,8 @@ mod records;
 mod root_ids;
 
 pub use ddl::{
-    add_column, create_schema, create_table, drop_table, growth, inexact_values, system_table, widen_column,
+    add_column, create_schema, create_table, drop_table, growth, hinted, inexact_values, repeated_values, system_table,
+    widen_column,
 };
 pub use dialect::Dialect;
 pub use merge::{Family, checks, merge, validity_table};

@@ -17,10 +17,13 @@ use longshore_core::destination::{CommitOutcome, Destination, Load, Opening, Sta
 use longshore_core::json::Tape;
 use longshore_core::lease::Fence;
 use longshore_core::normalize::{
-    Offsets, OnError, RecordBytes, SchemaRules, Settings, Shape, TableBatch, arrow_schema, native_row_id, normalize,
+    FieldPath, Offsets, OnError, RecordBytes, SchemaRules, Settings, Shape, TableBatch, arrow_schema, native_row_id,
+    normalize,
 };
 use longshore_core::package::{Counts, LoadId, Manifest, Part, PartFile, PartFileReader, PartRows, TableCount, Target};
-use longshore_core::schema::{Column, ColumnRole, DataType, Schema, SchemaChange, SystemColumns, Table, WriteRules};
+use longshore_core::schema::{
+    Column, ColumnRole, ColumnType, DataType, Schema, SchemaChange, SystemColumns, Table, WriteRules,
+};
 use longshore_core::{Error, Result};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -52,6 +55,7 @@ pub struct PackageBuilder {
     max_identifier_length: usize,
     write: WriteRules,
     rules: SchemaRules,
+    hints: Vec<(FieldPath, DataType)>,
     resources: Vec<String>,
     fence: Fence,
     drops: Vec<String>,
@@ -76,6 +80,7 @@ impl PackageBuilder {
             max_identifier_length: 65536,
             write: WriteRules::default(),
             rules: SchemaRules::default(),
+            hints: Vec::new(),
             resources: Vec::new(),
             fence: Fence::Open,
             drops: Vec::new(),
@@ -147,6 +152,7 @@ impl PackageBuilder {
                 settings.max_identifier_length = self.max_identifier_length;
                 settings.write = self.write.clone();
                 settings.rules = self.rules.clone();
+                settings.hints = self.hints.clone();
                 Shape::new(self.schema.clone(), settings)
             }
         };
@@ -181,6 +187,29 @@ impl PackageBuilder {
     #[must_use]
     pub fn rules(mut self, rules: SchemaRules) -> Self {
         self.rules = rules;
+        self.shape = None;
+        self
+    }
+
+    /// Takes the hints of some settings for the records that come next.
+    #[must_use]
+    pub fn hinted(mut self, settings: &Settings) -> Self {
+        self.hints.clone_from(&settings.hints);
+        self.rules(settings.rules.clone())
+    }
+
+    /// Gives a column another size, as an edited schema does: written like a hint, `decimal:precision=12:scale=3`.
+    ///
+    /// # Panics
+    /// When there is no such column, or it is no hint.
+    #[must_use]
+    pub fn resized(mut self, table: &str, column: &str, hint: &str) -> Self {
+        let mut settings = Settings::new(table, self.system);
+        settings.add_hint(&format!("{column}={hint}")).expect("a type with a size");
+        let (_, data_type) = settings.hints[0];
+        let known = self.schema.tables.iter_mut().find(|t| t.name == table);
+        let known = known.and_then(|t| t.columns.iter_mut().find(|c| c.name == column)).expect("the column is there");
+        known.grow_to(ColumnType::of(data_type, &settings.rules.columns[0].properties));
         self.shape = None;
         self
     }
@@ -226,7 +255,7 @@ impl PackageBuilder {
         let arrays = whole.columns.iter().filter_map(|c| match c.role {
             Some(ColumnRole::LoadId) => None,
             Some(_) => Some(self.row_ids(table, first, count)),
-            None => Some(given(&c.name).unwrap_or_else(|| new_null_array(&c.data_type.arrow(), count))),
+            None => Some(given(&c.name).unwrap_or_else(|| new_null_array(&c.column_type().arrow(), count))),
         });
         let rows = batch(&whole, arrays.collect(), count).expect("arrays agree with the types they are given for");
         self.counts.read += count as u64;

@@ -308,7 +308,7 @@ impl Pipeline {
             on_error: settings.on_error,
             threads: settings.threads,
             fingerprint: settings.resume_key.clone(),
-            schema_files: longshore_pipeline::SchemaFiles::default(),
+            schema_files: settings.schema_files.clone(),
             progress: settings.progress.clone(),
         };
         let finished = self.inner.run(source, options)?;

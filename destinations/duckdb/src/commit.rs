@@ -2,6 +2,7 @@
 //! rows were staged in; then the rows are counted back.
 
 use crate::error::from_message;
+use crate::hints;
 use crate::memory;
 use crate::merge::{lacking_root_ids, merge_all, merged_tables, replaced_tables, staging};
 use crate::stage::Inner;
@@ -35,6 +36,7 @@ pub(crate) fn commit(
     for table in &manifest.schema.tables {
         load.ensure_table(&validity_table(table, load.opening.system_columns))?;
     }
+    hints::describe(load, manifest)?;
     write_records(load, manifest)?;
     load.use_threads(threads)?;
     for table in replaced_tables(manifest) {
@@ -44,6 +46,7 @@ pub(crate) fn commit(
         load.execute(&statement)?;
     }
     let counted = merge_all(load, manifest, &merged)?;
+    hints::check_unique(load, manifest)?;
     load.execute("COMMIT")?;
     load.keep_file();
     count_back(load, manifest, &counted).map(CommitOutcome::Committed)

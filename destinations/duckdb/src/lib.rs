@@ -14,6 +14,7 @@ mod config;
 mod destination;
 mod error;
 mod ffi;
+mod hints;
 mod lease;
 mod memory;
 mod merge;

@@ -11,7 +11,7 @@ use crate::store::Store;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, Target};
-use longshore_core::schema::{DataType, SystemColumns, Table};
+use longshore_core::schema::{ColumnType, DataType, SystemColumns, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
@@ -75,9 +75,9 @@ pub struct TableFiles {
 pub struct FileColumn {
     /// Its name.
     pub name: String,
-    /// Its type.
+    /// Its type, with its size.
     #[serde(rename = "type")]
-    pub data_type: DataType,
+    pub column_type: ColumnType,
 }
 
 /// One data file.
@@ -276,13 +276,20 @@ pub(crate) fn fold_into(tables: &mut Tables, manifests: &[FileManifest]) {
     tables.retain(|_, table| !table.columns.is_empty());
 }
 
+fn is_larger(a: &FileColumn, b: &FileColumn) -> bool {
+    a.column_type.data_type == b.column_type.data_type && b.column_type.widens_to(a.column_type)
+}
+
 /// Puts columns behind those of a table that it lacks.
 pub(crate) fn add_columns(columns: &mut Vec<FileColumn>, more: &[FileColumn]) {
     for column in more {
         match columns.iter_mut().find(|c| c.name == column.name) {
             None => columns.push(column.clone()),
             // Two pipelines that do not agree: texts hold both.
-            Some(known) if known.data_type != column.data_type => known.data_type = DataType::Text,
+            // Of one type in two sizes, the larger one holds both.
+            Some(known) if is_larger(column, known) => known.column_type = column.column_type,
+            Some(known) if is_larger(known, column) => {}
+            Some(known) if known.column_type != column.column_type => known.column_type = DataType::Text.into(),
             Some(_) => {}
         }
     }
@@ -290,7 +297,7 @@ pub(crate) fn add_columns(columns: &mut Vec<FileColumn>, more: &[FileColumn]) {
 
 /// The columns of a table, as manifests have them.
 pub(crate) fn columns(table: &Table) -> Vec<FileColumn> {
-    table.columns.iter().map(|c| FileColumn { name: c.name.clone(), data_type: c.data_type }).collect()
+    table.columns.iter().map(|c| FileColumn { name: c.name.clone(), column_type: c.column_type() }).collect()
 }
 
 #[cfg(test)]
@@ -308,7 +315,7 @@ mod tests {
             longest_line: 0,
             bounds: BTreeMap::new(),
         };
-        let column = |name: &&str| FileColumn { name: (*name).to_owned(), data_type: DataType::Text };
+        let column = |name: &&str| FileColumn { name: (*name).to_owned(), column_type: DataType::Text.into() };
         let table = TableFiles {
             table: "t".to_owned(),
             columns: columns.iter().map(column).collect(),

@@ -8,6 +8,7 @@ mod contracts;
 mod evolution;
 mod first_load;
 mod growth;
+mod hints;
 mod looking;
 mod memory_of_loads;
 mod names;
@@ -16,6 +17,7 @@ mod parts;
 mod place;
 mod refresh;
 mod repeat;
+mod sequences;
 mod sharing;
 mod turns;
 mod types;
@@ -86,8 +88,10 @@ fn cases_for(capabilities: &Capabilities) -> Vec<Case> {
     cases.extend(refresh::cases(capabilities));
     cases.extend(looking::cases());
     cases.extend(write::cases(capabilities));
+    cases.extend(sequences::cases(capabilities));
     cases.extend(evolution::cases(capabilities));
     cases.extend(contracts::cases());
+    cases.extend(hints::cases(capabilities));
     cases
 }
 
