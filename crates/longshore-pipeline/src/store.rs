@@ -339,7 +339,7 @@ impl Store {
             return Ok(());
         };
         let temporary = self.folder.join("known.json.new");
-        write_synced(&temporary, known)?;
+        sync_file(&write_json(temporary.clone(), known)?)?;
         fs::rename(&temporary, &path).map_err(|e| write_error(&path, e.into()))
     }
 
