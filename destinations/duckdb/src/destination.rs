@@ -89,7 +89,6 @@ impl DuckDb {
             // Nothing is fetched behind the user's back.
             ("autoinstall_known_extensions", "false".to_owned()),
             ("autoload_known_extensions", "false".to_owned()),
-            ("checkpoint_threshold", "0B".to_owned()),
         ];
         settings.push(("threads", self.threads().to_string()));
         settings
