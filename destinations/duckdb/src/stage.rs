@@ -59,10 +59,12 @@ pub(crate) struct Inner {
     memory: u64,
 }
 
-/// What DuckDB cannot spill for each column of the dataset that a transaction may append to: the
-/// blocks of 256 KiB under way. With less it gives the load up instead of spilling; measured with
-/// 31 tables.
-const COLUMN_MEMORY: u64 = 3 << 18;
+/// What DuckDB cannot spill while a thread appends to a table, for each of its columns: a block of 256 KiB for values and one
+/// that says which are null. With less it gives the load up.
+const COLUMN_MEMORY: u64 = 2 << 18;
+
+/// What it wants beside that: dictionaries, the ends of other tables. Measured with 31 tables.
+const OTHER_MEMORY: u64 = 64 << 20;
 
 /// Row ids of rows that a transaction has added itself begin here until it commits (DuckDB's `MAX_ROW_ID`).
 const FIRST_OWN_ROW: u64 = 36_028_797_018_960_000;
@@ -331,7 +333,8 @@ impl Inner {
             *column_type = now.unwrap_or(*column_type);
         }
         cast_all(&mut run, name, &columns)?;
-        self.allow_memory()?;
+        let all = self.tables.get(name).map_or(columns.len(), |t| t.columns.len());
+        self.allow_memory(all, run.units.len())?;
         self.use_threads(if ordered { 1 } else { run.units.len() })?;
         let names: Vec<String> = columns.iter().map(|(name, _)| identifier(name)).collect();
         let table = qualified(&self.opening.target.dataset, name);
@@ -342,10 +345,9 @@ impl Inner {
         inserted
     }
 
-    /// Lets DuckDB have what it cannot do without for so many columns.
-    fn allow_memory(&mut self) -> Result<()> {
-        let columns: usize = self.tables.values().map(|t| t.columns.len()).sum();
-        let needed = columns as u64 * COLUMN_MEMORY;
+    /// Lets DuckDB have what it cannot do without for so many columns in so many threads.
+    fn allow_memory(&mut self, columns: usize, threads: usize) -> Result<()> {
+        let needed = (columns * threads.max(1)) as u64 * COLUMN_MEMORY + OTHER_MEMORY;
         if needed > self.memory {
             self.execute(&format!("SET memory_limit = '{needed}B'"))?;
             self.memory = needed;
