@@ -129,7 +129,10 @@ impl Store {
         }
         let known = pipelines(data_dir);
         let hint = match known.is_empty() {
-            true => "nothing has been loaded with this working folder yet".to_owned(),
+            true => format!(
+                "nothing has been loaded with this working folder yet; 'longshore pipeline {pipeline} sync --destination URL' \
+                 takes over what stands at a destination"
+            ),
             false => format!("there are: {}", known.join(", ")),
         };
         Err(Error::config(format!("there is no pipeline '{pipeline}'")).with("data-dir", data_dir.display()).hint(hint))

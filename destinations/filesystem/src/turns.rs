@@ -72,7 +72,10 @@ impl Turns {
         let holder = Holder { pipeline: self.target.pipeline.clone(), load_id: self.load_id.clone() };
         let bytes = serde_json::to_vec(&holder).unwrap_or_default(); // plain data: cannot fail
         for (folder, number) in &self.tables {
-            let is_ours = store.create(&path(folder, number + 1), bytes.clone()).await?;
+            let turn = path(folder, number + 1);
+            // A request whose reply was lost finds what it has made itself.
+            let is_ours =
+                store.create(&turn, bytes.clone()).await? || store.read(&turn).await?.as_ref() == Some(&bytes);
             // Old turns are removed: one that was free because it is long over is none.
             if !is_ours || newest(store, folder).await? != number + 1 {
                 return Err(Error::new(ErrorKind::Unavailable, "another load was committed at the same time")

@@ -25,7 +25,7 @@ pub(crate) struct DropArgs {
     pub(crate) resources: Vec<String>,
 
     /// All resources of the pipeline
-    #[arg(long, conflicts_with = "resources")]
+    #[arg(long, alias = "drop-all", conflicts_with = "resources")]
     pub(crate) all: bool,
 
     /// Also parts of the state, such as resources.orders.incremental or 'sources.shop.*'
