@@ -1,7 +1,7 @@
 //! Columns that became wider: arrays made before, as the column is now. Every value keeps its exact value.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::{ColumnType, DECIMAL_PRECISION, DataType, Table};
+use crate::schema::{ColumnType, DataType, Table};
 use crate::values::{iso_timestamp, python_text};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{

@@ -722,12 +722,6 @@ impl Shape {
     pub(super) fn column_type(&self, table: TableId, column: ColumnId) -> ColumnType {
         self.schema.tables[table as usize].columns[column as usize].column_type()
     }
-
-    /// Type of a column.
-    #[inline]
-    pub(super) fn data_type(&self, table: TableId, column: ColumnId) -> DataType {
-        self.schema.tables[table as usize].columns[column as usize].data_type
-    }
 }
 
 fn root_table_name(settings: &Settings) -> String {
