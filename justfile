@@ -47,6 +47,12 @@ bench *args: bench-parts
 bench-parts *args:
     cargo bench --locked --package longshore-core --package longshore-pipeline -- {{args}}
 
+# What merging 1% changed records costs in DuckDB and PostgreSQL, beside SQL written by hand (docs/benchmarks.md, Merging)
+bench-merge *args:
+    scripts/get-duckdb
+    cargo build --release --locked --package longshore-cli --package longshore-bench-data
+    "$(scripts/get-python)" benches/merge.py {{args}}
+
 # Fuzz one target (json or naming) for a long time; needs `cargo install cargo-fuzz`
 fuzz target="json" seconds="3600":
     cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} -- -max_total_time={{seconds}}
