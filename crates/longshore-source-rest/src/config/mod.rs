@@ -40,7 +40,10 @@ impl RestConfig {
         for (i, resource) in settings.resources.iter().enumerate() {
             let merged = shorthand::merge(settings.resource_defaults.as_ref(), resource);
             match parse::<ResourceConfig>(merged, &format!("resources[{i}]")) {
-                Ok(resource) => resources.push(resource),
+                Ok(mut resource) => {
+                    resource.selected &= !resource.write_disposition.as_ref().is_some_and(WriteDisposition::is_skip);
+                    resources.push(resource);
+                }
                 Err(problem) => problems.push(problem),
             }
         }
@@ -107,7 +110,7 @@ fn python_only(tree: &Value) -> Vec<Problem> {
                     let path = format!("resources[{i}].processing_steps[{j}].{key}");
                     problems.push(
                         Problem::new(path, "a Python function")
-                            .suggest("use rename, drop, keep, set, mask, hash, cast or explode"),
+                            .suggest("use rename, drop, keep, set, mask, hash, cast, explode or jq"),
                     );
                 }
             }
