@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn what_is_wrong_has_a_place_and_no_value() {
         let wrong = |code: &str| Program::new(code).unwrap_err();
-        assert_eq!(wrong(".a | {b"), "the jq program is wrong at character 6: expected closing brace");
+        assert_eq!(wrong(".a | {b"), "the jq program is wrong at character 8: expected closing brace");
         assert_eq!(wrong(".a | | .b"), "the jq program is wrong at character 6: expected term, found '|'");
         assert_eq!(wrong(".a | selct(.b)"), "the jq program is wrong at character 6: there is no function selct/1");
         assert_eq!(wrong("ä$x"), "the jq program is wrong at character 1: expected token");

@@ -58,7 +58,7 @@ fn configurations() {
     let schema = RestConfig::json_schema();
     for case in cases {
         let in_editor = longshore_source_rest::check(&schema, &whole(case), "");
-        if case["ours"] == "valid" && !in_editor.is_empty() {
+        if case["ours"] == "valid" && case["old"].is_null() && !in_editor.is_empty() {
             wrong.push(format!("{}: the schema for editors refuses it: {}", case["name"], in_editor[0]));
         }
         let problems = RestConfig::from_value(&whole(case)).err().unwrap_or_default();

@@ -133,6 +133,10 @@ impl<'a> Checker<'a> {
             .collect();
         if tags.iter().any(|(_, tag)| tag.is_some()) {
             let Some(given) = table.get("type") else {
+                // One variant may be meant where no type is given.
+                if let Some((variant, _)) = tags.iter().find(|(v, _)| !self.required(v).contains(&"type")) {
+                    return self.value(variant, value, path);
+                }
                 self.problems.push(
                     Problem::new(path, "'type' is missing")
                         .suggest(one_of(tags.iter().filter_map(|(_, t)| t.and_then(Value::as_str)))),

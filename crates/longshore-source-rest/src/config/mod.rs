@@ -56,7 +56,17 @@ impl RestConfig {
 
     /// Returns the JSON Schema of the configuration, short forms included: what editors complete from.
     pub fn json_schema() -> Value {
-        schemars::schema_for!(RestSettings).to_value()
+        let mut schema = schemars::schema_for!(RestSettings).to_value();
+        // Authentication without a type is a bearer token.
+        let variants = schema.pointer_mut("/$defs/AuthConfig/oneOf").and_then(Value::as_array_mut);
+        for variant in variants.into_iter().flatten() {
+            if variant.pointer("/properties/type/const") == Some(&Value::from("bearer"))
+                && let Some(required) = variant.get_mut("required").and_then(Value::as_array_mut)
+            {
+                required.retain(|key| key != "type");
+            }
+        }
+        schema
     }
 
     /// Returns the resources with the defaults put in, in their order: the numbers of [`JsonBlock::resource`].

@@ -143,7 +143,7 @@ fn bind<'a>(nodes: &[Node<'a>], at: usize) -> (Bound<'a>, Vec<String>) {
     while let Some(open) = node.path[from..].find('{').map(|i| i + from) {
         let Some(close) = node.path[open..].find('}').map(|i| i + open) else { break };
         let parameter = &node.path[open + 1..close];
-        let parent = nodes.iter().position(|p| is_list_at(p, &node.path[..open]) && follows(nodes, p, &bound));
+        let parent = nodes.iter().position(|p| is_list_at(p, &node.path[..open]) && follows(p, &bound));
         match parent {
             Some(parent) => bound.push((parameter, Some((parent, field(&nodes[parent], parameter))))),
             None => {
@@ -174,9 +174,8 @@ fn is_list_at(node: &Node<'_>, prefix: &str) -> bool {
 }
 
 /// True where a list is bound to the very resources that come before it in the path.
-fn follows(nodes: &[Node<'_>], list: &Node<'_>, before: &Bound<'_>) -> bool {
+fn follows(list: &Node<'_>, before: &Bound<'_>) -> bool {
     let parents = |b: &Bound<'_>| b.iter().map(|(_, b)| b.as_ref().map(|(p, _)| *p)).collect::<Vec<_>>();
-    debug_assert!(nodes.len() > before.len());
     parents(&list.bound) == parents(before)
 }
 
