@@ -1,11 +1,11 @@
 """`longshore run` on a REST API against a plain HTTP client that only downloads the same pages.
 
-usage: rest.py [--pages N] [--runs R]
+usage: rest.py [--pages N] [--runs R] [--delay MILLISECONDS] [--throughput PROGRAM] [--curl]
 
-A server of this machine gives N pages (10,000) of 100 records. Runs are interleaved, after a warm-up; prints the median of
+A server of this machine gives N pages (10,000) of 100 records, each after the delay (2 ms; APIs take 20 and more). Runs are interleaved, after a warm-up; prints the median of
 the ratios of times, and the peak memory of the run with a tenth of the pages and with all. Rows are counted after each run.
 Needs: cargo build --release -p longshore-cli && cargo build --release -p longshore-source-rest --example throughput,
-and a Python with duckdb (scripts/get-python).
+and a Python with duckdb (scripts/get-python). --throughput names another build of that example, --curl downloads with curl instead of with it.
 """
 
 import argparse
@@ -38,11 +38,12 @@ def target(name):
 class Pages:
     """A server of so many pages; ends with the block."""
 
-    def __init__(self, pages):
-        self.pages = pages
+    def __init__(self, args, pages):
+        self.pages, self.delay, self.curl = pages, args.delay, args.curl
+        self.program = args.throughput or target("examples/throughput")
 
     def __enter__(self):
-        command = [target("examples/throughput"), "serve", str(self.pages)]
+        command = [self.program, "serve", str(self.pages), str(self.delay)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().strip()
         return self
@@ -52,9 +53,12 @@ class Pages:
         self.process.wait()
 
     def download(self):
-        done = subprocess.run(
-            [target("examples/throughput"), "plain", self.url, str(self.pages)], check=True, capture_output=True, text=True
-        )
+        """Returns the seconds that one connection takes for all pages, one after the other."""
+        if self.curl:
+            start = time.perf_counter()
+            subprocess.run(["curl", "-sS", "-o", os.devnull, f"{self.url}/items?page=[1-{self.pages}]"], check=True)
+            return time.perf_counter() - start
+        done = subprocess.run([self.program, "plain", self.url, str(self.pages)], check=True, capture_output=True, text=True)
         return float(done.stdout.split()[1])
 
     def run(self, folder):
@@ -82,15 +86,18 @@ class Pages:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pages", type=int, default=10_000)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--delay", type=int, default=2)
+    parser.add_argument("--throughput")
+    parser.add_argument("--curl", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         folder = os.path.join(work, "run")
-        with Pages(max(args.pages // 10, 1)) as few:
+        with Pages(args, max(args.pages // 10, 1)) as few:
             few.download()
             _, small = few.run(folder)
         ratios, peak = [], 0
-        with Pages(args.pages) as pages:
+        with Pages(args, args.pages) as pages:
             for _ in range(args.runs):
                 plain = pages.download()
                 seconds, memory = pages.run(folder)

@@ -69,6 +69,7 @@ fn init_openapi_writes_a_project_that_runs() {
             0 => Answer::json(&json!([{ "toy": path }, { "toy": "ball" }])),
             _ => Answer::json(&json!([])),
         },
+        path if path.ends_with("/parts") => Answer::json(&json!({ "parts": [{ "part": path }] })),
         _ => Answer::status(404, &json!({})),
     });
     let lab = Lab::new();
@@ -79,14 +80,19 @@ fn init_openapi_writes_a_project_that_runs() {
                 "application/json": { "schema": { "properties": { "items": { "type": "array" } } } } } } } } },
             "/pets/{petId}/toys": { "get": {
                 "parameters": [{ "name": "offset", "in": "query" }, { "name": "limit", "in": "query" }],
-                "responses": { "200": { "content": { "application/json": { "schema": { "type": "array" } } } } } } },
+                "responses": { "200": { "content": { "application/json": { "schema": {
+                    "type": "array", "items": { "properties": { "toy": { "type": "string" } } } } } } } } } },
+            "/pets/{petId}/toys/{toy}/parts": { "get": { "responses": { "200": { "content": { "application/json": { "schema": {
+                "allOf": [{ "properties": { "parts": { "type": "array", "items": { "type": "object" } } } }] } } } } } } },
+            "/pets/{petId}": { "get": { "responses": { "200": { "content": { "application/json": { "schema": { "type": "object" } } } } } } },
         },
     });
     lab.write("spec.json", spec.to_string());
     ok(run(&lab, &["init", "openapi", "spec.json", "duckdb", "p"], &[]));
     ok(run(&lab, &["check", "p", "--connect"], &[]));
     ok(run(&lab, &["run", "p"], &[]));
-    assert_eq!((count(&lab, "pet_shop_data", "pets"), count(&lab, "pet_shop_data", "pets_toys")), (3, 6));
+    let counts = ["pets", "pets_toys", "pets_toys_parts"].map(|table| count(&lab, "pet_shop_data", table));
+    assert_eq!(counts, [3, 6, 6]);
 }
 
 #[test]

@@ -34,7 +34,13 @@ fn set(node: &mut Node, keys: &[&str], text: &str, origin: &Origin) {
                 set(item, rest, text, origin);
             }
         }
-        Value::Table(table) => set(child(table, key, origin), rest, text, origin),
+        Value::Table(table) => {
+            let child = child(table, key, origin);
+            if !rest.is_empty() {
+                child.write_out(&key.to_lowercase());
+            }
+            set(child, rest, text, origin);
+        }
         other => {
             *other = Value::Table(Table::default());
             set(node, keys, text, origin);
@@ -97,8 +103,7 @@ mod tests {
     #[test]
     fn variables_replace_and_add_keys() {
         let origin = Origin::Flag("test".into());
-        let start =
-            json!({"client": {"base_url": "a", "headers": {"X-Key": "k"}, "retries": 3}, "resources": [{"name": "x"}]});
+        let start = json!({"client": {"base_url": "a", "paginator": "offset", "headers": {"X-Key": "k"}, "retries": 3}, "resources": [{"name": "x"}]});
         let mut tree = Node { value: from_json(start), origin };
         let variables = [
             ("SOURCES__SHOP__CLIENT__BASE_URL", "http://b"),
@@ -106,6 +111,7 @@ mod tests {
             ("LONGSHORE_SOURCES__SHOP__CLIENT__RETRIES", "7"),
             ("SOURCES__SHOP__CLIENT__AUTH__TOKEN", "123"),
             ("SOURCES__SHOP__RESOURCES__0__SELECTED", "False"),
+            ("SOURCES__SHOP__CLIENT__PAGINATOR__LIMIT", "9"),
             ("SOURCES__SHOPS__X", "1"),
         ];
         let environment = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -113,7 +119,7 @@ mod tests {
         assert_eq!(
             tree.to_json(),
             json!({
-                "client": {"base_url": "http://b", "headers": {"X-Key": "5"}, "retries": 7, "auth": {"token": "123"}},
+                "client": {"base_url": "http://b", "paginator": {"type": "offset", "limit": 9}, "headers": {"X-Key": "5"}, "retries": 7, "auth": {"token": "123"}},
                 "resources": [{"name": "x", "selected": false}]
             })
         );

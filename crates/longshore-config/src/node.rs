@@ -124,9 +124,15 @@ impl Node {
     pub fn overlay(&mut self, over: Node) {
         match (&mut self.value, over.value) {
             (Value::Table(below), Value::Table(above)) => {
-                for entry in above.entries {
+                for mut entry in above.entries {
                     match below.entries.iter_mut().find(|e| e.key == entry.key) {
-                        Some(known) => known.value.overlay(entry.value),
+                        Some(known) => {
+                            if known.value.as_table().is_some() || entry.value.as_table().is_some() {
+                                known.value.write_out(&entry.key);
+                                entry.value.write_out(&entry.key);
+                            }
+                            known.value.overlay(entry.value);
+                        }
                         None => below.entries.push(entry),
                     }
                 }
@@ -135,6 +141,16 @@ impl Node {
                 *below = above;
                 self.origin = over.origin;
             }
+        }
+    }
+
+    /// `auth = "api_key"` says no more than the type: the rest may stand elsewhere, and both are one table then.
+    pub(crate) fn write_out(&mut self, key: &str) {
+        let Value::Text(word) = &self.value else { return };
+        if matches!(key, "auth" | "paginator") {
+            let value = Node { value: Value::Text(word.clone()), origin: self.origin.clone() };
+            let entry = Entry { key: "type".to_owned(), origin: self.origin.clone(), value };
+            self.value = Value::Table(Table { entries: vec![entry] });
         }
     }
 

@@ -1,7 +1,7 @@
 //! The settings of `[pipeline]`.
 
 use crate::node::{Entry, Value};
-use crate::problem::{Problem, Problems, suggest};
+use crate::problem::{Problem, suggest};
 use crate::section::Section;
 
 /// What `[pipeline]` says; what it does not say is `None`.
@@ -76,16 +76,16 @@ pub(crate) fn words(key: &str) -> &'static [&'static str] {
     }
 }
 
-pub(crate) fn read(section: Section) -> Result<PipelineSettings, Problems> {
+/// What can be read, and what is wrong.
+pub(crate) fn read(section: &Section) -> (PipelineSettings, Vec<Problem>) {
     let mut settings = PipelineSettings::default();
     let mut problems = Vec::new();
     for entry in section.entries() {
-        if let Err(problem) = take(&mut settings, entry, &section) {
+        if let Err(problem) = take(&mut settings, entry, section) {
             problems.push(problem);
         }
     }
-    Problems::none(problems)?;
-    Ok(settings)
+    (settings, problems)
 }
 
 fn take(settings: &mut PipelineSettings, entry: &Entry, section: &Section) -> Result<(), Problem> {

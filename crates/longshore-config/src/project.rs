@@ -32,6 +32,16 @@ impl Project {
     /// # Errors
     /// Everything that is wrong with their text and their outer shape.
     pub fn open(surroundings: Surroundings) -> Result<Project, Problems> {
+        let (project, problems) = Project::look(surroundings)?;
+        Problems::none(problems)?;
+        Ok(project)
+    }
+
+    /// Reads all files, and goes on where their outer shape is wrong, so that the rest can be looked at too.
+    ///
+    /// # Errors
+    /// Where a text cannot be read.
+    pub fn look(surroundings: Surroundings) -> Result<(Project, Vec<Problem>), Problems> {
         let layers = surroundings.layers()?;
         let mut problems = Vec::new();
         let origin = Origin::File { file: std::sync::Arc::clone(&layers[1].file), line: 1, column: 1 }; // there are always four and more
@@ -46,11 +56,17 @@ impl Project {
             let table = if layer.kind == LayerKind::Ours { ours } else { only_known(ours) };
             tree.overlay(Node { value: Value::Table(Table { entries: table }), origin: tree.origin.clone() });
         }
-        Problems::none(problems)?;
         let mut project =
             Project { surroundings, layers, tree, pipeline: PipelineSettings::default(), vaults: OnceLock::new() };
-        project.pipeline = pipeline::read(project.pipeline_section()?)?;
-        Ok(project)
+        match project.pipeline_section() {
+            Ok(section) => {
+                let (settings, found) = pipeline::read(&section);
+                project.pipeline = settings;
+                problems.extend(found);
+            }
+            Err(found) => problems.extend(found.0),
+        }
+        Ok((project, problems))
     }
 
     /// Returns true when there is a `longshore.toml` (or one in another format).

@@ -1,8 +1,8 @@
 //! How much the source adds to fetching: the same pages by a plain HTTP client and by the source, with its journal.
 //!
 //! `throughput [PAGES]` prints both times, their ratio and the process's memory at a tenth of the pages and at the end.
-//! For `benches/rest.py`, which measures the whole command: `throughput serve PAGES` serves the pages until its
-//! standard input ends, and `throughput plain URL PAGES` only downloads them.
+//! For `benches/rest.py`, which measures the whole command: `throughput serve PAGES MILLISECONDS` serves the pages, each after
+//! that time, until its standard input ends, and `throughput plain URL PAGES` only downloads them.
 
 use longshore_core::package::LoadId;
 use longshore_core::source::{Source, Start};
@@ -20,8 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        ["serve", pages] => {
-            let server = serve(pages.parse()?);
+        ["serve", pages, milliseconds] => {
+            let server = serve(pages.parse()?, Duration::from_millis(milliseconds.parse()?));
             println!("{}", server.url);
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?; // until it is closed
         }
@@ -31,16 +31,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         [] => compare(PAGES)?,
         [pages] => compare(pages.parse()?)?,
-        _ => return Err("throughput [PAGES] | serve PAGES | plain URL PAGES".into()),
+        _ => return Err("throughput [PAGES] | serve PAGES MILLISECONDS | plain URL PAGES".into()),
     }
     Ok(())
 }
 
-fn serve(pages: u64) -> Server {
+fn serve(pages: u64, delay: Duration) -> Server {
     let answer = move |page: u64| {
         let record = |i| json!({ "id": (page - 1) * RECORDS + i, "name": format!("customer {i}"), "tags": ["a", "b"], "address": { "city": "Oslo", "zip": 1234.50 } });
         let data: Vec<_> = (0..RECORDS).map(record).collect();
-        Answer::json(&json!({ "data": data, "pagination": { "total_pages": pages } }))
+        Answer { delay, ..Answer::json(&json!({ "data": data, "pagination": { "total_pages": pages } })) }
     };
     Server::start_with(move |asked| answer(asked.number("page", 1)), false)
 }
@@ -62,7 +62,7 @@ fn download(url: &str, pages: u64) -> Result<(usize, Duration), Box<dyn Error>> 
 }
 
 fn compare(pages: u64) -> Result<(), Box<dyn Error>> {
-    let server = serve(pages);
+    let server = serve(pages, Duration::ZERO);
     let (bytes, plain) = download(&server.url, pages)?;
     let folder = tempfile::tempdir()?;
     let config = json!({ "client": { "base_url": server.url }, "resources": [{ "name": "items", "endpoint": {

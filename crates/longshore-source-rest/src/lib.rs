@@ -20,6 +20,7 @@ mod depend;
 mod doc;
 mod incremental;
 mod journal;
+mod jq;
 mod jsonpath;
 mod manners;
 mod paginate;

@@ -1,11 +1,12 @@
 //! A run: all chains of all resources, parents before their children, each page into the journal and then out.
 
 use crate::chain::{Answer, Context, Progress, Step, fingerprint};
-use crate::client::{Client, Outcome};
+use crate::client::{Client, Outcome, Response};
 use crate::config::RestConfig;
 use crate::depend::Parent;
 use crate::incremental::{Memory, Observed, Range};
 use crate::journal::{Frame, Journal, PageFrame, Reader};
+use crate::paginate::Delta;
 use crate::plan::{Plan, Resource};
 use crate::request::build;
 use crate::source::Notes;
@@ -182,24 +183,22 @@ impl Run {
             let range = run.range(at, key.as_deref())?;
             let mut progress = begun.progress.unwrap_or_else(|| Progress::new(resource));
             let mut visited = begun.visited;
+            let scope = Scope { parent: parent.as_ref(), range: range.as_ref() };
+            let place = |e: Error| e.with("resource", &resource.name);
+            let mut early = None;
             while let Some(delta) = progress.next.clone() {
-                let scope = Scope { parent: parent.as_ref(), range: range.as_ref() };
-                let place = |e: Error| e.with("resource", &resource.name);
-                let request = build(&run.config.client, &resource.request, scope, &delta).map_err(place)?;
-                let origin = run.client.redactor.url(&request.url);
-                let step = match run.client.send(at, &request, &resource.actions).await.map_err(place)? {
-                    Outcome::Ignored => {
+                let asked = match early.take() {
+                    Some(asked) => asked,
+                    None => run.ask(at, scope, &delta).await.map_err(place)?,
+                };
+                let (origin, answer) = asked;
+                let step = match answer {
+                    None => {
                         progress.end();
                         Step { block: Vec::new(), records: 0, parents: Vec::new(), observed: Observed::default() }
                     }
-                    Outcome::Answer(answer) => {
+                    Some(answer) => {
                         let about = Context { resource, scope, range: range.as_ref(), selected: run.selected[at] };
-                        let answer = Answer {
-                            doc: answer.doc,
-                            headers: answer.headers,
-                            url: answer.url,
-                            params: request.params,
-                        };
                         let mut note = |text| run.notes.add(&resource.name, text);
                         let taken = progress.take(about, answer, &mut visited, &mut note);
                         taken.map_err(|e| place(e).with("url", &origin))?
@@ -217,12 +216,37 @@ impl Run {
                     records: step.records,
                     origin,
                 };
-                run.emit(frame, step.block).await?;
+                // The next page is on its way while this one is written. Where others depend on this one, they come first.
+                let next = progress.next.as_ref().filter(|_| parents.is_empty());
+                let ask = async {
+                    match next {
+                        Some(delta) => Some(run.ask(at, scope, delta).await.map_err(place)),
+                        None => None,
+                    }
+                };
+                let (asked, emitted) = tokio::join!(ask, run.emit(frame, step.block));
+                emitted?;
+                early = asked.transpose()?;
                 run.children(at, &name, page, parents, parent.as_ref()).await?;
             }
             Ok(())
         }
         .boxed()
+    }
+
+    /// Asks for one page: where it was asked for, and the answer; `None` where an action says that there is nothing more.
+    async fn ask(&self, at: usize, scope: Scope<'_>, delta: &Delta) -> Result<(String, Option<Answer>)> {
+        let resource = self.resource(at);
+        let request = build(&self.config.client, &resource.request, scope, delta)?;
+        let origin = self.client.redactor.url(&request.url);
+        let answer = match self.client.send(at, &request, &resource.actions).await? {
+            Outcome::Ignored => None,
+            Outcome::Answer(answer) => {
+                let Response { doc, headers, url } = *answer;
+                Some(Answer { doc, headers, url, params: request.params })
+            }
+        };
+        Ok((origin, answer))
     }
 
     /// Fetches what depends on the records of one page.

@@ -1,8 +1,10 @@
 //! What is done to each record between the response and the table: dlt's `processing_steps`, declared.
 
 use crate::config::{CastType, OneOrMany, StepConfig};
+use crate::jq::Program;
 use crate::tree::{Tree, quoted};
 use longshore_core::connect::Secret;
+use longshore_core::error::Result as Done;
 use longshore_core::values::python_text::{parse_float, parse_int, str2bool};
 use ring::digest;
 use serde_json::Value;
@@ -19,6 +21,7 @@ pub(crate) enum Step {
     Hash(Vec<Vec<String>>, Option<Secret>),
     Cast(Vec<(Vec<String>, CastType)>),
     Explode(Vec<String>),
+    Jq(Program),
 }
 
 /// Where a set value comes from.
@@ -63,16 +66,18 @@ impl Step {
                 Step::Cast(types.iter().map(read).collect::<Result<_, String>>()?)
             }
             StepConfig::Explode(path) => Step::Explode(keys(path)?),
+            StepConfig::Jq(code) => Step::Jq(Program::new(code)?),
         })
     }
 
     /// Puts records through the step.
-    pub(crate) fn apply(&self, records: Vec<Tree>) -> Vec<Tree> {
-        match self {
+    pub(crate) fn apply(&self, records: Vec<Tree>) -> Done<Vec<Tree>> {
+        Ok(match self {
             Step::Filter(condition) => records.into_iter().filter(|record| holds(condition, record)).collect(),
             Step::Explode(path) => records.into_iter().flat_map(|record| explode(record, path)).collect(),
+            Step::Jq(program) => return program.apply(records),
             _ => records.into_iter().map(|record| self.change(record)).collect(),
-        }
+        })
     }
 
     fn change(&self, mut record: Tree) -> Tree {
@@ -116,7 +121,7 @@ impl Step {
                 paths.iter().for_each(|path| record.at(path, &mut |value| hash(value, salt.as_ref())))
             }
             Step::Cast(types) => types.iter().for_each(|(path, kind)| record.at(path, &mut |value| cast(value, *kind))),
-            Step::Filter(_) | Step::Explode(_) => {}
+            Step::Filter(_) | Step::Explode(_) | Step::Jq(_) => {}
         }
         record
     }
@@ -208,7 +213,7 @@ mod tests {
     fn run(steps: Value, record: &str) -> Vec<String> {
         let steps: Vec<StepConfig> = serde_json::from_value(steps).unwrap();
         let records = vec![Tree::of(Doc::parse(record.into()).unwrap().root())];
-        let done = steps.iter().fold(records, |r, s| Step::new(s).unwrap().apply(r));
+        let done = steps.iter().fold(records, |r, s| Step::new(s).unwrap().apply(r).unwrap());
         done.iter().map(|t| String::from_utf8(t.to_bytes()).unwrap()).collect()
     }
 

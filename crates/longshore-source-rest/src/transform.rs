@@ -24,7 +24,7 @@ pub(crate) fn page(about: Context<'_>, doc: Option<Doc>, selected: &Selected) ->
     if resource.include.is_empty() && resource.steps.is_empty() {
         return judged(about, doc, selected);
     }
-    let changed = change(resource, about.scope, &doc, selected);
+    let changed = change(resource, about.scope, &doc, selected)?;
     let doc = Doc::parse(changed).map_err(|e| Error::internal("a changed page is not JSON").with("byte", e.offset))?;
     judged(about, doc, &Selected::List(0))
 }
@@ -79,28 +79,29 @@ fn list<'a>(records: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 }
 
 /// Fields of the parent first, then the steps, as dlt has it.
-fn change(resource: &Resource, scope: Scope<'_>, doc: &Doc, selected: &Selected) -> Vec<u8> {
+fn change(resource: &Resource, scope: Scope<'_>, doc: &Doc, selected: &Selected) -> Result<Vec<u8>> {
     let included: Vec<(&str, &str)> = resource
         .include
         .iter()
         .map(|(name, from, slot)| (name.as_str(), scope.parent.and_then(|p| p.value(*from, *slot)).unwrap_or("null")))
         .collect();
-    let mut out = vec![b'['];
-    for record in selected.records(doc) {
-        if resource.steps.is_empty() {
+    if resource.steps.is_empty() {
+        let mut out = vec![b'['];
+        for record in selected.records(doc) {
             separate(&mut out);
             include(record, &included, &mut out);
-            continue;
         }
+        out.push(b']');
+        return Ok(out);
+    }
+    let with_included = |record| {
         let mut tree = Tree::of(record);
         included.iter().for_each(|(name, raw)| tree.set(name, raw_tree(raw)));
-        for done in resource.steps.iter().fold(vec![tree], |records, step| step.apply(records)) {
-            separate(&mut out);
-            done.write(&mut out);
-        }
-    }
-    out.push(b']');
-    out
+        tree
+    };
+    let records: Vec<Tree> = selected.records(doc).into_iter().map(with_included).collect();
+    let records = resource.steps.iter().try_fold(records, |records, step| step.apply(records))?;
+    Ok(Tree::List(records).to_bytes())
 }
 
 fn separate(out: &mut Vec<u8>) {

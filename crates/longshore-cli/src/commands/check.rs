@@ -10,6 +10,7 @@ use longshore_core::connect::{Connection, Limits};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::Target;
 use serde_json::json;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,15 +23,14 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     }
     let surroundings = surroundings::named(args.project.as_deref())?;
     let folder = surroundings.project.clone();
-    let project = match Project::open(surroundings) {
-        Ok(project) => Arc::new(project),
+    let (project, mut problems) = match Project::look(surroundings) {
+        Ok((project, problems)) => (Arc::new(project), problems),
         Err(problems) => return Ok(tell(&problems.0, &[], args)),
     };
     if !project.has_file() {
         return Err(Error::config(format!("there is no {}", project.file()))
             .hint("make a project with: longshore init files duckdb"));
     }
-    let mut problems = Vec::new();
     let mut found = Vec::new();
     for name in project.sources() {
         problems.extend(source(&project, name, args.connect.then_some(&folder), &mut found));
@@ -39,6 +39,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     for word in words(&project) {
         problems.extend(destination(&project, &addresses, &word, args.connect, &mut found));
     }
+    // A vault is asked for by each section that needs it, and a section that is no table is met twice.
+    let mut said = HashSet::new();
+    problems.retain(|p| said.insert((p.origin.to_string(), p.path.clone())));
     Ok(tell(&problems, &found, args))
 }
 

@@ -42,7 +42,7 @@ pub struct Resource {
     /// Put `_file_name`, `_file_size` and `_file_modified` into each record.
     pub metadata: bool,
     /// Separator of CSV.
-    pub delimiter: u8,
+    pub delimiter: Option<u8>,
     /// Loaded unless others are named.
     pub selected: bool,
     /// Which lists and structs of Parquet and Arrow files become tables and columns.
@@ -209,8 +209,8 @@ impl Reader {
             let text = e.to_string();
             self.wrong(&below(path, "select"), text.lines().next().unwrap_or_default());
         }
-        let delimiter = self.text(table, "delimiter", path).unwrap_or_else(|| ",".to_owned());
-        if delimiter.len() != 1 {
+        let delimiter = self.text(table, "delimiter", path);
+        if delimiter.as_ref().is_some_and(|d| d.len() != 1) {
             self.wrong(&below(path, "delimiter"), "the delimiter must be one character of ASCII");
         }
         let resource = Resource {
@@ -220,7 +220,7 @@ impl Reader {
             select,
             only_new: self.flag(table, "only_new", path).unwrap_or(false),
             metadata: self.flag(table, "metadata", path).unwrap_or(false),
-            delimiter: delimiter.bytes().next().unwrap_or(b','),
+            delimiter: delimiter.and_then(|d| d.bytes().next()),
             selected: self.flag(table, "selected", path).unwrap_or(true),
             unnest: self.unnest(table, path),
             access: self.access(table, path),

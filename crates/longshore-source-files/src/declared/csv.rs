@@ -17,12 +17,21 @@ pub(super) struct CsvBlocks {
     sample: std::vec::IntoIter<csv::StringRecord>,
 }
 
-/// Decompressed text of a file.
-struct Text(Source);
+/// A row behind the last one. Where a quote is not closed, it is not a row of its own: that is how it is noticed.
+const END: &str = "\u{1f}\u{1e}end\u{1e}\u{1f}";
+
+/// Decompressed text of a file, and [`END`].
+struct Text {
+    source: Source,
+    end: io::Cursor<String>,
+}
 
 impl Read for Text {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buf).map_err(io::Error::other)
+        match self.source.read(buf).map_err(io::Error::other)? {
+            0 => self.end.read(buf),
+            n => Ok(n),
+        }
     }
 }
 
@@ -36,14 +45,18 @@ enum Kind {
 
 impl CsvBlocks {
     pub(super) fn open(name: String, source: Source, delimiter: u8) -> Result<Self> {
-        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(Text(source));
-        let headers = reader.headers().map_err(|e| wrong(&name, e))?.clone();
-        let keys = headers.iter().map(|h| serde_json::Value::from(h).to_string()).collect();
-        let mut sample = Vec::new();
-        for row in reader.records().take(SAMPLE) {
-            sample.push(row.map_err(|e| wrong(&name, e))?);
+        let text = Text { source, end: io::Cursor::new(format!("\n{END}\n")) };
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text);
+        let (mut header, mut sample) = (csv::StringRecord::new(), Vec::new());
+        if read(&mut reader, &mut header, None, &name)? {
+            let mut row = csv::StringRecord::new();
+            while sample.len() < SAMPLE && read(&mut reader, &mut row, Some(header.len()), &name)? {
+                sample.push(row.clone());
+            }
         }
-        let kinds = (0..headers.len()).map(|i| kind(sample.iter().filter_map(|r| r.get(i)))).collect();
+        let keys = header.iter().map(|h| serde_json::Value::from(h).to_string()).collect();
+        let kinds = (0..header.len()).map(|i| kind(sample.iter().filter_map(|r| r.get(i)))).collect();
         Ok(CsvBlocks { name, reader, keys, kinds, sample: sample.into_iter() })
     }
 
@@ -56,7 +69,7 @@ impl CsvBlocks {
             match self.sample.next() {
                 Some(sampled) => row = sampled,
                 None => {
-                    if !self.reader.read_record(&mut row).map_err(|e| wrong(&self.name, e))? {
+                    if !read(&mut self.reader, &mut row, Some(self.keys.len()), &self.name)? {
                         break;
                     }
                 }
@@ -87,6 +100,27 @@ impl CsvBlocks {
     }
 }
 
+/// Reads a row of that many fields; false at the end.
+fn read(
+    reader: &mut csv::Reader<Text>,
+    row: &mut csv::StringRecord,
+    fields: Option<usize>,
+    name: &str,
+) -> Result<bool> {
+    if !reader.read_record(row).map_err(|e| wrong(name, e))? || (row.len() == 1 && &row[0] == END) {
+        return Ok(false);
+    }
+    let line = row.position().map_or(1, csv::Position::line);
+    let error = |message: String| Error::input(message).with("file", name).with("line", line);
+    if row.iter().last().is_some_and(|f| f.trim_end().ends_with(END)) {
+        return Err(error("a quotation mark is not closed".to_owned()));
+    }
+    match fields.filter(|n| *n != row.len()) {
+        Some(n) => Err(error(format!("the row has {} fields, the header has {n}", row.len()))),
+        None => Ok(true),
+    }
+}
+
 fn kind<'a>(values: impl Iterator<Item = &'a str> + Clone) -> Kind {
     let mut values = values.filter(|v| !v.is_empty()).peekable();
     if values.peek().is_none() {
@@ -112,9 +146,6 @@ fn is_bool(text: &str) -> bool {
 fn wrong(name: &str, error: csv::Error) -> Error {
     let line = error.position().map(csv::Position::line);
     let message = match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("the row has {len} fields, the header has {expected_len}")
-        }
         csv::ErrorKind::Utf8 { .. } => "the row is not UTF-8".to_owned(),
         other => match other {
             csv::ErrorKind::Io(e) => e.to_string(),
@@ -152,6 +183,16 @@ mod tests {
              {\"id\":2.50,\"zip\":\"10115\",\"ok\":false,\"note\":null}\n\
              {\"id\":null,\"zip\":\"1\",\"ok\":null,\"note\":\"5\"}\n"
         );
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_named() {
+        let error = lines("a,b\n1,2\n3,\"x\n4,5\n").unwrap_err();
+        assert_eq!(error.to_string(), "a quotation mark is not closed (file t.csv, line 3)");
+        assert!(lines("a,\"b\n").unwrap_err().to_string().contains("line 1"));
+        assert_eq!(lines("a\n\"x\"\n").unwrap(), "{\"a\":\"x\"}\n");
+        assert_eq!(lines("a\n5\" pipe").unwrap(), "{\"a\":\"5\\\" pipe\"}\n");
+        assert_eq!((lines("").unwrap(), lines("a\n").unwrap()), (String::new(), String::new()));
     }
 
     #[test]

@@ -91,7 +91,8 @@ impl FilesSource {
         };
         if format == Format::Csv {
             let (text, _) = Text::open(file.name.clone(), bytes, self.progress.clone()).map_err(to_error)?;
-            return Ok(Reading::Csv(Box::new(CsvBlocks::open(file.name.clone(), text, resource.delimiter)?)));
+            let delimiter = resource.delimiter.unwrap_or_else(|| delimiter(&file.name));
+            return Ok(Reading::Csv(Box::new(CsvBlocks::open(file.name.clone(), text, delimiter)?)));
         }
         let select = resource.select.as_deref().map(Select::parse).transpose().map_err(to_error)?;
         let options = Options { select, ..self.options.clone() };
@@ -239,6 +240,15 @@ fn format_of(name: &str) -> Format {
     if let Some(ending) = COLUMNAR.iter().find(|ending| name.ends_with(**ending)) {
         return if ending.starts_with(".parq") { Format::Parquet } else { Format::Arrow };
     }
-    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+    let name = uncompressed(&name);
     if name.ends_with(".csv") || name.ends_with(".tsv") { Format::Csv } else { Format::Json }
+}
+
+/// What stands between the fields of CSV, by the ending.
+fn delimiter(name: &str) -> u8 {
+    if uncompressed(&name.to_ascii_lowercase()).ends_with(".tsv") { b'\t' } else { b',' }
+}
+
+fn uncompressed(name: &str) -> &str {
+    name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name)
 }

@@ -69,7 +69,13 @@ impl<'a> Checker<'a> {
             return self.word(words, value, path);
         }
         if !type_fits(rules, value) {
-            self.problems.push(Problem::new(path, format!("expected {}, found {}", types(rules), name_of(value))));
+            let problem = Problem::new(path, format!("expected {}, found {}", types(rules), name_of(value)));
+            // A reference that was meant as one would not be here any more.
+            let is_like_reference = value.as_object().is_some_and(|t| t.len() == 1 && t.values().all(Value::is_string));
+            self.problems.push(match is_like_reference && types(rules) == "a text" {
+                true => problem.suggest("a value from elsewhere is { secret = \"NAME\" } or { env = \"NAME\" }"),
+                false => problem,
+            });
             return;
         }
         match value {
@@ -127,6 +133,10 @@ impl<'a> Checker<'a> {
             .collect();
         if tags.iter().any(|(_, tag)| tag.is_some()) {
             let Some(given) = table.get("type") else {
+                // One variant may be meant where no type is given.
+                if let Some((variant, _)) = tags.iter().find(|(v, _)| !self.required(v).contains(&"type")) {
+                    return self.value(variant, value, path);
+                }
                 self.problems.push(
                     Problem::new(path, "'type' is missing")
                         .suggest(one_of(tags.iter().filter_map(|(_, t)| t.and_then(Value::as_str)))),

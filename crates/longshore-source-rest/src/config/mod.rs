@@ -40,7 +40,10 @@ impl RestConfig {
         for (i, resource) in settings.resources.iter().enumerate() {
             let merged = shorthand::merge(settings.resource_defaults.as_ref(), resource);
             match parse::<ResourceConfig>(merged, &format!("resources[{i}]")) {
-                Ok(resource) => resources.push(resource),
+                Ok(mut resource) => {
+                    resource.selected &= !resource.write_disposition.as_ref().is_some_and(WriteDisposition::is_skip);
+                    resources.push(resource);
+                }
                 Err(problem) => problems.push(problem),
             }
         }
@@ -53,7 +56,17 @@ impl RestConfig {
 
     /// Returns the JSON Schema of the configuration, short forms included: what editors complete from.
     pub fn json_schema() -> Value {
-        schemars::schema_for!(RestSettings).to_value()
+        let mut schema = schemars::schema_for!(RestSettings).to_value();
+        // Authentication without a type is a bearer token.
+        let variants = schema.pointer_mut("/$defs/AuthConfig/oneOf").and_then(Value::as_array_mut);
+        for variant in variants.into_iter().flatten() {
+            if variant.pointer("/properties/type/const") == Some(&Value::from("bearer"))
+                && let Some(required) = variant.get_mut("required").and_then(Value::as_array_mut)
+            {
+                required.retain(|key| key != "type");
+            }
+        }
+        schema
     }
 
     /// Returns the resources with the defaults put in, in their order: the numbers of [`JsonBlock::resource`].
@@ -107,7 +120,7 @@ fn python_only(tree: &Value) -> Vec<Problem> {
                     let path = format!("resources[{i}].processing_steps[{j}].{key}");
                     problems.push(
                         Problem::new(path, "a Python function")
-                            .suggest("use rename, drop, keep, set, mask, hash, cast or explode"),
+                            .suggest("use rename, drop, keep, set, mask, hash, cast, explode or jq"),
                     );
                 }
             }

@@ -59,7 +59,14 @@ impl Cursor {
         match (&self.meaning, &other.meaning) {
             (Whole(a), Whole(b)) => Some(a.cmp(b)),
             (Moment(a), Moment(b)) => Some(a.cmp(b)),
-            (Text(_) | Moment(_), Text(_) | Moment(_)) => Some(self.plain().cmp(&other.plain())),
+            (Text(_) | Moment(_), Text(_) | Moment(_)) => {
+                let (a, b) = (self.plain(), other.plain());
+                // Numbers that are written as texts have the order of numbers: "9" comes before "10".
+                match (a.parse::<i128>(), b.parse::<i128>()) {
+                    (Ok(a), Ok(b)) => Some(a.cmp(&b)),
+                    _ => Some(a.cmp(&b)),
+                }
+            }
             // Numbers beside times are times since 1970.
             (Moment(a), Whole(b)) => Some(i128::from(*a).cmp(&epoch_micros(*b))),
             (Whole(a), Moment(b)) => Some(epoch_micros(*a).cmp(&i128::from(*b))),
@@ -127,12 +134,15 @@ impl Cursor {
     }
 }
 
-/// ISO date-times, and dates of the form 2024-01-31.
+/// ISO date-times, dates of the form 2024-01-31, and times as mail and HTTP write them: Tue, 02 Jan 2024 00:00:00 +0000.
 fn moment(text: &str) -> Option<i64> {
     if let Some(micros) = detect_iso_timestamp(text) {
         return Some(micros);
     }
     let bytes = text.as_bytes();
+    if bytes.get(3) == Some(&b',') {
+        return jiff::fmt::rfc2822::parse(text).ok().map(|time| time.timestamp().as_microsecond());
+    }
     let is_date = bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-' && bytes[0].is_ascii_digit();
     Some(i64::from(is_date.then(|| parse_date(text)).flatten()?) * 86_400_000_000)
 }
@@ -161,6 +171,10 @@ mod tests {
         assert_eq!(order("\"2024-01-01\"", "\"2024-01-01T00:00:01Z\""), Some(Ordering::Less));
         assert_eq!(order("1704067200", "\"2024-01-01T00:00:00Z\""), Some(Ordering::Equal));
         assert_eq!(order("1704067200000", "\"2024-01-01\""), Some(Ordering::Equal));
+        let mail = "\"Mon, 01 Jan 2024 02:00:00 +0200\"";
+        assert_eq!(order(mail, "\"Mon, 01 Jan 2024 00:00:00 GMT\""), Some(Ordering::Equal));
+        assert_eq!(order(mail, "\"2024-01-01T00:00:01Z\""), Some(Ordering::Less));
+        assert_eq!(order("\"Fri, 05 Jan 2024 00:00:00 GMT\"", mail), Some(Ordering::Greater));
     }
 
     #[test]
@@ -168,6 +182,7 @@ mod tests {
         assert_eq!(order("9", "10"), Some(Ordering::Less));
         assert_eq!(order("123456789012345678901", "123456789012345678902"), Some(Ordering::Less));
         assert_eq!(order("\"9\"", "10"), Some(Ordering::Less));
+        assert_eq!(order("\"9\"", "\"10\""), Some(Ordering::Less));
         assert_eq!(order("\"b\"", "\"a\""), Some(Ordering::Greater));
         assert_eq!(order("\"b\"", "1"), None);
     }

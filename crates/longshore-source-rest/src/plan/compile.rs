@@ -284,6 +284,7 @@ impl Compiler<'_> {
                     bound.insert(name.as_str());
                     match resolved(value) {
                         Some((resource, field)) => {
+                            self.check_resolve(name, value);
                             pieces.extend(self.field(resource, field, &format!(".endpoint.params.{name}")))
                         }
                         None => match self.param(name, value) {
@@ -307,6 +308,22 @@ impl Compiler<'_> {
             }
         }
         (Template(pieces), bound)
+    }
+
+    /// `{type: resolve}` needs both of its keys, and knows no others.
+    fn check_resolve(&mut self, name: &str, value: &Value) {
+        const KEYS: [&str; 3] = ["type", "resource", "field"];
+        let place = format!(".endpoint.params.{name}");
+        for key in KEYS {
+            if !value.get(key).is_some_and(|v| v.as_str().is_some_and(|t| !t.is_empty())) {
+                self.problem(&place, format!("'{key}' is missing"));
+            }
+        }
+        for key in value.as_object().into_iter().flatten().map(|(key, _)| key).filter(|k| !KEYS.contains(&k.as_str())) {
+            let near = nearest(key, KEYS.into_iter())
+                .map_or_else(|| "the keys are resource and field".to_owned(), |n| format!("did you mean '{n}'?"));
+            self.problem(&format!("{place}.{key}"), format!("unknown key '{key}'")).suggestion = Some(near);
+        }
     }
 
     /// A value of the query or a form; `None` for null and for the incremental's, which is put in elsewhere.

@@ -190,7 +190,7 @@ fn column_rules(rules: &mut WriteRules, name: &str, column: &ColumnConfig) {
 fn disposition(given: Option<&WriteDisposition>, system: SystemColumns) -> WriteRules {
     let mut rules = WriteRules::default();
     let kind = |name: DispositionName| match name {
-        DispositionName::Append => Disposition::Append,
+        DispositionName::Append | DispositionName::Skip => Disposition::Append,
         DispositionName::Replace => Disposition::Replace,
         DispositionName::Merge => Disposition::Merge,
     };

@@ -16,6 +16,13 @@ pub enum WriteDisposition {
     Table(WriteTable),
 }
 
+impl WriteDisposition {
+    pub(crate) fn is_skip(&self) -> bool {
+        let (WriteDisposition::Plain(name) | WriteDisposition::Table(WriteTable { disposition: name, .. })) = self;
+        *name == DispositionName::Skip
+    }
+}
+
 /// The disposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +33,8 @@ pub enum DispositionName {
     Replace,
     /// Rows change or replace those of the same key.
     Merge,
+    /// Nothing is written: as if it were not selected.
+    Skip,
 }
 
 /// A disposition with its strategy.

@@ -29,6 +29,8 @@ pub enum StepConfig {
     Cast(BTreeMap<String, CastType>),
     /// A list field's elements become records of their own, each with the record's other fields.
     Explode(String),
+    /// A jq program: each record goes in, what comes out are the records.
+    Jq(String),
 }
 
 /// Fields to hash.

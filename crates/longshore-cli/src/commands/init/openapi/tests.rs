@@ -1,0 +1,138 @@
+//! Documents as APIs publish them, and the projects they become.
+
+use super::document::Document;
+use super::*;
+use longshore_source_rest::RestConfig;
+
+const ISSUES: &str = include_str!("documents/issues.yaml");
+const ORDERS: &str = include_str!("documents/orders.yaml");
+const PAYMENTS: &str = include_str!("documents/payments.yaml");
+const PETS: &str = include_str!("documents/pets.json");
+const TICKETS: &str = include_str!("documents/tickets.yaml");
+
+/// The project of a document, after it was found to be valid.
+fn made(text: &str) -> String {
+    let document = Document::new(serde_yaml_ng::from_str(text).unwrap());
+    let auth = auth::of(&document);
+    let project = write(&document, &auth.lines);
+    let tree = longshore_config::parse("longshore.toml", &project)
+        .unwrap_or_else(|e| panic!("{:?}\n{project}", e.0))
+        .to_json();
+    let source = tree["sources"][document.name.as_str()].clone();
+    let problems = RestConfig::from_value(&with_secrets(source)).err().unwrap_or_default();
+    assert!(problems.is_empty(), "{problems:?}\n{project}");
+    project
+}
+
+/// References to secrets, as the command puts them in.
+fn with_secrets(value: Value) -> Value {
+    match value {
+        Value::Object(map) if map.contains_key("secret") => Value::from("s"),
+        Value::Object(map) => map.into_iter().map(|(k, v)| (k, with_secrets(v))).collect(),
+        Value::Array(list) => list.into_iter().map(with_secrets).collect(),
+        other => other,
+    }
+}
+
+fn has(project: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(project.contains(line), "no {line}\n{project}");
+    }
+}
+
+#[test]
+fn links_in_headers_and_lists_within_lists() {
+    has(
+        &made(ISSUES),
+        &[
+            "# The document says nothing about authentication.",
+            "paginator = { type = \"header_link\" }",
+            "path = \"orgs/{resources.orgs.id}/teams\"    # ? id is its org",
+            "path = \"orgs/{resources.orgs.id}/teams/{resources.orgs_teams.slug}/members\"    # ? id is its org, slug is its team_slug",
+            "# Missing: 'owner' of the path, which no list here gives; 'repo' of the path",
+            "# path = \"repos/{owner}/{repo}/issues/{resources.repos_issues.id}/comments\"",
+            "# params = { \"per_page\" = 100 }",
+            "# # Only what is new: incremental = { cursor_path = \"updated_at\"",
+        ],
+    );
+}
+
+#[test]
+fn offsets_tokens_and_numbers_of_pages() {
+    let project = made(ORDERS);
+    has(
+        &project,
+        &[
+            "base_url = \"https://eu.shop.example.com/v1\"\n",
+            "auth = { type = \"api_key\", name = \"key\", location = \"query\"",
+            "data_selector = \"data\"    # ? the list in the answer",
+            "type = \"offset\", limit = 500, offset_param = \"offset\", limit_param = \"limit\", total_path = \"meta.total\"",
+            "# Missing: a value for 'X-Tenant'",
+            "# params = { \"tenant\" = \"acme\" }",
+            "type = \"cursor\", cursor_param = \"pageToken\", cursor_path = \"nextPageToken\"",
+            "data_selector = \"result.lines\"",
+            "{resources.orders.orderId}/lines",
+            "type = \"page_number\", base_page = 0, page_param = \"page\", total_path = \"totalPages\"",
+            "params = { \"size\" = 20 }",
+        ],
+    );
+}
+
+#[test]
+fn cursors_that_are_the_last_id() {
+    has(
+        &made(PAYMENTS),
+        &[
+            "auth = { type = \"bearer\"",
+            "name = \"customers\"",
+            "type = \"cursor\", cursor_param = \"starting_after\", cursor_path = \"data[-1].id\", has_more_path = \"has_more\"",
+            "selected = false    # one request for each record of the list",
+            "path = \"v1/customers/{resources.customers.id}/sources\"",
+        ],
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    has(
+        &made(PETS),
+        &[
+            "base_url = \"https://example.com/api/v3\"    # ? the document names no host",
+            "api_key = { secret = \"sources.pets.api_key\" }",
+            "# Missing: a value for 'tags'",
+            "# Missing: 'petId' of the path, which no list here gives",
+            "# data_selector = \"$\"\n",
+            "# Left out, because they answer no JSON records: /user/login",
+        ],
+    );
+    let nothing = made("swagger: '2.0'\npaths: {}\n");
+    has(&nothing, &["resources = []", "[sources.api]"]);
+}
+
+#[test]
+fn swagger_2_with_combined_schemas() {
+    has(
+        &made(TICKETS),
+        &[
+            "base_url = \"https://tickets.example.com/api/v2\"",
+            "access_token_url = \"https://tickets.example.com/oauth/tokens\"",
+            "access_token_request_data = { scope = \"read\" }",
+            "# List tickets with tab",
+            "name = \"tickets\"",
+            "type = \"cursor\", cursor_param = \"page[after]\", cursor_path = \"meta.after_cursor\", has_more_path = \"meta.has_more\"",
+            "params = { \"page[size]\" = 100 }",
+            "path = \"tickets/{resources.tickets.id}/comments.json\"",
+            "data_selector = \"comments\"",
+            "type = \"json_link\", next_url_path = \"next_page\"",
+            "params = { \"per_page\" = 50 }",
+        ],
+    );
+}
+
+#[test]
+fn references_in_a_circle_end() {
+    made(
+        "openapi: 3.0.0\ninfo: {title: T}\npaths:\n  /a: {get: {responses: {'200': {content: {application/json: {schema: {$ref: '#/components/schemas/A'}}}}}}}\n\
+         components: {schemas: {A: {$ref: '#/components/schemas/B'}, B: {allOf: [{$ref: '#/components/schemas/A'}, {properties: {b: {$ref: '#/components/schemas/B'}}}]}}}\n",
+    );
+}

@@ -1,0 +1,207 @@
+//! A jq program as a step: each record goes in, what the program gives becomes records. The language is jaq's
+//! (<https://github.com/01mf02/jaq>), without what reaches outside: the environment, `halt`, `debug`, `input`.
+
+use crate::doc::Doc;
+use crate::tree::Tree;
+use jaq_core::load::{Arena, File, Loader, parse, span};
+use jaq_core::{Compiler, Ctx, Filter, Vars, compile, data, load};
+use jaq_json::{Val, read};
+use longshore_core::error::{Error, Result};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// What a program may make of one page.
+const MOST_BYTES: usize = 256 << 20;
+/// How long it may take for one page: a program may never end.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Programs and values are gone through by recursion.
+const STACK: usize = 256 << 20;
+
+/// A program, compiled.
+#[derive(Clone)]
+pub(crate) struct Program(Arc<Filter<data::JustLut<Val>>>);
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Program")
+    }
+}
+
+impl Program {
+    /// Compiles a program; says where it is wrong.
+    pub(crate) fn new(code: &str) -> std::result::Result<Program, String> {
+        let outside = ["halt", "halt_error", "debug", "debug_empty", "stderr", "stderr_empty", "env"];
+        let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        let defs = defs.filter(|d: &parse::Def| !outside.contains(&d.name));
+        let funs = jaq_core::funs().chain(jaq_std::base_funs()).chain(jaq_std::extra_funs()).chain(jaq_json::funs());
+        let funs = funs.filter(|(name, ..)| !outside.contains(name));
+        let arena = Arena::default();
+        let modules = Loader::new(defs).load(&arena, File { code, path: () }).map_err(|e| unread(code, e))?;
+        let filter = Compiler::default().with_funs(funs).compile(modules).map_err(|e| undefined(code, e))?;
+        Ok(Program(Arc::new(filter)))
+    }
+
+    /// Puts the records of a page through, on a thread with room for recursion.
+    pub(crate) fn apply(&self, records: Vec<Tree>) -> Result<Vec<Tree>> {
+        let (done, wait) = channel();
+        let program = self.clone();
+        let work = move || drop(done.send(program.records(&records)));
+        let thread = std::thread::Builder::new().name("longshore-jq".to_owned()).stack_size(STACK).spawn(work);
+        thread.map_err(|e| Error::internal("a thread cannot be started").source(e))?;
+        match wait.recv_timeout(LONGEST) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => Err(Error::input("the jq program did not end in time")
+                .with("seconds", LONGEST.as_secs())
+                .hint("ask for smaller pages, or look for a loop that never ends")),
+            Err(RecvTimeoutError::Disconnected) => Err(Error::internal("the jq program broke off")),
+        }
+    }
+
+    fn records(&self, records: &[Tree]) -> Result<Vec<Tree>> {
+        let (mut made, mut bytes) = (Vec::new(), 0);
+        for (i, record) in records.iter().enumerate() {
+            let place = |e: Error| e.with("record of the page", i + 1);
+            let value = read::parse_single(&record.to_bytes())
+                .map_err(|_| place(Error::internal("a record cannot be given to the jq program")))?;
+            let context = Ctx::<data::JustLut<Val>>::new(&self.0.lut, Vars::new([]));
+            for output in self.0.id.run((context, value)) {
+                let value =
+                    output.map_err(|e| place(failed(&e.get_err().map(|e| e.to_string()).unwrap_or_default())))?;
+                let text = value.to_string();
+                bytes += text.len();
+                if bytes > MOST_BYTES {
+                    return Err(place(
+                        Error::input("the jq program makes too much of one page")
+                            .with("bytes", MOST_BYTES)
+                            .hint("ask for smaller pages, or look for a loop that never ends"),
+                    ));
+                }
+                let doc = Doc::parse(text.into_bytes()).map_err(|_| place(no_json()))?;
+                made.push(Tree::of(doc.root()));
+            }
+        }
+        Ok(made)
+    }
+}
+
+/// jq knows more values than JSON: NaN, bytes, keys that are no texts.
+fn no_json() -> Error {
+    Error::input("the jq program made a value that JSON does not have").hint("such as NaN, or a key that is no text")
+}
+
+/// Says what went wrong without the values that jaq names.
+fn failed(text: &str) -> Error {
+    let what = match text.split_once("cannot ").map(|(_, rest)| rest) {
+        Some(rest) if rest.starts_with("use ") => {
+            let kind = rest.rsplit(" as ").next().unwrap_or_default();
+            format!("a value cannot be used as {kind}")
+        }
+        Some(rest) if rest.starts_with("index ") => "a value of that kind has no keys or elements".to_owned(),
+        Some(rest) if rest.starts_with("calculate ") => "values cannot be calculated with".to_owned(),
+        _ => "it raised an error".to_owned(),
+    };
+    Error::input(format!("the jq program failed: {what}"))
+        .hint("'?' behind an expression passes over what it does not fit, '// default' puts something in its place")
+}
+
+/// The character a part of the code begins at, counted from 1.
+fn at(code: &str, part: &str) -> usize {
+    let inside = code.as_bytes().as_ptr_range().contains(&part.as_ptr());
+    let offset = if inside { span(code, part).start } else { code.len() };
+    code[..offset].chars().count() + 1
+}
+
+fn unread(code: &str, errors: load::Errors<&str, ()>) -> String {
+    let one = |error: &load::Error<&str>| match error {
+        load::Error::Io(found) => found.first().map(|_| "modules cannot be imported".to_owned()),
+        load::Error::Lex(found) => found
+            .first()
+            .map(|(expected, part)| format!("character {}: expected {}", at(code, part), expected.as_str())),
+        load::Error::Parse(found) => found.first().map(|(expected, part)| {
+            let part: &str = part;
+            let what = if part.is_empty() { "the end".to_owned() } else { format!("'{part}'") };
+            format!("character {}: expected {}, found {what}", at(code, part), expected.as_str())
+        }),
+    };
+    let first = errors.iter().find_map(|(_, error)| one(error)).unwrap_or_else(|| "it cannot be read".to_owned());
+    format!("the jq program is wrong at {first}")
+}
+
+fn undefined(code: &str, errors: compile::Errors<&str, ()>) -> String {
+    let first = errors.iter().flat_map(|(_, found)| found).next();
+    match first {
+        Some((name, compile::Undefined::Filter(arity))) => {
+            format!("the jq program is wrong at character {}: there is no function {name}/{arity}", at(code, name))
+        }
+        Some((name, kind)) => {
+            format!("the jq program is wrong at character {}: there is no {} {name}", at(code, name), kind.as_str())
+        }
+        None => "the jq program is wrong".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(code: &str, record: &str) -> Result<Vec<String>> {
+        let records = vec![Tree::of(Doc::parse(record.into()).unwrap().root())];
+        let made = Program::new(code).unwrap().apply(records)?;
+        Ok(made.iter().map(|t| String::from_utf8(t.to_bytes()).unwrap()).collect())
+    }
+
+    #[test]
+    fn programs_make_records_of_records() {
+        for (code, record, expected) in [
+            (
+                ".",
+                r#"{"b":1.10,"a":12345678901234567890.5,"c":"\u00e9\n"}"#,
+                vec![r#"{"b":1.10,"a":12345678901234567890.5,"c":"é\n"}"#],
+            ),
+            (
+                ".items[] | {id, n: (.n + 1)}",
+                r#"{"items":[{"id":1,"n":1},{"id":2,"n":2}]}"#,
+                vec![r#"{"id":1,"n":2}"#, r#"{"id":2,"n":3}"#],
+            ),
+            ("select(.a > 1)", r#"{"a":1}"#, vec![]),
+            ("with_entries(.key |= ascii_upcase) | del(.B)", r#"{"a":1,"b":2}"#, vec![r#"{"A":1}"#]),
+            (".at |= fromdateiso8601", r#"{"at":"1970-01-01T00:01:00Z"}"#, vec![r#"{"at":60}"#]),
+            (".a |= gsub(\"x\"; \"y\")", r#"{"a":"xax"}"#, vec![r#"{"a":"yay"}"#]),
+            (".a?", "7", vec![]),
+        ] {
+            assert_eq!(run(code, record).unwrap(), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_has_a_place_and_no_value() {
+        let wrong = |code: &str| Program::new(code).unwrap_err();
+        assert_eq!(wrong(".a | {b"), "the jq program is wrong at character 8: expected closing brace");
+        assert_eq!(wrong(".a | | .b"), "the jq program is wrong at character 6: expected term, found '|'");
+        assert_eq!(wrong(".a | selct(.b)"), "the jq program is wrong at character 6: there is no function selct/1");
+        assert_eq!(wrong("ä$x"), "the jq program is wrong at character 1: expected token");
+        assert_eq!(wrong(". + $x"), "the jq program is wrong at character 5: there is no variable $x");
+        assert!(wrong("env").contains("there is no function env/0"));
+        assert!(wrong("$ENV.HOME").contains("there is no variable $ENV"));
+        assert!(wrong("halt").contains("there is no function halt/0"));
+        assert!(wrong("input").contains("there is no function input/0"));
+        for (code, expected) in [
+            (".a.b", "has no keys or elements"),
+            (".a + 1", "cannot be calculated with"),
+            (".a | error", "it raised an error"),
+            ("nan", "a value that JSON does not have"),
+            ("{(1|tostring|ltrimstr(\"x\")): 1} | {(.[\"1\"]): 2}", "the jq program"),
+        ] {
+            let error = run(code, r#"{"a":"hush"}"#).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("hush"), "{code}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_goes_on_and_on_is_stopped() {
+        let error = run("repeat({a: (\"x\" * 1000000)})", "{}").unwrap_err().to_string();
+        assert!(error.contains("too much of one page"), "{error}");
+    }
+}
