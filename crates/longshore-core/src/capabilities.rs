@@ -14,8 +14,8 @@ pub struct Capabilities {
     pub concurrency: NonZeroUsize,
     /// What it can do to rows that are there already.
     pub dispositions: Dispositions,
-    /// True when it can make a column's type wider in place, rows that are there included.
-    pub widens: bool,
+    /// Which columns it can make wider in place, rows that are there included.
+    pub widens: Widening,
     /// True when staging may begin while the package is still being written: what is staged is
     /// invisible, cheap to throw away, and holds no lock that others wait for longer than a load takes.
     pub stages_early: bool,
@@ -53,6 +53,17 @@ impl Dispositions {
             Disposition::Merge => rules.appends() || self.merge.contains(&rules.strategy),
         }
     }
+}
+
+/// Types that a column can get in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Widening {
+    /// A column keeps its type.
+    Never,
+    /// Whole numbers become decimals or doubles.
+    Numbers,
+    /// Numbers, and everything becomes text or JSON.
+    All,
 }
 
 /// The unit that becomes visible in one step.

@@ -3,6 +3,7 @@
 use crate::types::{STAGED_ROW, staged_type};
 use crate::upload::{CHUNK, Chunk};
 use crate::wide_json::keep_exact;
+use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow_schema::{Field, Schema, SchemaRef};
 use bytes::Bytes;
@@ -66,9 +67,10 @@ impl FileWriter {
         })
     }
 
-    /// True when a part of that table needs no more columns than the file has.
-    pub(crate) fn fits(&self, table: &Table) -> bool {
-        table.columns.len() <= self.columns.len()
+    /// True when the file has those columns.
+    pub(crate) fn fits(&self, columns: &[Column]) -> bool {
+        columns.len() == self.columns.len()
+            && columns.iter().zip(&self.columns).all(|(a, b)| a.data_type == b.data_type)
     }
 
     /// Memory that rows which are not in the file yet hold.
@@ -88,7 +90,7 @@ impl FileWriter {
         let array = |(i, c): (usize, &Column)| match (own.get(i).copied().flatten(), c.role) {
             (_, Some(ColumnRole::LoadId)) => constant(&self.load_id, c.data_type, rows),
             (Some(array), _) if c.data_type == DataType::Json => keep_exact(array),
-            (Some(array), _) => Arc::clone(array),
+            (Some(array), _) => widened(array, &c.data_type.arrow()),
             (None, _) => new_null_array(&staged_type(c.data_type).arrow(), rows),
         };
         let number = self.first_row.map(|first| {
@@ -135,6 +137,23 @@ impl FileWriter {
         // The upload may have failed: its own error says more, and is looked at first.
         let ended = |_| Error::new(ErrorKind::Unavailable, "the upload ended early");
         self.chunks.send(Chunk { bytes: Bytes::from(bytes), rows }).await.map_err(ended)
+    }
+}
+
+/// Whole numbers of a part that was made before its column became wider.
+fn widened(array: &ArrayRef, wanted: &arrow_schema::DataType) -> ArrayRef {
+    use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
+    use arrow_schema::DataType::{Decimal128, Float64};
+    let Some(numbers) = array.as_primitive_opt::<Int64Type>() else { return Arc::clone(array) };
+    match wanted {
+        // The schema keeps count of numbers beyond 2^53: there are none where a column becomes double.
+        Float64 => Arc::new(numbers.unary::<_, Float64Type>(|n| n as f64)),
+        Decimal128(precision, scale) => {
+            let factor = 10_i128.pow(u32::from(scale.unsigned_abs()));
+            let decimals = numbers.unary::<_, Decimal128Type>(|n| i128::from(n).saturating_mul(factor));
+            Arc::new(decimals.with_data_type(Decimal128(*precision, *scale)))
+        }
+        _ => Arc::clone(array),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Our types in BigQuery's words, and which of them a column that is there already can take.
 
 use crate::names::identifier;
+use crate::near::Near;
 use longshore_core::schema::{Column, DataType, SystemColumns};
 use longshore_core::values::iso_timestamp::format_iso;
 use longshore_sql::Dialect;
@@ -10,8 +11,14 @@ use serde_json::{Value, json};
 pub(crate) const STAGED_ROW: &str = "_longshore_row";
 
 /// BigQuery's SQL.
-#[derive(Debug)]
-pub(crate) struct BigQueryDialect;
+#[derive(Debug, Default)]
+pub(crate) struct BigQueryDialect {
+    /// What narrows a merge down.
+    pub(crate) near: Option<Near>,
+    /// The type of row ids, where statements are not run but looked at one by one: none can name what one before it
+    /// would have made.
+    pub(crate) dry: Option<&'static str>,
+}
 
 impl Dialect for BigQueryDialect {
     fn type_name(&self, data_type: DataType) -> &'static str {
@@ -31,9 +38,16 @@ impl Dialect for BigQueryDialect {
 
     /// Temporary tables are the only ones that a transaction may make.
     fn scratch_table(&self, name: &str, query: &str) -> (String, String) {
+        if let Some(kind) = self.dry {
+            return (format!("(SELECT CAST(NULL AS {kind}) AS row_id)"), query.to_owned());
+        }
         let name = identifier(name);
         let statement = format!("CREATE TEMP TABLE {name} AS {query}");
         (name, statement)
+    }
+
+    fn near(&self, of: &str) -> Option<String> {
+        self.near.as_ref().map(|near| near.condition(of))
     }
 
     fn moment(&self, micros: i64) -> String {

@@ -1,5 +1,6 @@
 //! What a commit has to do, in pieces that must not be torn apart: each is done in one transaction.
 
+use crate::nested::Shape;
 use crate::stage::StagedRows;
 use crate::tables::Ensured;
 use longshore_core::package::Manifest;
@@ -12,8 +13,8 @@ pub(crate) const TABLES_A_TRANSACTION: usize = 90;
 /// A piece of a commit.
 pub(crate) struct Unit<'a> {
     pub(crate) kind: Kind<'a>,
-    /// Tables it changes.
-    pub(crate) tables: Vec<&'a str>,
+    /// Tables it changes, as they stand in the dataset.
+    pub(crate) shapes: Vec<&'a Shape>,
     /// Staged rows it brings.
     pub(crate) staged: Vec<&'a StagedRows>,
 }
@@ -33,27 +34,35 @@ pub(crate) enum Kind<'a> {
 /// Returns all there is to do, in order.
 pub(crate) fn units<'a>(
     manifest: &'a Manifest,
+    shapes: &'a [Shape],
     staged: &'a [StagedRows],
     there: &BTreeMap<String, Ensured>,
 ) -> Vec<Unit<'a>> {
     let mut units = Vec::new();
     let lacking = lacking_root_ids(manifest, there);
     if !lacking.is_empty() {
-        let tables = lacking.iter().map(|t| t.name.as_str()).collect();
-        units.push(Unit { kind: Kind::RootIds(lacking), tables, staged: Vec::new() });
+        let changed = shapes.iter().filter(|s| lacking.iter().any(|t| t.name == s.table.name)).collect();
+        units.push(Unit { kind: Kind::RootIds(lacking), shapes: changed, staged: Vec::new() });
     }
     let filled: Vec<&StagedRows> = staged.iter().filter(|s| s.rows > 0).collect();
+    // Rows of a list that is a column come with those of its table.
+    let with_rows = |shapes: Vec<&'a Shape>, kind: Kind<'a>| {
+        let inner = shapes.iter().flat_map(|s| s.inner().into_iter().map(|(_, list)| list));
+        let tables: Vec<&str> = shapes.iter().copied().chain(inner).map(|s| s.table.name.as_str()).collect();
+        let staged = filled.iter().copied().filter(|s| tables.contains(&s.table.as_str())).collect();
+        Unit { kind, shapes, staged }
+    };
     let mut taken: Vec<&str> = Vec::new();
     let replaced = manifest.replaced().map(|t| (t, Kind::Replace));
     for (root, kind) in replaced.chain(manifest.merged().map(|t| (t, Kind::Merge(t)))) {
         let children = manifest.schema.children_of(&root.name);
-        let tables: Vec<&str> = children.into_iter().chain([root]).map(|t| t.name.as_str()).collect();
-        let staged = filled.iter().copied().filter(|s| tables.contains(&s.table.as_str())).collect();
-        taken.extend(&tables);
-        units.push(Unit { kind, tables, staged });
+        let family: Vec<&str> = children.into_iter().chain([root]).map(|t| t.name.as_str()).collect();
+        let own = shapes.iter().filter(|s| family.contains(&s.table.name.as_str())).collect();
+        units.push(with_rows(own, kind));
+        taken.extend(family);
     }
-    let rest = filled.into_iter().filter(|s| !taken.contains(&s.table.as_str()));
-    units.extend(rest.map(|s| Unit { kind: Kind::Append, tables: vec![&s.table], staged: vec![s] }));
+    let rest = shapes.iter().filter(|s| !taken.contains(&s.table.name.as_str()));
+    units.extend(rest.map(|s| with_rows(vec![s], Kind::Append)).filter(|unit| !unit.staged.is_empty()));
     units
 }
 

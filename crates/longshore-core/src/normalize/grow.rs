@@ -117,7 +117,9 @@ impl Shape {
             (Conflict::Json, ..) => DataType::Json,
             _ => return Ok(None),
         };
-        if !self.settings.rules.can_widen || !c.data_type.widens_to(to) {
+        let rules = &self.settings.rules;
+        let is_possible = !rules.only_numbers || matches!(to, DataType::Decimal | DataType::Double);
+        if !rules.can_widen || !is_possible || !c.data_type.widens_to(to) {
             return Ok(None);
         }
         self.may_change_type(table)?;
