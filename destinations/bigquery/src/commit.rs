@@ -39,7 +39,8 @@ pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest) -> Result<Comm
     let shapes = shapes(load, manifest, &staged)?;
     let there = ensure_tables(load, manifest, &shapes).await?;
     let documents = read::documents(&load.api, &load.opening, manifest).await?;
-    let steps = steps(units(manifest, &shapes, &staged, &there));
+    let gone = gone(load, manifest).await?;
+    let steps = steps(units(manifest, &shapes, &staged, &there, &gone));
     let mut counted = BTreeMap::new();
     for (number, step) in steps.iter().enumerate() {
         let (there, documents, is_last) = (&there, documents.as_ref(), number + 1 == steps.len());
@@ -53,9 +54,27 @@ pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest) -> Result<Comm
         }
     }
     debug!(load_id = %manifest.load_id, "committed");
+    // They are empty: what stays is nothing but a name.
+    for table in &gone {
+        if let Err(failure) = tables::remove(&load.api, &target.dataset, table).await {
+            info!(?failure, table, "an empty table could not be removed");
+        }
+    }
     let count =
         |t: &TableCount| TableCount { table: t.table.clone(), rows: counted.get(&t.table).copied().unwrap_or(0) };
     Ok(CommitOutcome::Committed(manifest.tables.iter().map(count).collect()))
+}
+
+/// Tables that are there, and go with this load for good. Those that come again are emptied and stay: no transaction
+/// makes tables.
+async fn gone(load: &Place, manifest: &Manifest) -> Result<Vec<String>> {
+    let mut gone = Vec::new();
+    for table in manifest.drops.iter().filter(|t| manifest.schema.table(t).is_none()) {
+        if tables::find(&load.api, &load.opening.target.dataset, table).await.map_err(Error::from)?.is_some() {
+            gone.push(table.clone());
+        }
+    }
+    Ok(gone)
 }
 
 /// All tables that are to be there after the load, as they stand in the dataset.
@@ -106,7 +125,7 @@ async fn ensure_tables(load: &Place, manifest: &Manifest, shapes: &[Shape]) -> R
 fn steps(units: Vec<Unit<'_>>) -> Vec<Vec<Unit<'_>>> {
     let (mut steps, mut tables) = (vec![Vec::new()], 0);
     for unit in units {
-        let more = unit.shapes.len();
+        let more = unit.changed();
         match steps.last_mut() {
             Some(step) if tables == 0 || tables + more <= TABLES_A_TRANSACTION => step.push(unit),
             _ => {

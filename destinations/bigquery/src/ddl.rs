@@ -4,11 +4,11 @@ use crate::api::Api;
 use crate::names::{identifier, qualified};
 use crate::nested::{Shape, sql_type};
 use crate::tables::{made_field, made_list, new_table};
-use crate::types::type_name;
+use crate::types::sized_type_name;
 use crate::widen;
 use longshore_core::destination::Growth;
 use longshore_core::error::Result;
-use longshore_core::schema::{SystemTable, Table};
+use longshore_core::schema::{DataType, SystemTable, Table};
 use longshore_core::values::iso_timestamp::format_iso;
 use longshore_sql::{system_table, validity_table};
 use serde_json::Value;
@@ -22,6 +22,11 @@ pub(crate) fn statements(api: &Api, growth: &Growth<'_>) -> Result<Vec<String>> 
         statements.extend(schemas(api, growth.dataset));
     }
     let tables: Vec<Table> = growth.schema.tables.iter().map(|t| validity_table(t, system)).collect();
+    // Those that come again are only emptied.
+    for table in growth.drops.iter().filter(|t| is_there(t)) {
+        let verb = if growth.schema.table(table).is_some() { "TRUNCATE" } else { "DROP" };
+        statements.push(format!("{verb} TABLE {}", qualified(growth.dataset, table)));
+    }
     for shape in Shape::all(&tables, &api.config.nested, system)? {
         if !is_there(&shape.table.name) {
             statements.push(create_table(&new_table(api, growth.dataset, &shape)?));
@@ -59,9 +64,11 @@ fn added(api: &Api, growth: &Growth<'_>, shape: &Shape) -> Result<Vec<String>> {
     let mut statements = Vec::new();
     let options = &api.config.options(&shape.table);
     if let Some(change) = change(&shape.table.name).filter(|c| !c.is_new) {
-        for wider in &change.retyped {
-            let kind = type_name(wider.to);
-            statements.push(widen::statement(growth.dataset, &shape.table.name, &wider.column, kind));
+        // Sizes of other types are the loader's own.
+        let is_number = |t: DataType| matches!(t, DataType::Double | DataType::Decimal);
+        for wider in change.retyped.iter().filter(|w| is_number(w.to.data_type)) {
+            let kind = shape.table.column(&wider.column).map_or_else(String::new, sized_type_name);
+            statements.push(widen::statement(growth.dataset, &shape.table.name, &wider.column, &kind));
         }
         for column in &change.columns {
             statements.push(add(&made_field(column, options, true)?));

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions, Widening};
 use longshore_core::destination::{Committed, Cost, Destination, Growth, Load, Opening, TableSize};
 use longshore_core::error::{Error, Result};
+use longshore_core::lease::Leases;
 use longshore_core::package::{LoadId, TableCount, Target};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -38,8 +39,11 @@ impl BigQuery {
             dispositions: Dispositions::ALL,
             // Not in lists: BigQuery has no statement for that.
             widens: if config.nested.is_empty() { Widening::Numbers } else { Widening::Never },
+            remakes: false,
             // Uploads are the longest part of a load, and one that is given up leaves nothing.
             stages_early: true,
+            // A lease would be a job of some seconds, and be renewed by others: the commit refuses the second run.
+            leases: Leases::None,
         };
         Ok(BigQuery { api: Api::new(config)?, capabilities })
     }

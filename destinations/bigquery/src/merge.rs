@@ -13,10 +13,8 @@ use std::collections::BTreeMap;
 impl Script<'_> {
     /// Takes out all rows. TRUNCATE reads nothing and is billed as nothing, keeps what is said of the table and its columns, and
     /// is a part of the transaction: readers see the old rows until it ends.
-    pub(crate) fn empty(&self, unit: &Unit<'_>) -> Vec<String> {
-        let dataset = &self.load.opening.target.dataset;
-        let tables = unit.shapes.iter().map(|s| &s.table.name);
-        tables.map(|table| format!("TRUNCATE TABLE {}", qualified(dataset, table))).collect()
+    pub(crate) fn truncate(&self, table: &str) -> String {
+        format!("TRUNCATE TABLE {}", qualified(&self.load.opening.target.dataset, table))
     }
 
     /// Merges the staged rows of a family; first come the questions whether that can be done.

@@ -206,7 +206,10 @@ pub(crate) fn sql_type(field: &Value) -> String {
                 .map(|f| format!("{} {}", identifier(f["name"].as_str().unwrap_or_default()), sql_type(f)));
             format!("STRUCT<{}>", parts.collect::<Vec<_>>().join(", "))
         }
-        None => kind.to_owned(),
+        None => match (field["precision"].as_str(), field["scale"].as_str()) {
+            (Some(precision), scale) => format!("{kind}({precision}, {})", scale.unwrap_or("0")),
+            _ => kind.to_owned(),
+        },
     };
     if field["mode"].as_str() == Some("REPEATED") { format!("ARRAY<{kind}>") } else { kind }
 }

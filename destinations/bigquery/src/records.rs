@@ -13,8 +13,15 @@ impl Script<'_> {
     pub(crate) fn is_done(&self) -> String {
         let loads = self.own(SystemTable::Loads);
         let done = if self.is_last { "0".to_owned() } else { format!("0, {}", self.number + 1) };
-        let of = if self.documents.is_some() { "schema_name = @name" } else { "pipeline = @pipeline" };
-        format!("EXISTS (SELECT 1 FROM {loads} WHERE load_id = @load_id AND {of} AND status IN ({done}))")
+        format!(
+            "EXISTS (SELECT 1 FROM {loads} WHERE load_id = @load_id AND {} AND status IN ({done}))",
+            self.own_loads()
+        )
+    }
+
+    /// True for loads of this pipeline.
+    pub(crate) fn own_loads(&self) -> &'static str {
+        if self.documents.is_some() { "schema_name = @name" } else { "pipeline = @pipeline" }
     }
 
     /// The values that the statements name.

@@ -119,6 +119,7 @@ impl Script<'_> {
         let names: Vec<String> = (0..staged.len()).map(|i| format!("n{i}")).collect();
         let mut body = Body { counts, ..Body::default() };
         body.refusals.counts.clone_from(&names);
+        body.lines.extend(self.fence(&mut body.refusals));
         for unit in self.step {
             self.unit(unit, &mut body)?;
         }
@@ -140,11 +141,28 @@ impl Script<'_> {
         Ok(Text { sql: lines.join(";\n") + ";", refusals: body.refusals.errors })
     }
 
+    /// The statement that refuses the load if another run of the pipeline has loaded meanwhile.
+    fn fence(&self, refusals: &mut Refusals) -> Option<String> {
+        let (fence, loads) = (&self.load.opening.fence, self.own(SystemTable::Loads));
+        let newer = match (fence.after()?, self.system()) {
+            (None, _) => String::new(),
+            (Some(known), SystemColumns::Native) => format!(" AND load_id > {}", known.micros()),
+            (Some(known), SystemColumns::Dlt) => format!(" AND load_id > '{known}'"),
+        };
+        let own = self.own_loads();
+        let query = format!("SELECT COUNT(*) FROM {loads} WHERE {own} AND status = 0{newer}");
+        Some(refusals.add(&query, fence.overtaken(None, &self.load.opening.target)))
+    }
+
     fn unit(&self, unit: &Unit<'_>, body: &mut Body<'_>) -> Result<()> {
         match &unit.kind {
             Kind::Append => self.add(unit, body),
+            Kind::Empty(tables) => {
+                body.lines.extend(tables.iter().map(|table| self.truncate(table)));
+                Ok(())
+            }
             Kind::Replace => {
-                body.lines.extend(self.empty(unit));
+                body.lines.extend(unit.shapes.iter().map(|s| self.truncate(&s.table.name)));
                 self.add(unit, body)
             }
             Kind::RootIds(tables) => {
@@ -248,7 +266,10 @@ impl Script<'_> {
         let expression = |(i, column): (usize, &Column)| {
             let kind = there.kind(&column.name).unwrap_or(type_name(column.data_type));
             let name = identifier(&column.name);
-            let Some(staged) = has.get(i) else { return Ok(format!("CAST(NULL AS {kind}) AS {name}")) };
+            let Some(staged) = has.get(i) else {
+                let kind = there.field(&column.name).map_or_else(|| kind.to_owned(), nested::sql_type);
+                return Ok(format!("CAST(NULL AS {kind}) AS {name}"));
+            };
             // A double holds them all: the column has become one, or has none that it does not hold (`tables`).
             if (staged.data_type, kind) == (DataType::Bigint, "FLOAT64") {
                 return Ok(format!("CAST({name} AS FLOAT64) AS {name}"));

@@ -199,7 +199,7 @@ impl Inner {
         let longest = self.place.api.config.max_identifier_length;
         let staged = self.tables.entry(table.name.clone()).or_default();
         // A part has the first columns of its table; some may be wider now than in an earlier part, or narrower still.
-        let is_wider = |(known, new): (&Column, &Column)| known.data_type.widens_to(new.data_type);
+        let is_wider = |(known, new): (&Column, &Column)| known.column_type().widens_to(new.column_type());
         let widens = staged.columns.iter().zip(&table.columns).any(is_wider);
         if table.columns.len() <= staged.columns.len() && !widens {
             return Ok(());

@@ -173,7 +173,7 @@ pub(crate) async fn ensure(api: &Api, dataset: &str, shape: &Shape) -> Result<En
     let placed = |e: Error| e.with("table", &table.name).with("dataset", dataset);
     check_names(&shape.with_lists(), api.config.max_identifier_length)?;
     let options = api.config.options(table);
-    let mut added = Vec::new();
+    let (mut added, mut is_widened) = (Vec::new(), false);
     for _ in 0..TRIES {
         let found = find(api, dataset, &table.name).await.map_err(|f| placed(f.into()))?;
         let (method, path, body, etag) = match found {
@@ -184,8 +184,9 @@ pub(crate) async fn ensure(api: &Api, dataset: &str, shape: &Shape) -> Result<En
             Some(found) => {
                 let fields = found["schema"]["fields"].as_array().cloned().unwrap_or_default();
                 let wider = widen::wider(&fields, table, &options).map_err(placed)?;
-                if !wider.is_empty() {
+                if !wider.is_empty() && !is_widened {
                     widen::widen(api, dataset, &table.name, &wider).await.map_err(placed)?;
+                    is_widened = true;
                     continue; // looked at again as it is now
                 }
                 let grown = grow(&fields, shape, &api.config).map_err(placed)?;
@@ -301,7 +302,7 @@ pub(crate) fn made_list((name, inner): &(String, Shape), config: &Config) -> Res
 pub(crate) fn made_field(column: &Column, options: &TableOptions, nullable: bool) -> Result<Value> {
     let mut made = [field(column, column.data_type, nullable)];
     if let Some(kind) = options.kind(column)? {
-        made[0]["type"] = kind.into();
+        made[0] = json!({"name": column.name, "type": kind, "mode": made[0]["mode"]});
     }
     options.dress(&mut made);
     let [made] = made;

@@ -80,7 +80,26 @@ pub(crate) fn staged_type(data_type: DataType) -> DataType {
 /// Returns a column as the API describes it.
 pub(crate) fn field(column: &Column, data_type: DataType, nullable: bool) -> Value {
     let mode = if nullable { "NULLABLE" } else { "REQUIRED" };
-    json!({"name": column.name, "type": type_name(data_type), "mode": mode})
+    let mut field = json!({"name": column.name, "type": type_name(data_type), "mode": mode});
+    if let Some((precision, scale)) = decimal_size(column).filter(|_| data_type == DataType::Decimal) {
+        field["precision"] = precision.to_string().into();
+        field["scale"] = scale.to_string().into();
+    }
+    field
+}
+
+/// Returns digits, and those behind the point, of a decimal that does not hold all there can be.
+pub(crate) fn decimal_size(column: &Column) -> Option<(u8, u8)> {
+    let is_sized = column.data_type == DataType::Decimal && !column.column_type().is_plain();
+    is_sized.then(|| column.column_type().decimal_size())
+}
+
+/// Returns the type of a column as SQL spells it.
+pub(crate) fn sized_type_name(column: &Column) -> String {
+    match decimal_size(column) {
+        Some((precision, scale)) => format!("{}({precision}, {scale})", type_name(column.data_type)),
+        None => type_name(column.data_type).to_owned(),
+    }
 }
 
 /// The API answers with the old names of some types.

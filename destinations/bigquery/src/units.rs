@@ -19,10 +19,22 @@ pub(crate) struct Unit<'a> {
     pub(crate) staged: Vec<&'a StagedRows>,
 }
 
+impl Unit<'_> {
+    /// How many tables it changes.
+    pub(crate) fn changed(&self) -> usize {
+        match self.kind {
+            Kind::Empty(tables) => tables.len(),
+            _ => self.shapes.len(),
+        }
+    }
+}
+
 /// What is done to the tables.
 pub(crate) enum Kind<'a> {
     /// Rows are added to one table.
     Append,
+    /// Tables that are to go lose their rows.
+    Empty(&'a [String]),
     /// A root table and its children lose their rows and get the staged ones.
     Replace,
     /// Staged rows are merged into a root table and its children.
@@ -37,8 +49,12 @@ pub(crate) fn units<'a>(
     shapes: &'a [Shape],
     staged: &'a [StagedRows],
     there: &BTreeMap<String, Ensured>,
+    gone: &'a [String],
 ) -> Vec<Unit<'a>> {
     let mut units = Vec::new();
+    if !gone.is_empty() {
+        units.push(Unit { kind: Kind::Empty(gone), shapes: Vec::new(), staged: Vec::new() });
+    }
     let lacking = lacking_root_ids(manifest, there);
     if !lacking.is_empty() {
         let changed = shapes.iter().filter(|s| lacking.iter().any(|t| t.name == s.table.name)).collect();
@@ -53,11 +69,20 @@ pub(crate) fn units<'a>(
         Unit { kind, shapes, staged }
     };
     let mut taken: Vec<&str> = Vec::new();
-    let replaced = manifest.replaced().map(|t| (t, Kind::Replace));
+    let is_replaced = |t: &Table| manifest.replaced().any(|r| r.name == t.name);
+    let dropped = manifest.schema.tables.iter().filter(|t| t.is_root() && manifest.drops.contains(&t.name));
+    let dropped = dropped.filter(|t| !is_replaced(t));
+    let replaced = manifest.replaced().chain(dropped).map(|t| (t, Kind::Replace));
     for (root, kind) in replaced.chain(manifest.merged().map(|t| (t, Kind::Merge(t)))) {
         let children = manifest.schema.children_of(&root.name);
         let family: Vec<&str> = children.into_iter().chain([root]).map(|t| t.name.as_str()).collect();
-        let own = shapes.iter().filter(|s| family.contains(&s.table.name.as_str())).collect();
+        let own = shapes.iter().filter(|s| family.contains(&s.table.name.as_str()));
+        let own: Vec<&Shape> = own.filter(|s| !taken.contains(&s.table.name.as_str())).collect();
+        // Rows to be merged come behind those that go.
+        if matches!(kind, Kind::Replace) && root.write.merges() {
+            units.push(Unit { kind, shapes: own, staged: Vec::new() });
+            continue;
+        }
         units.push(with_rows(own, kind));
         taken.extend(family);
     }

@@ -8,7 +8,7 @@ use crate::api::Api;
 use crate::names::{identifier, qualified};
 use crate::options::TableOptions;
 use crate::query::{Query, rows};
-use crate::types::{modern, type_name};
+use crate::types::{modern, sized_type_name};
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::schema::{Column, DataType, Table};
 use serde_json::Value;
@@ -22,17 +22,26 @@ pub(crate) fn wider(fields: &[Value], table: &Table, options: &TableOptions) -> 
     for there in fields.iter().filter(|f| f["mode"].as_str() != Some("REPEATED")) {
         let name = there["name"].as_str().unwrap_or_default();
         let ours = table.columns.iter().find(|c| c.name.to_lowercase() == name.to_lowercase());
-        let is_whole = modern(there["type"].as_str().unwrap_or_default()) == "INT64";
-        if let Some(kind) = ours.filter(|_| is_whole).and_then(wider_type) {
-            let set = ours.map_or(Ok(None), |c| options.kind(c))?;
-            wider.push((name.to_owned(), set.unwrap_or(kind).to_owned()));
+        if let Some(ours) = ours.filter(|c| outgrows(c, there)) {
+            let set = options.kind(ours)?.map(str::to_owned);
+            wider.push((name.to_owned(), set.unwrap_or_else(|| sized_type_name(ours))));
         }
     }
     Ok(wider)
 }
 
-fn wider_type(column: &Column) -> Option<&'static str> {
-    matches!(column.data_type, DataType::Double | DataType::Decimal).then(|| type_name(column.data_type))
+/// True for a number that is more than whole in a column of whole numbers, and for a decimal that is larger than its column.
+fn outgrows(column: &Column, there: &Value) -> bool {
+    match (column.data_type, modern(there["type"].as_str().unwrap_or_default())) {
+        (DataType::Double | DataType::Decimal, "INT64") => true,
+        (DataType::Decimal, "NUMERIC" | "BIGNUMERIC") if there["precision"].is_string() => {
+            let number = |key: &str| there[key].as_str().and_then(|n| n.parse::<i32>().ok()).unwrap_or_default();
+            let (precision, scale) = column.column_type().decimal_size();
+            let (precision, scale) = (i32::from(precision), i32::from(scale));
+            scale > number("scale") || precision - scale > number("precision") - number("scale")
+        }
+        _ => false,
+    }
 }
 
 /// Returns the statement that makes a column wider.
@@ -71,7 +80,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn only_whole_numbers_become_wider() {
+    fn whole_numbers_and_sized_decimals_become_wider() {
         let mut table = Table::new("t", None);
         let kinds =
             [("a", DataType::Double), ("b", DataType::Decimal), ("c", DataType::Double), ("d", DataType::Bigint)];
@@ -80,6 +89,12 @@ mod tests {
         let fields = [field("A", "INTEGER"), field("b", "INT64"), field("c", "FLOAT"), field("d", "INTEGER")];
         let found = wider(&fields, &table, &TableOptions::default()).unwrap();
         assert_eq!(found, [("A".into(), "FLOAT64".into()), ("b".into(), "BIGNUMERIC".into())]);
+        let sized = |precision: &str| json!({"name": "b", "type": "BIGNUMERIC", "precision": precision, "scale": "2"});
+        table.columns[1].properties.precision = Some(12);
+        table.columns[1].properties.scale = Some(2);
+        let found = wider(&[sized("10")], &table, &TableOptions::default()).unwrap();
+        assert_eq!(found, [("b".into(), "BIGNUMERIC(12, 2)".into())]);
+        assert!(wider(&[sized("12")], &table, &TableOptions::default()).unwrap().is_empty());
         assert_eq!(statement("d", "t", "A", "FLOAT64"), "ALTER TABLE `d`.`t` ALTER COLUMN `A` SET DATA TYPE FLOAT64");
     }
 }

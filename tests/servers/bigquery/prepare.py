@@ -2,7 +2,7 @@
 
 * Python 3.11 lacks two spellings it uses: generic functions, and quotes inside an f-string's own quotes.
 * Its BIGNUMERIC is DECIMAL(38,18), which has no room for the 38 digits before the point that BigQuery has; here it is
-  DECIMAL(38,0): Longshore's decimals are whole numbers.
+  DECIMAL(38,0), and with a size DECIMAL of that size.
 * For each request it asks DuckDB for all tables with their sizes, which looks into every one of them, so that a dataset of
   a hundred tables takes seconds a request. Here it asks for the one that is meant, and DuckLake for its rows.
 * It adds no fields to records.
@@ -150,7 +150,22 @@ edit("jobs/query.py", quick_temporary)
 edit("catalog/tables.py", quick_columns)
 edit("catalog/metadata.py", plain_generics)
 edit("engine/results.py", plain_quotes)
+def sized_decimals(text):
+    """Sizes of decimals, which it leaves out."""
+    return text.replace(
+        """    elif kind in TO_DUCKDB:
+        name = TO_DUCKDB[kind]
+""",
+        """    elif kind in ("NUMERIC", "BIGNUMERIC") and field.precision:
+        name = f"DECIMAL({min(int(field.precision), 38)},{field.scale or 0})"
+    elif kind in TO_DUCKDB:
+        name = TO_DUCKDB[kind]
+""",
+    )
+
+
 edit("engine/types.py", whole_decimals)
+edit("engine/types.py", sized_decimals)
 edit("sql/rules/typing.py", lambda text: text.replace('"DECIMAL(38, 18)"', '"DECIMAL(38, 0)"'))
 
 home = pathlib.Path(sys.argv[1])
