@@ -3,6 +3,7 @@
 //! dlt runs on a machine that knows nothing each time (`tests/interop/dlt_side.py`), and so does Longshore: a new working
 //! folder for each load. Rows are read by dlt.
 
+use longshore_testkit::servers::bigquery::BigQueryServer;
 use longshore_testkit::servers::http::{Answer, Server};
 use longshore_testkit::servers::postgres::PostgresServer;
 use longshore_tests::{Lab, python};
@@ -19,6 +20,7 @@ enum Kind {
     DuckDb,
     Postgres,
     Files,
+    BigQuery,
 }
 
 /// One dataset in one destination.
@@ -33,6 +35,11 @@ fn server() -> &'static PostgresServer {
     SERVER.get_or_init(|| PostgresServer::shared())
 }
 
+fn bigquery() -> &'static BigQueryServer {
+    static SERVER: OnceLock<BigQueryServer> = OnceLock::new();
+    SERVER.get_or_init(BigQueryServer::start)
+}
+
 impl Place {
     fn new(kind: Kind) -> Self {
         let lab = Lab::new();
@@ -40,6 +47,10 @@ impl Place {
             Kind::DuckDb => format!("duckdb://{}", lab.path("shared.duckdb").display()),
             Kind::Files => format!("file://{}", lab.path("files").display()),
             Kind::Postgres => server().url(&server().new_database()),
+            Kind::BigQuery => {
+                bigquery().remove(DATASET); // of an earlier test
+                bigquery().url()
+            }
         };
         Place { lab, url, loads: 0.into() }
     }
@@ -72,6 +83,9 @@ impl Place {
         let mut command = Command::new(python());
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/interop/dlt_side.py")).current_dir(self.lab.path("."));
         command.env("RUNTIME__DLTHUB_TELEMETRY", "false").env("TZ", "UTC").env("RUNTIME__LOG_LEVEL", "ERROR");
+        if self.url.starts_with("bigquery:") {
+            command.env("LONGSHORE_TEST_PACKAGES", bigquery().packages());
+        }
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("Python starts");
         let mut stdin = child.stdin.take().expect("stdin is piped");
@@ -248,4 +262,14 @@ fn they_merge_by_turns_in_duckdb() {
 fn they_merge_by_turns_in_postgres() {
     they_take_turns_merging(Kind::Postgres, false);
     they_take_turns_merging(Kind::Postgres, true);
+}
+
+/// One after the other: the tests above share one dataset's name, and so one emulator's dataset.
+#[test]
+fn all_of_it_in_bigquery() {
+    they_take_turns_appending(Kind::BigQuery);
+    we_go_on_where_dlt_began(Kind::BigQuery);
+    cursors_go_on(Kind::BigQuery);
+    they_take_turns_merging(Kind::BigQuery, false);
+    they_take_turns_merging(Kind::BigQuery, true);
 }

@@ -15,8 +15,8 @@ pub struct Capabilities {
     pub concurrency: NonZeroUsize,
     /// What it can do to rows that are there already.
     pub dispositions: Dispositions,
-    /// True when it can make a column's type wider in place, rows that are there included.
-    pub widens: bool,
+    /// Which columns it can make wider in place, rows that are there included.
+    pub widens: Widening,
     /// True when a table can go and come again with other columns in one step; otherwise it is emptied, and keeps those
     /// it had.
     pub remakes: bool,
@@ -59,6 +59,17 @@ impl Dispositions {
             Disposition::Merge => rules.appends() || self.merge.contains(&rules.strategy),
         }
     }
+}
+
+/// Types that a column can get in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Widening {
+    /// A column keeps its type.
+    Never,
+    /// Whole numbers become decimals or doubles.
+    Numbers,
+    /// Numbers, and everything becomes text or JSON.
+    All,
 }
 
 /// The unit that becomes visible in one step.

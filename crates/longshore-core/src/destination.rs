@@ -60,6 +60,47 @@ pub trait Destination: Debug + Display + Send + Sync + 'static {
     fn statements(&self, _growth: &Growth<'_>) -> Vec<String> {
         Vec::new()
     }
+
+    /// Returns what a load would be billed, where the destination bills by use and can say so without doing it: a dry
+    /// run. `None` where nothing is billed. A destination that answers is not asked anything else for a plan that
+    /// would be billed itself.
+    async fn cost(&self, _growth: &Growth<'_>, _sizes: &[TableSize]) -> Result<Option<Cost>> {
+        Ok(None)
+    }
+}
+
+/// Rows of one table of a load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSize {
+    /// The table.
+    pub table: String,
+    /// How many rows.
+    pub rows: u64,
+    /// What they take in memory, column by column.
+    pub bytes: u64,
+}
+
+/// What a load would be billed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Cost {
+    /// Bytes that would be billed, all together.
+    pub bytes_billed: u64,
+    /// What they come from, in the order of the load.
+    pub items: Vec<CostItem>,
+    /// Why it cannot be said, where it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
+}
+
+/// A part of what a load would be billed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct CostItem {
+    /// What it is billed for, in words.
+    pub what: String,
+    /// Bytes that would be billed for it.
+    pub bytes_billed: u64,
+    /// True when the destination said so in a dry run, false for an estimate from the load's own rows.
+    pub is_dry_run: bool,
 }
 
 /// What a load would add to a dataset.

@@ -1,6 +1,6 @@
 //! The reference destination: datasets in memory. The shortest thing that keeps the contract.
 
-use crate::capabilities::{Atomicity, Capabilities, Dispositions};
+use crate::capabilities::{Atomicity, Capabilities, Dispositions, Widening};
 use crate::destination::{CommitOutcome, Committed, Destination, Load, Opening, Staged};
 use crate::error::{Error, Result};
 use crate::lease::{Holder, Lease, LeaseAnswer, LeaseRequest, Leases};
@@ -38,7 +38,7 @@ impl MemoryDestination {
             max_identifier_length: 65536,
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions { replace: true, merge: &[] },
-            widens: true,
+            widens: Widening::All,
             remakes: true,
             stages_early: true,
             leases: Leases::Session,

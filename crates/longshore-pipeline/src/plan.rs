@@ -10,7 +10,8 @@ use crate::run::{Run, extract_all};
 use crate::sample::Sample;
 use crate::standing::standing;
 use crate::store::StoredPackage;
-use longshore_core::destination::{Committed, Growth};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use longshore_core::destination::{Committed, Cost, Growth, TableSize};
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::Shape;
 use longshore_core::package::{Counts, DiscardCount, LoadId, TableCount, Target};
@@ -61,6 +62,9 @@ pub struct DestinationPlan {
     pub tables: Vec<TablePlan>,
     /// The statements that would make room for what is new, in order.
     pub statements: Vec<String>,
+    /// What the load would be billed, where the destination bills.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 fn is_zero(n: &u64) -> bool {
@@ -133,12 +137,26 @@ impl Plan {
 /// What a load brings, whichever way it was found out.
 struct Load {
     schema: Schema,
-    rows: Vec<TableCount>,
+    sizes: Vec<TableSize>,
     resources: Vec<String>,
     drops: Vec<String>,
     empties: Vec<String>,
     keys: Keys,
     refused: Refusals,
+}
+
+/// Rows and their size, by table.
+#[derive(Default)]
+struct Sizes(BTreeMap<String, TableSize>);
+
+impl Sizes {
+    fn add(&mut self, table: &str, rows: &RecordBatch) {
+        let size =
+            self.0.entry(table.to_owned()).or_insert_with(|| TableSize { table: table.to_owned(), rows: 0, bytes: 0 });
+        size.rows += rows.num_rows() as u64;
+        let bytes = |c: &ArrayRef| c.to_data().get_slice_memory_size().unwrap_or_default() as u64;
+        size.bytes += rows.columns().iter().map(bytes).sum::<u64>();
+    }
 }
 
 /// Plans a run of a source; `sample` ends the reading after so many records.
@@ -160,12 +178,12 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
     let load_id = pipeline.store().next_load_id(crate::run::now_micros()?, schema.system_columns);
     let mut source = Sample::new(source, sample);
     source.begin(&Start { load_id: load_id.clone(), state, journal: None })?;
-    let (mut rows, mut keys) = (BTreeMap::<String, u64>::new(), Keys::default());
+    let (mut sizes, mut keys) = (Sizes::default(), Keys::default());
     let extract = Extract::new(&mut source, shape, load_id, run.options.on_error, run.options.progress.clone());
     let extracted = extract_all(extract, run.options.threads.max(1), |batches| {
         for (_, tables) in batches {
             for batch in tables {
-                *rows.entry(batch.table.name.clone()).or_default() += batch.rows.num_rows() as u64;
+                sizes.add(&batch.table.name, &batch.rows);
                 keys.add(&batch.table, &batch.rows);
             }
         }
@@ -174,7 +192,7 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
     notes.extend(source.notes());
     let load = Load {
         schema: extracted.shape.schema().clone(),
-        rows: rows.into_iter().map(|(table, rows)| TableCount { table, rows }).collect(),
+        sizes: sizes.0.into_values().collect(),
         resources: extracted.shape.resource_tables(),
         drops,
         empties,
@@ -201,13 +219,19 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
 /// Plans the loading of a package that is sealed.
 pub(crate) fn plan_package(destinations: &[DestinationRef], package: &StoredPackage) -> Result<Plan> {
     let manifest = &package.manifest;
-    let mut keys = Keys::default();
-    for part in package.parts().filter(|p| p.table.is_root() && p.table.write.merges()) {
-        part.batches()?.try_for_each(|rows| rows.map(|rows| keys.add(&part.table, &rows)))?;
+    let (mut sizes, mut keys) = (Sizes::default(), Keys::default());
+    for part in package.parts() {
+        for rows in part.batches()? {
+            let rows = rows?;
+            sizes.add(&part.table.name, &rows);
+            if part.table.is_root() && part.table.write.merges() {
+                keys.add(&part.table, &rows);
+            }
+        }
     }
     let load = Load {
         schema: manifest.schema.clone(),
-        rows: manifest.tables.clone(),
+        sizes: sizes.0.into_values().collect(),
         resources: manifest.resources.clone(),
         drops: manifest.drops.clone(),
         empties: manifest.empties.clone(),
@@ -244,6 +268,7 @@ fn refused(destination: &DestinationRef, why: &Error) -> DestinationPlan {
         violations_not_listed: 0,
         tables: Vec::new(),
         statements: Vec::new(),
+        cost: None,
     }
 }
 
@@ -275,9 +300,14 @@ fn at_destination(at: &DestinationRef, target: &Target, load: &Load) -> Result<D
         change: &change,
         existing: &existing,
     };
+    let cost = runtime.block_on(destination.cost(&growth, &load.sizes)).unwrap_or_else(|e| {
+        // A plan is of use without it.
+        Some(Cost { unknown: Some(e.to_string()), ..Cost::default() })
+    });
     let mut tables = tables(load, &change, &existing);
     tables.extend(gone(load, &existing));
-    for table in tables.iter_mut().filter(|t| t.existing_rows.is_some()) {
+    // Where questions are billed, none is asked that costs as much as the load.
+    for table in tables.iter_mut().filter(|t| t.existing_rows.is_some() && cost.is_none()) {
         table.matched_rows = runtime.block_on(load.keys.count(destination, &target.dataset, &table.table));
     }
     let (violations, violations_not_listed) = load.refused.clone().into_parts();
@@ -293,6 +323,7 @@ fn at_destination(at: &DestinationRef, target: &Target, load: &Load) -> Result<D
         violations,
         violations_not_listed,
         statements: destination.statements(&growth),
+        cost,
         tables,
     })
 }
@@ -329,7 +360,7 @@ fn tables(load: &Load, change: &SchemaChange, existing: &[TableCount]) -> Vec<Ta
     };
     let mut plans = Vec::new();
     for table in &load.schema.tables {
-        let rows = load.rows.iter().find(|t| t.table == table.name).map_or(0, |t| t.rows);
+        let rows = load.sizes.iter().find(|t| t.table == table.name).map_or(0, |t| t.rows);
         let change = change.tables.iter().find(|c| c.table == table.name);
         let existing_rows = existing.iter().find(|t| t.table == table.name).map(|t| t.rows);
         let removed_rows = if replaced(table) { existing_rows.unwrap_or_default() } else { 0 };
@@ -352,7 +383,7 @@ fn tables(load: &Load, change: &SchemaChange, existing: &[TableCount]) -> Vec<Ta
             matched_rows: None,
         });
     }
-    let rejects = load.rows.iter().filter(|t| load.schema.table(&t.table).is_none());
+    let rejects = load.sizes.iter().filter(|t| load.schema.table(&t.table).is_none());
     plans.extend(rejects.map(|t| TablePlan {
         table: t.table.clone(),
         is_new: !existing.iter().any(|e| e.table == t.table),

@@ -12,6 +12,7 @@ use crate::stager::{Stager, hand_on};
 use crate::standing::{Standing, none_left, standing};
 use crate::store::{DestinationProgress, LoadProgress, StoredPackage};
 use crate::writer::PackageWriter;
+use longshore_core::capabilities::Widening;
 use longshore_core::destination::{CommitOutcome, Committed, Opening};
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::lease::Fence;
@@ -224,10 +225,11 @@ impl Run<'_> {
     pub(crate) fn resources(&self) -> Vec<Settings> {
         let lengths = self.pipeline.destinations().iter().map(|d| d.destination.capabilities().max_identifier_length);
         let shortest = lengths.min().unwrap_or(usize::MAX);
-        let can_widen = self.pipeline.destinations().iter().all(|d| d.destination.capabilities().widens);
+        let widens = self.pipeline.destinations().iter().map(|d| d.destination.capabilities().widens).min();
         let mut resources = self.options.resources.clone();
         for settings in &mut resources {
-            settings.rules.can_widen = can_widen;
+            settings.rules.can_widen = widens.is_some_and(|w| w != Widening::Never);
+            settings.rules.only_numbers = widens == Some(Widening::Numbers);
             settings.follow_names();
             settings.max_identifier_length = settings.max_identifier_length.min(shortest);
         }

@@ -75,6 +75,13 @@ pub trait Dialect {
         (name, statement)
     }
 
+    /// Returns a condition that every row meets which may have the key of a staged row, `of` (`d.`, or nothing) before its
+    /// columns: where tables are divided, rows are then looked for and deleted in some of the parts only.
+    fn near(&self, of: &str) -> Option<String> {
+        let _ = of;
+        None
+    }
+
     /// Returns a moment, in microseconds since 1970, as a literal.
     fn moment(&self, micros: i64) -> String {
         format!("TIMESTAMP WITH TIME ZONE '{}'", longshore_core::values::iso_timestamp::format_iso(micros))

@@ -107,7 +107,8 @@ impl<'a> Plan<'a> {
                 statements.push(format!("DELETE FROM {child} WHERE {root_id} IN (SELECT row_id FROM {doomed})"));
             }
             let (target, row_id) = (&self.target, &self.row_id);
-            statements.push(format!("DELETE FROM {target} WHERE {row_id} IN (SELECT row_id FROM {doomed})"));
+            let near = self.near("");
+            statements.push(format!("DELETE FROM {target} WHERE {row_id} IN (SELECT row_id FROM {doomed}){near}"));
             statements.push(format!("DROP TABLE {doomed}"));
         }
         statements.push(self.insert_root(&keep, "", ""));
@@ -143,9 +144,9 @@ impl<'a> Plan<'a> {
     fn doomed(&self, strategy: MergeStrategy) -> String {
         let (target, row_id) = (&self.target, &self.row_id);
         let with = |key: &[String]| {
-            let same = equal(key, "s", "d");
+            let (same, near) = (equal(key, "s", "d"), self.near("d."));
             format!(
-                "SELECT d.{row_id} AS row_id FROM {target} d WHERE EXISTS (SELECT 1 FROM {} s WHERE {same})",
+                "SELECT d.{row_id} AS row_id FROM {target} d WHERE EXISTS (SELECT 1 FROM {} s WHERE {same}){near}",
                 self.staged
             )
         };
@@ -273,7 +274,11 @@ impl<'a> Plan<'a> {
 
     /// True for a staged row `s` whose key is in the table.
     fn is_there(&self, key: &[String]) -> String {
-        format!("EXISTS (SELECT 1 FROM {} d WHERE {})", self.target, equal(key, "d", "s"))
+        format!("EXISTS (SELECT 1 FROM {} d WHERE {}{})", self.target, equal(key, "d", "s"), self.near("d."))
+    }
+
+    fn near(&self, of: &str) -> String {
+        self.dialect.near(of).map_or_else(String::new, |condition| format!(" AND {condition}"))
     }
 
     fn scratch(&self, name: &str, query: &str) -> (String, Vec<String>) {

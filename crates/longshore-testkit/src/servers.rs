@@ -1,5 +1,6 @@
 //! Real servers, started for a test and stopped with it.
 
+pub mod bigquery;
 #[cfg(feature = "servers")]
 pub mod http;
 pub mod postgres;

@@ -5,6 +5,7 @@
 //! finds the job. It looks for the load's record first, so that even another job would change nothing.
 
 use crate::error::Failure;
+use crate::nested::Shape;
 use crate::query::{Answer, rows_of_job};
 use crate::script::Script;
 use crate::stage::{Inner, Place, StagedRows};
@@ -32,15 +33,18 @@ pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest) -> Result<Comm
     let staged = load.finish_staging().await?;
     let load = &load.place;
     let target = &load.opening.target;
-    if read::has_load(&load.api, &target.dataset, &manifest.load_id).await? {
+    if read::has_load(&load.api, target, &manifest.load_id).await? {
         return Ok(CommitOutcome::AlreadyCommitted);
     }
-    let there = ensure_tables(load, manifest, &staged).await?;
+    let shapes = shapes(load, manifest, &staged)?;
+    let there = ensure_tables(load, manifest, &shapes).await?;
+    let documents = read::documents(&load.api, &load.opening, manifest).await?;
     let gone = gone(load, manifest).await?;
-    let steps = steps(units(manifest, &staged, &there, &gone));
+    let steps = steps(units(manifest, &shapes, &staged, &there, &gone));
     let mut counted = BTreeMap::new();
     for (number, step) in steps.iter().enumerate() {
-        let script = Script { load, manifest, there: &there, step, number, is_last: number + 1 == steps.len() };
+        let (there, documents, is_last) = (&there, documents.as_ref(), number + 1 == steps.len());
+        let script = Script { load, manifest, there, documents, step, number, is_last };
         let tables: Vec<&StagedRows> = step.iter().flat_map(|unit| &unit.staged).copied().collect();
         match run(&script, &tables).await? {
             Outcome::Committed(rows) => counted.extend(tables.iter().map(|s| s.table.clone()).zip(rows)),
@@ -73,31 +77,55 @@ async fn gone(load: &Place, manifest: &Manifest) -> Result<Vec<String>> {
     Ok(gone)
 }
 
-/// Makes what is missing of all tables that are to be there after the load.
-async fn ensure_tables(load: &Place, manifest: &Manifest, staged: &[StagedRows]) -> Result<BTreeMap<String, Ensured>> {
+/// All tables that are to be there after the load, as they stand in the dataset.
+fn shapes(load: &Place, manifest: &Manifest, staged: &[StagedRows]) -> Result<Vec<Shape>> {
     let system = load.opening.system_columns;
-    let mut wanted: Vec<Table> = manifest.schema.tables.iter().map(|t| validity_table(t, system)).collect();
+    let wanted: Vec<Table> = manifest.schema.tables.iter().map(|t| validity_table(t, system)).collect();
+    let mut shapes = Shape::all(&wanted, &load.api.config.nested, system)?;
     let rejects = rejects_table(system);
     if staged.iter().any(|s| s.table == rejects.name) {
-        wanted.push(rejects);
+        shapes.push(Shape::plain(rejects));
     }
-    wanted.extend([SystemTable::Loads, SystemTable::Schemas, SystemTable::State].map(|t| system_table(system, t)));
+    let own = [SystemTable::Loads, SystemTable::Schemas, SystemTable::State].map(|t| system_table(system, t));
+    shapes.extend(own.map(Shape::plain));
     // Refused before the first table is made.
     let longest = load.api.config.max_identifier_length;
-    wanted.iter().try_for_each(|t| crate::names::check_names(t, longest))?;
-    let dataset = &load.opening.target.dataset;
-    let ensure = |table: Table| async move {
-        let ensured = tables::ensure(&load.api, dataset, &table).await?;
-        Ok::<_, Error>((table.name, ensured))
+    shapes.iter().try_for_each(|s| crate::names::check_names(&s.with_lists(), longest))?;
+    Ok(shapes)
+}
+
+/// Makes what is missing of them; returns what is there then, lists that are columns under their tables' names too.
+async fn ensure_tables(load: &Place, manifest: &Manifest, shapes: &[Shape]) -> Result<BTreeMap<String, Ensured>> {
+    let (api, dataset) = (&load.api, &load.opening.target.dataset);
+    let own: Vec<&str> = shapes.iter().map(|s| s.table.name.as_str()).collect();
+    let lists = manifest.schema.tables.iter().map(|t| t.name.clone()).filter(|name| !own.contains(&name.as_str()));
+    let check = |name: String| async move { tables::refuse_table_of_list(api, dataset, &name).await };
+    let lists: Vec<String> = lists.collect();
+    stream::iter(lists.into_iter().map(check)).buffer_unordered(8).try_collect::<()>().await?;
+    let ensure = |shape: Shape| async move {
+        let ensured = tables::ensure(api, dataset, &shape).await?;
+        Ok::<_, Error>((shape, ensured))
     };
-    stream::iter(wanted.into_iter().map(ensure)).buffer_unordered(8).try_collect().await
+    // Tables of lists last: the table above them says whether the list is a column of it.
+    let (children, others): (Vec<Shape>, Vec<Shape>) = shapes.iter().cloned().partition(|s| !s.table.is_root());
+    let mut there = BTreeMap::new();
+    for some in [others, children] {
+        let ensured: Vec<_> = stream::iter(some.into_iter().map(ensure)).buffer_unordered(8).try_collect().await?;
+        for (shape, ensured) in ensured {
+            for (way, list) in shape.inner() {
+                there.insert(list.table.name.clone(), ensured.list(&way));
+            }
+            there.insert(shape.table.name, ensured);
+        }
+    }
+    Ok(there)
 }
 
 /// Units in transactions of as many tables as one may change: usually one transaction.
 fn steps(units: Vec<Unit<'_>>) -> Vec<Vec<Unit<'_>>> {
     let (mut steps, mut tables) = (vec![Vec::new()], 0);
     for unit in units {
-        let more = unit.tables.len();
+        let more = unit.changed();
         match steps.last_mut() {
             Some(step) if tables == 0 || tables + more <= TABLES_A_TRANSACTION => step.push(unit),
             _ => {

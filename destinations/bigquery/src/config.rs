@@ -1,9 +1,11 @@
 //! Settings of the BigQuery destination: project, location, credentials, and where the API is.
 
 use crate::names::MAX_NAME;
+use crate::nested::Nested;
 use crate::options::TableOptions;
 use longshore_core::connect::{Connection, Secret};
 use longshore_core::error::{Error, Result};
+use longshore_core::schema::Table;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -51,6 +53,8 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
     /// What is set for tables, by their names in the dataset.
     pub tables: BTreeMap<String, TableOptions>,
+    /// Lists that are columns of their tables.
+    pub nested: Nested,
 }
 
 /// A place in Cloud Storage.
@@ -107,6 +111,7 @@ struct Settings {
     iam_endpoint: Option<String>,
     labels: BTreeMap<String, String>,
     tables: BTreeMap<String, TableOptions>,
+    nested: Vec<String>,
 }
 
 impl Config {
@@ -149,7 +154,18 @@ impl Config {
             iam_endpoint: server(given.iam_endpoint, None, IAM),
             labels: given.labels,
             tables: given.tables,
+            nested: Nested::of(given.nested.iter().map(String::as_str)),
         })
+    }
+
+    /// Returns the dataset of a dataset's staging tables.
+    pub(crate) fn staging_dataset(&self, dataset: &str) -> String {
+        self.staging_dataset.clone().unwrap_or_else(|| format!("{dataset}_staging"))
+    }
+
+    /// Returns what is set for a table, here or by hints of its columns. What is set here goes first.
+    pub(crate) fn options(&self, table: &Table) -> TableOptions {
+        self.tables.get(&table.name).cloned().unwrap_or_default().with_hints(table)
     }
 
     /// Returns the URL under which packages remember the destination: no secret, no credentials.
@@ -202,9 +218,10 @@ fn read_url(url: &str, given: &mut Settings) -> Result<()> {
             "impersonate_service_account" => given.impersonate_service_account = value,
             "staging_dataset" => given.staging_dataset = value,
             "staging_bucket" => given.staging_bucket = value,
+            "nested" => given.nested = value.iter().flat_map(|v| v.split(',')).map(str::to_owned).collect(),
             _ => {
                 return Err(Error::config(format!("the destination's URL has an unknown parameter '{name}'"))
-                    .hint("there are: endpoint, location, credentials, impersonate_service_account, staging_dataset, staging_bucket"));
+                    .hint("there are: endpoint, location, credentials, impersonate_service_account, staging_dataset, staging_bucket, nested"));
             }
         }
     }
@@ -256,7 +273,6 @@ fn project_of(credentials: &Credentials) -> Option<String> {
 
 /// `credentials` is a document, a file's path, or a document in base64; or its keys stand in the section themselves.
 fn document(given: &mut Settings) -> Result<Given> {
-    use base64::{Engine, engine::general_purpose::STANDARD};
     if let Some(token) = given.access_token.take() {
         return Ok(Given::Credentials(Credentials::Token(Secret::new(token))));
     }
@@ -291,15 +307,37 @@ fn document(given: &mut Settings) -> Result<Given> {
         Some(Value::String(text)) if text == "default" => return Ok(Given::Default),
         Some(Value::String(text)) if text.trim_start().starts_with('{') => Credentials::Document(Secret::new(text)),
         Some(Value::String(text)) => {
-            let decoded = STANDARD.decode(text.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            match decoded.filter(|d| d.trim_start().starts_with('{')) {
+            match from_base64(&text) {
                 Some(document) => Credentials::Document(Secret::new(document)),
+                // What is wrong is said without the text: it is a secret, and no file's name.
+                None if text.contains('\n') || text.len() > LONGEST_PATH => {
+                    return Err(Error::config(
+                        "the setting 'credentials' is neither a document in base64 nor a file's path",
+                    )
+                    .hint("give the key's file, or its whole content as JSON or in base64"));
+                }
                 None => Credentials::File(text),
             }
         }
         Some(_) => return Err(Error::config("the setting 'credentials' is neither a text nor a section")),
     };
     Ok(Given::Credentials(found))
+}
+
+/// Longer texts are no path: they are a document that was cut off.
+const LONGEST_PATH: usize = 1024;
+
+/// A document in base64, with line breaks or without, padded or not, of either alphabet.
+fn from_base64(text: &str) -> Option<String> {
+    use base64::Engine;
+    use base64::alphabet::{STANDARD, URL_SAFE};
+    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+    let compact: String = text.split_whitespace().collect();
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    [STANDARD, URL_SAFE].iter().find_map(|alphabet| {
+        let bytes = GeneralPurpose::new(alphabet, config).decode(&compact).ok()?;
+        String::from_utf8(bytes).ok().filter(|document| document.trim_start().starts_with('{'))
+    })
 }
 
 /// What Google's own libraries look for, in their order.
@@ -354,12 +392,17 @@ mod tests {
     fn credentials_come_in_every_form() {
         let document = r#"{"type":"service_account","project_id":"p","private_key":"hush","client_email":"a@b"}"#;
         let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, document);
-        for given in [json!(document), json!(base64), serde_json::from_str(document).unwrap()] {
+        let wrapped = format!("{}\n{}\n", &base64[..60], &base64[60..]);
+        let bare = base64.trim_end_matches('=');
+        let object: Value = serde_json::from_str(document).unwrap();
+        for given in [json!(document), json!(base64), json!(wrapped), json!(bare), object] {
             let c = config("bigquery", json!({"credentials": given}), &[]).unwrap();
             assert!(matches!(&c.credentials, Credentials::Document(d) if d.expose().contains("hush")));
             assert_eq!(c.project, "p");
             assert!(!format!("{c:?}").contains("hush"));
         }
+        let error = config("bigquery://p", json!({"credentials": "-----BEGIN KEY-----\nhush"}), &[]).unwrap_err();
+        assert!(!format!("{error:?}").contains("hush"), "{error:?}");
         let c = config("bigquery://p?credentials=/key.json", json!({}), &[]).unwrap();
         assert_eq!(c.credentials, Credentials::File("/key.json".into()));
         let c = config("bigquery://p", json!({"private_key": "hush", "client_email": "a@b"}), &[]).unwrap();

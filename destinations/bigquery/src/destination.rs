@@ -3,14 +3,15 @@
 use crate::answer::to_batch;
 use crate::api::Api;
 use crate::config::Config;
+use crate::cost::{Judged, cost};
 use crate::names::check_dataset;
-use crate::query::{self, Query};
+use crate::query::{self, DryRun, Query};
 use crate::stage::BigQueryLoad;
-use crate::{read, tables};
+use crate::{ddl, read, tables};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
-use longshore_core::destination::{Committed, Destination, Load, Opening};
+use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions, Widening};
+use longshore_core::destination::{Committed, Cost, Destination, Growth, Load, Opening, TableSize};
 use longshore_core::error::{Error, Result};
 use longshore_core::lease::Leases;
 use longshore_core::package::{LoadId, TableCount, Target};
@@ -36,7 +37,8 @@ impl BigQuery {
             max_identifier_length: config.max_identifier_length,
             concurrency: NonZeroUsize::MIN.saturating_add(3),
             dispositions: Dispositions::ALL,
-            widens: false,
+            // Not in lists: BigQuery has no statement for that.
+            widens: if config.nested.is_empty() { Widening::Numbers } else { Widening::Never },
             remakes: false,
             // Uploads are the longest part of a load, and one that is given up leaves nothing.
             stages_early: true,
@@ -65,8 +67,8 @@ impl Destination for BigQuery {
     }
 
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
-        let (api, dataset, load_id) = (Arc::clone(&self.api), target.dataset.clone(), load_id.clone());
-        self.api.run(async move { read::has_load(&api, &dataset, &load_id).await }).await
+        let (api, target, load_id) = (Arc::clone(&self.api), target.clone(), load_id.clone());
+        self.api.run(async move { read::has_load(&api, &target, &load_id).await }).await
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
@@ -84,6 +86,22 @@ impl Destination for BigQuery {
         let (api, dataset) = (Arc::clone(&self.api), dataset.to_owned());
         self.api.run(async move { read::tables(&api, &dataset).await }).await
     }
+
+    fn statements(&self, growth: &Growth<'_>) -> Vec<String> {
+        // What cannot be made is said by the load, and by the cost, which is asked first.
+        ddl::statements(&self.api, growth).unwrap_or_else(|e| vec![format!("-- {e}")])
+    }
+
+    async fn cost(&self, growth: &Growth<'_>, sizes: &[TableSize]) -> Result<Option<Cost>> {
+        let judged = Judged {
+            dataset: growth.dataset.to_owned(),
+            schema: growth.schema.clone(),
+            existing: growth.existing.to_vec(),
+            sizes: sizes.to_vec(),
+        };
+        let api = Arc::clone(&self.api);
+        self.api.run(async move { cost(&api, &judged).await }).await.map(Some)
+    }
 }
 
 /// Answers a user's query, if it only reads: a dry run, which is free, says what it is.
@@ -100,7 +118,7 @@ async fn ask(api: &Api, dataset: String, sql: String) -> Result<Vec<RecordBatch>
         max_bytes_billed: api.config.max_bytes_billed,
         ..Query::default()
     };
-    let (kind, bytes) = query::dry_run(api, &query).await.map_err(|f| placed(f.into()))?;
+    let DryRun { kind, bytes, .. } = query::dry_run(api, &query).await.map_err(|f| placed(f.into()))?;
     if kind != "SELECT" {
         return Err(placed(Error::config(format!("only queries are answered here, this is {kind}"))));
     }

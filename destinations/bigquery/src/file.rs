@@ -4,12 +4,12 @@ use crate::types::{STAGED_ROW, staged_type};
 use crate::upload::{CHUNK, Chunk};
 use crate::wide_json::keep_exact;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
-use arrow_schema::{DataType as ArrowType, Field, Schema, SchemaRef};
+use arrow_schema::{Field, Schema, SchemaRef};
 use bytes::Bytes;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::normalize::cast_array;
 use longshore_core::package::LoadId;
-use longshore_core::schema::{Column, ColumnRole, DataType, Table};
+use longshore_core::schema::{Column, ColumnRole, ColumnType, DataType, Table};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
@@ -44,7 +44,7 @@ impl FileWriter {
         first_row: Option<u64>,
         chunks: Sender<Chunk>,
     ) -> Result<Self> {
-        let field = |c: &Column| Field::new(&c.name, staged_arrow(c), c.nullable);
+        let field = |c: &Column| Field::new(&c.name, staged_column_type(c).arrow(), c.nullable);
         let number = first_row.map(|_| Field::new(STAGED_ROW, DataType::Bigint.arrow(), true));
         let schema = Arc::new(Schema::new(columns.iter().map(field).chain(number).collect::<Vec<_>>()));
         let properties = WriterProperties::builder()
@@ -67,9 +67,10 @@ impl FileWriter {
         })
     }
 
-    /// True when a part of that table needs no more columns than the file has.
-    pub(crate) fn fits(&self, table: &Table) -> bool {
-        table.columns.len() <= self.columns.len()
+    /// True when the file has those columns.
+    pub(crate) fn fits(&self, columns: &[Column]) -> bool {
+        columns.len() == self.columns.len()
+            && columns.iter().zip(&self.columns).all(|(a, b)| a.column_type() == b.column_type())
     }
 
     /// Memory that rows which are not in the file yet hold.
@@ -86,19 +87,19 @@ impl FileWriter {
             _ => given.next(),
         });
         let own: Vec<Option<&ArrayRef>> = own.collect();
-        let array = |(i, c): (usize, &Column)| match (own.get(i).copied().flatten(), c.role) {
-            (_, Some(ColumnRole::LoadId)) => constant(&self.load_id, c.data_type, rows),
-            (Some(array), _) if c.data_type == DataType::Json => keep_exact(array),
-            // BigQuery's moments are all in UTC.
-            (Some(array), _) if c.data_type == DataType::Timestamp => in_utc(array),
-            (Some(array), _) => Arc::clone(array),
-            (None, _) => new_null_array(&staged_arrow(c), rows),
+        let array = |(i, c): (usize, &Column)| {
+            Ok(match (own.get(i).copied().flatten(), c.role) {
+                (_, Some(ColumnRole::LoadId)) => constant(&self.load_id, c.data_type, rows),
+                (Some(array), _) if c.data_type == DataType::Json => keep_exact(array),
+                (Some(array), _) => cast_array(array, staged_column_type(c))?,
+                (None, _) => new_null_array(&staged_column_type(c).arrow(), rows),
+            })
         };
         let number = self.first_row.map(|first| {
             let numbers = (first + self.rows..).take(rows).map(|n| n as i64);
             Arc::new(Int64Array::from_iter_values(numbers)) as ArrayRef
         });
-        let arrays = self.columns.iter().enumerate().map(array).chain(number).collect();
+        let arrays = self.columns.iter().enumerate().map(array).chain(number.map(Ok)).collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|e| Error::internal("a part is not what its table says").with("table", &table.name).source(e))?;
@@ -141,18 +142,15 @@ impl FileWriter {
     }
 }
 
-/// The load id of every row.
-fn staged_arrow(column: &Column) -> ArrowType {
+/// The type of a column in the file; BigQuery's moments are all in UTC.
+fn staged_column_type(column: &Column) -> ColumnType {
     match column.data_type {
-        DataType::Decimal => column.column_type().arrow(),
-        data_type => staged_type(data_type).arrow(),
+        DataType::Decimal => column.column_type(),
+        data_type => staged_type(data_type).into(),
     }
 }
 
-fn in_utc(array: &ArrayRef) -> ArrayRef {
-    cast_array(array, DataType::Timestamp).unwrap_or_else(|_| Arc::clone(array)) // moments are only named otherwise
-}
-
+/// The load id of every row.
 fn constant(load_id: &LoadId, data_type: DataType, rows: usize) -> ArrayRef {
     match data_type {
         DataType::Bigint => Arc::new(Int64Array::from_value(load_id.micros() as i64, rows)),

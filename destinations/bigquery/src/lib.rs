@@ -2,25 +2,33 @@
 //!
 //! * `config`: project, location, credentials; `auth`: tokens for every form of credentials;
 //! * `api`: requests and their repetition; `jobs`, `query`, `tables`, `upload`: the parts of the API that are used;
-//! * `destination`: the contract, reading and opening loads; `read` and `answer`: what is asked, and its rows as Arrow;
+//! * `destination`: the contract, reading and opening loads; `read` and `answer`: what is asked, and its rows as Arrow (`document`: lists and
+//!   records); `ddl` and `cost`: what a load would make and be billed, for plans;
 //! * `stage`, `file`, `staging`: parts into Parquet files, those into staging tables, by way of a bucket in `storage`;
-//! * `commit`: the load's last step, `units` of work in a transaction, its `script`, replacing and merging (`merge`);
-//! * `types`, `names`, `wide_json`: our types, names and documents in BigQuery's; `options`: what is set for tables; `error`: its errors in our words.
+//! * `commit`: the load's last step, `units` of work in a transaction, its `script`, lists that are columns (`nested`), replacing and merging (`merge`)
+//!   near the new rows (`near`), the load's `records`;
+//! * `types`, `names`, `wide_json`: our types, names and documents in BigQuery's; `widen`: columns that hold more; `options`: what is set for tables; `error`: its errors in our words.
 
 mod answer;
 mod api;
 mod auth;
 mod commit;
 mod config;
+mod cost;
+mod ddl;
 mod destination;
+mod document;
 mod error;
 mod file;
 mod jobs;
 mod merge;
 mod names;
+mod near;
+mod nested;
 mod options;
 mod query;
 mod read;
+mod records;
 mod script;
 mod stage;
 mod staging;
@@ -30,9 +38,11 @@ mod types;
 mod units;
 mod upload;
 mod wide_json;
+mod widen;
 
 pub use config::{Config, Credentials};
 pub use destination::BigQuery;
+pub use nested::Nested;
 pub use options::{ColumnOptions, Every, IngestionPartition, PartitionBy, RangePartition, TableOptions, TimePartition};
 
 use longshore_core::connect::Connection;

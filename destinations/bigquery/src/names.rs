@@ -48,7 +48,9 @@ fn check_column(name: &str, longest: usize) -> Result<()> {
         return Err(refused(
             "column",
             name,
-            &format!("names that begin with {prefix} are BigQuery's own: rename the field at its source"),
+            &format!(
+                "names that begin with {prefix} are BigQuery's own: give the field another one (--hint '{name}=TYPE:name=OTHER')"
+            ),
         ));
     }
     match name.chars().any(|c| FORBIDDEN.contains(c) || c.is_control()) {

@@ -22,6 +22,8 @@ pub struct TableOptions {
     pub partition_expiration_days: Option<u64>,
     /// Queries without a filter on the partition column are refused.
     pub require_partition_filter: Option<bool>,
+    /// A record that is merged again is in the partition it was in before: rows are looked for there only.
+    pub stays_in_partition: bool,
     /// Columns by which rows are put side by side, at most four.
     pub cluster_by: Vec<String>,
     /// What the table is.
@@ -123,7 +125,32 @@ impl Every {
     }
 }
 
+/// Ranges of whole numbers for who names only the column: days of moments in seconds, and the days around 2000, as dlt has them.
+const DAYS_IN_SECONDS: (i64, i64, i64) = (-172_800_000, 691_200_000, 86_400);
+
 impl TableOptions {
+    /// Adds what hints of the table's columns say: `partition`, `cluster`, `description`.
+    pub(crate) fn with_hints(mut self, table: &Table) -> Self {
+        let marked = |is: fn(&Column) -> bool| table.columns.iter().filter(move |c| is(c));
+        if self.partition_by.is_none() {
+            self.partition_by = marked(|c| c.properties.partition).next().map(|c| match c.data_type {
+                DataType::Bigint => {
+                    let (start, end, step) = DAYS_IN_SECONDS;
+                    PartitionBy::Range(RangePartition { column: c.name.clone(), start, end, step })
+                }
+                _ => PartitionBy::Column(c.name.clone()),
+            });
+        }
+        if self.cluster_by.is_empty() {
+            self.cluster_by = marked(|c| c.properties.cluster).map(|c| c.name.clone()).take(4).collect();
+        }
+        for column in marked(|c| c.properties.description.is_some()) {
+            let options = self.columns.entry(column.name.clone()).or_default();
+            options.description = options.description.take().or_else(|| column.properties.description.clone());
+        }
+        self
+    }
+
     /// Adds to the description of a table that is to be made. `now` is in milliseconds since 1970.
     pub(crate) fn describe_new(&self, body: &mut Value, table: &Table, now: u64) -> Result<()> {
         if let Some(partition) = &self.partition_by {

@@ -37,6 +37,13 @@ pub(crate) fn parameter(name: &str, kind: &str, value: impl Into<String>) -> Val
     json!({"name": name, "parameterType": {"type": kind}, "parameterValue": {"value": value}})
 }
 
+/// A named parameter that is a list of texts.
+pub(crate) fn texts(name: &str, values: &[String]) -> Value {
+    let values: Vec<Value> = values.iter().map(|v| json!({"value": v})).collect();
+    let kind = json!({"type": "ARRAY", "arrayType": {"type": "STRING"}});
+    json!({"name": name, "parameterType": kind, "parameterValue": {"arrayValues": values}})
+}
+
 /// Runs a query and returns all its rows.
 pub(crate) async fn rows(api: &Api, query: &Query) -> Result<Answer, Failure> {
     let mut body = json!({
@@ -104,8 +111,19 @@ fn cells(row: &Value) -> Vec<Value> {
     row["f"].as_array().into_iter().flatten().map(|cell| cell["v"].clone()).collect()
 }
 
-/// Says what a query would do and read, without running it: its kind of statement, and bytes.
-pub(crate) async fn dry_run(api: &Api, query: &Query) -> Result<(String, u64), Failure> {
+/// What a query would do.
+#[derive(Debug)]
+pub(crate) struct DryRun {
+    /// The kind of statement.
+    pub(crate) kind: String,
+    /// What it would read.
+    pub(crate) bytes: u64,
+    /// How many tables it names.
+    pub(crate) tables: u64,
+}
+
+/// Says what a query would do and read, without running it.
+pub(crate) async fn dry_run(api: &Api, query: &Query) -> Result<DryRun, Failure> {
     let mut body = json!({"configuration": {"dryRun": true, "query": {"query": query.sql, "useLegacySql": false}}});
     if let Some(dataset) = &query.dataset {
         body["configuration"]["query"]["defaultDataset"] =
@@ -115,9 +133,12 @@ pub(crate) async fn dry_run(api: &Api, query: &Query) -> Result<(String, u64), F
         body["jobReference"] = json!({"projectId": api.config.project, "location": location});
     }
     let job = api.call(Method::POST, "jobs", Some(&body)).await?;
-    let kind = job["statistics"]["query"]["statementType"].as_str().unwrap_or_default().to_owned();
-    let bytes = job["statistics"]["totalBytesProcessed"].as_str().and_then(|b| b.parse().ok()).unwrap_or_default();
-    Ok((kind, bytes))
+    let statistics = &job["statistics"];
+    Ok(DryRun {
+        kind: statistics["query"]["statementType"].as_str().unwrap_or_default().to_owned(),
+        bytes: statistics["totalBytesProcessed"].as_str().and_then(|b| b.parse().ok()).unwrap_or_default(),
+        tables: statistics["query"]["referencedTables"].as_array().map_or(0, |t| t.len() as u64),
+    })
 }
 
 /// Different for each call.

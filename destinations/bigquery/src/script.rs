@@ -1,14 +1,16 @@
 //! One transaction of a load, as a script of BigQuery's.
 
 use crate::names::{identifier, qualified};
+use crate::nested::{self, Fold, Shape};
 use crate::query::parameter;
 use crate::stage::{Place, StagedRows};
 use crate::tables::Ensured;
 use crate::types::{STAGED_ROW, conversion, type_name};
 use crate::units::{Kind, Unit};
+use longshore_core::dlt::Documents;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::Manifest;
-use longshore_core::schema::{Column, SystemColumns, SystemTable};
+use longshore_core::schema::{Column, DataType, SystemColumns, SystemTable, Table};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -18,6 +20,8 @@ pub(crate) struct Script<'a> {
     pub(crate) manifest: &'a Manifest,
     /// Tables as they are in the dataset.
     pub(crate) there: &'a BTreeMap<String, Ensured>,
+    /// What is stored beside the rows in dlt's mode.
+    pub(crate) documents: Option<&'a Documents>,
     pub(crate) step: &'a [Unit<'a>],
     pub(crate) number: usize,
     pub(crate) is_last: bool,
@@ -31,6 +35,7 @@ pub(crate) struct Text {
 }
 
 /// Errors by number, with the statements that find them.
+#[derive(Default)]
 pub(crate) struct Refusals {
     /// The counts that stand in every answer.
     counts: Vec<String>,
@@ -55,17 +60,44 @@ impl Refusals {
     }
 }
 
+/// The statements between a transaction's beginning and its end, as they come together.
+#[derive(Default)]
+pub(crate) struct Body<'a> {
+    /// Variables beside the counts.
+    pub(crate) declarations: Vec<String>,
+    pub(crate) lines: Vec<String>,
+    pub(crate) refusals: Refusals,
+    /// The variable of each staged table's count.
+    counts: BTreeMap<&'a str, String>,
+    /// Numbers names of the script's own.
+    pub(crate) scratch: usize,
+}
+
+impl Body<'_> {
+    pub(crate) fn count(&self, table: &str) -> &str {
+        self.counts.get(table).map_or("n0", String::as_str) // every staged table has one
+    }
+}
+
+/// Rows with their lists, in a table of the script's own.
+pub(crate) struct Folded {
+    /// Quoted.
+    pub(crate) name: String,
+    /// With columns for the lists.
+    pub(crate) table: Table,
+}
+
 impl Script<'_> {
     /// What its jobs' ids begin with.
     pub(crate) fn job_name(&self) -> String {
         format!("longshore{}_commit_{}", self.load.staging.key, self.number)
     }
 
-    fn system(&self) -> SystemColumns {
+    pub(crate) fn system(&self) -> SystemColumns {
         self.load.opening.system_columns
     }
 
-    fn own(&self, table: SystemTable) -> String {
+    pub(crate) fn own(&self, table: SystemTable) -> String {
         qualified(&self.load.opening.target.dataset, self.system().table_name(table))
     }
 
@@ -74,83 +106,136 @@ impl Script<'_> {
         let mut parameters = vec![
             parameter("load_id", kind, self.manifest.load_id.as_str()),
             parameter("pipeline", "STRING", &self.load.opening.target.pipeline),
-            parameter("hash", "STRING", self.manifest.schema.hash()),
         ];
-        if self.is_last {
-            parameters.push(parameter("schema", "STRING", self.manifest.schema.to_json()));
-            parameters.extend(self.manifest.state.as_ref().map(|s| parameter("state", "STRING", s.to_string())));
-        }
+        parameters.extend(self.record_parameters());
         parameters
     }
 
     /// Returns the statements: is it done already, the rows, are they all there, the load's own records.
     pub(crate) fn text(&self) -> Result<Text> {
-        let loads = self.own(SystemTable::Loads);
         let staged: Vec<&StagedRows> = self.step.iter().flat_map(|unit| &unit.staged).copied().collect();
-        let counts: Vec<String> = (0..staged.len()).map(|i| format!("n{i}")).collect();
-        let mut refusals = Refusals { counts: counts.clone(), errors: Vec::new() };
-        let mut lines = Vec::new();
-        if !counts.is_empty() {
-            lines.push(format!("DECLARE {} INT64 DEFAULT 0", counts.join(", ")));
-        }
-        lines.push("BEGIN TRANSACTION".to_owned());
-        // Status 0 is a committed load; a step of a load with more tables than a transaction may change has its own.
-        let done = if self.is_last { "0".to_owned() } else { format!("0, {}", self.number + 1) };
-        let known = format!("EXISTS (SELECT 1 FROM {loads} WHERE load_id = @load_id AND status IN ({done}))");
-        lines.push(refusals.end_if(&known, "already"));
-        lines.extend(self.fence(&loads, &mut refusals));
-        let mut next_count = counts.iter();
+        let counts: BTreeMap<&str, String> =
+            staged.iter().enumerate().map(|(i, s)| (s.table.as_str(), format!("n{i}"))).collect();
+        let names: Vec<String> = (0..staged.len()).map(|i| format!("n{i}")).collect();
+        let mut body = Body { counts, ..Body::default() };
+        body.refusals.counts.clone_from(&names);
+        body.lines.extend(self.fence(&mut body.refusals));
         for unit in self.step {
-            lines.extend(self.unit(unit, &mut next_count, &mut refusals)?);
+            self.unit(unit, &mut body)?;
         }
+        let mut lines = Vec::new();
+        if !names.is_empty() {
+            lines.push(format!("DECLARE {} INT64 DEFAULT 0", names.join(", ")));
+        }
+        lines.extend(body.declarations);
+        lines.push("BEGIN TRANSACTION".to_owned());
+        lines.push(body.refusals.end_if(&self.is_done(), "already"));
+        lines.extend(body.lines);
         if !staged.is_empty() {
-            let wrong: Vec<String> = staged.iter().zip(&counts).map(|(s, n)| format!("{n} <> {}", s.rows)).collect();
-            lines.push(refusals.end_if(&wrong.join(" OR "), "miscounted"));
+            let wrong: Vec<String> = staged.iter().zip(&names).map(|(s, n)| format!("{n} <> {}", s.rows)).collect();
+            lines.push(body.refusals.end_if(&wrong.join(" OR "), "miscounted"));
         }
         lines.extend(self.records());
         lines.push("COMMIT TRANSACTION".to_owned());
-        lines.push(refusals.answer("committed"));
-        Ok(Text { sql: lines.join(";\n") + ";", refusals: refusals.errors })
+        lines.push(body.refusals.answer("committed"));
+        Ok(Text { sql: lines.join(";\n") + ";", refusals: body.refusals.errors })
     }
 
     /// The statement that refuses the load if another run of the pipeline has loaded meanwhile.
-    fn fence(&self, loads: &str, refusals: &mut Refusals) -> Option<String> {
-        let fence = &self.load.opening.fence;
+    fn fence(&self, refusals: &mut Refusals) -> Option<String> {
+        let (fence, loads) = (&self.load.opening.fence, self.own(SystemTable::Loads));
         let newer = match (fence.after()?, self.system()) {
             (None, _) => String::new(),
             (Some(known), SystemColumns::Native) => format!(" AND load_id > {}", known.micros()),
             (Some(known), SystemColumns::Dlt) => format!(" AND load_id > '{known}'"),
         };
-        let own = if self.system() == SystemColumns::Native { "pipeline" } else { "schema_name" };
-        let query = format!("SELECT COUNT(*) FROM {loads} WHERE {own} = @pipeline AND status = 0{newer}");
+        let own = self.own_loads();
+        let query = format!("SELECT COUNT(*) FROM {loads} WHERE {own} AND status = 0{newer}");
         Some(refusals.add(&query, fence.overtaken(None, &self.load.opening.target)))
     }
 
-    fn unit<'c>(
+    fn unit(&self, unit: &Unit<'_>, body: &mut Body<'_>) -> Result<()> {
+        match &unit.kind {
+            Kind::Append => self.add(unit, body),
+            Kind::Empty(tables) => {
+                body.lines.extend(tables.iter().map(|table| self.truncate(table)));
+                Ok(())
+            }
+            Kind::Replace => {
+                body.lines.extend(unit.shapes.iter().map(|s| self.truncate(&s.table.name)));
+                self.add(unit, body)
+            }
+            Kind::RootIds(tables) => {
+                body.lines.extend(self.root_ids(tables));
+                Ok(())
+            }
+            Kind::Merge(root) => self.merge(root, unit, body).map_err(|e| e.with("table", &root.name)),
+        }
+    }
+
+    /// Adds a unit's staged rows to their tables.
+    fn add(&self, unit: &Unit<'_>, body: &mut Body<'_>) -> Result<()> {
+        for shape in &unit.shapes {
+            let Some(staged) = unit.staged.iter().find(|s| s.table == shape.table.name) else { continue };
+            if let Some(folded) = self.fold(shape, None, unit, body)? {
+                let into = qualified(&self.load.opening.target.dataset, &staged.table);
+                let names = column_list(&folded.table.columns);
+                body.lines.push(format!("INSERT INTO {into} ({names}) SELECT {names} FROM {}", folded.name));
+                body.lines.push(format!("DROP TABLE {}", folded.name));
+                continue;
+            }
+            body.lines.push(self.fill(staged)?);
+            body.lines.push(format!("SET {} = @@row_count", body.count(&staged.table)));
+        }
+        Ok(())
+    }
+
+    /// Puts the rows of lists that are columns into the rows they belong to, in a table of the script's own, and counts
+    /// all of them there. `None` where no such list has rows. With `whole`, all columns of that table are there, otherwise those
+    /// of the staged rows.
+    pub(crate) fn fold(
         &self,
+        shape: &Shape,
+        whole: Option<&Table>,
         unit: &Unit<'_>,
-        counts: &mut impl Iterator<Item = &'c String>,
-        refusals: &mut Refusals,
-    ) -> Result<Vec<String>> {
-        let mut lines = match &unit.kind {
-            Kind::Append | Kind::Merge(_) => Vec::new(),
-            Kind::Replace => self.empty(unit),
-            Kind::RootIds(tables) => self.root_ids(tables),
+        body: &mut Body<'_>,
+    ) -> Result<Option<Folded>> {
+        let find = |table: &Table| unit.staged.iter().copied().find(|s| s.table == table.name);
+        let inner: Vec<_> = shape.inner().into_iter().filter(|(_, list)| find(&list.table).is_some()).collect();
+        if inner.is_empty() {
+            return Ok(None);
+        }
+        let mut folded = match whole {
+            Some(table) => table.clone(),
+            None => Table {
+                columns: find(&shape.table).map_or_else(Vec::new, |s| widest(s).to_vec()),
+                ..shape.table.clone()
+            },
         };
-        for (staged, count) in unit.staged.iter().zip(counts) {
-            lines.extend(match unit.kind {
-                Kind::Merge(_) => vec![format!("SET {count} = {}", self.count(staged))],
-                _ => vec![self.fill(staged)?, format!("SET {count} = @@row_count")],
-            });
+        let rows = |table: &Table| match find(table) {
+            Some(staged) if staged.table == folded.name => self.rows(staged, &folded.columns, true).map(Some),
+            Some(staged) => self.rows(staged, widest(staged), false).map(Some),
+            None => Ok(None),
+        };
+        let fold = Fold { system: self.system(), rows: &rows };
+        let fields = self.there.get(&shape.table.name).map_or(&[][..], |e| e.fields.as_slice());
+        let Some(query) = fold.query(shape, fields)? else {
+            return Err(Error::internal("a list has rows and its table has none").with("table", &shape.table.name));
+        };
+        body.scratch += 1;
+        let name = identifier(&format!("_longshore_rows{}", body.scratch));
+        body.lines.push(format!("CREATE TEMP TABLE {name} AS {query}"));
+        body.lines.push(format!("SET {} = (SELECT COUNT(*) FROM {name})", body.count(&shape.table.name)));
+        for (way, list) in &inner {
+            body.lines.push(format!("SET {} = ({})", body.count(&list.table.name), nested::count(&name, way)));
         }
-        if let Kind::Merge(root) = &unit.kind {
-            lines.extend(self.merge(root, unit, refusals).map_err(|e| e.with("table", &root.name))?);
-        }
-        Ok(lines)
+        let lists = shape.lists.iter().filter(|(_, list)| find(&list.table).is_some());
+        folded.columns.extend(lists.map(|(name, _)| Column::data(name, DataType::Json)));
+        Ok(Some(Folded { name, table: folded }))
     }
 
     /// Counts a table's staged rows: free of charge, since it is known without reading them.
-    fn count(&self, staged: &StagedRows) -> String {
+    pub(crate) fn count(&self, staged: &StagedRows) -> String {
         let count = |(file, _): &(String, Vec<Column>)| {
             format!("(SELECT COUNT(*) FROM {})", qualified(&self.load.staging.dataset, file))
         };
@@ -159,11 +244,9 @@ impl Script<'_> {
 
     /// The statement that adds a table's staged rows to it.
     fn fill(&self, staged: &StagedRows) -> Result<String> {
-        let widest = staged.files.iter().map(|(_, c)| c).max_by_key(|c| c.len());
-        let columns = widest.map_or(&[][..], |c| c.as_slice());
-        let names: Vec<String> = columns.iter().map(|c| identifier(&c.name)).collect();
+        let columns = widest(staged);
         let into = qualified(&self.load.opening.target.dataset, &staged.table);
-        Ok(format!("INSERT INTO {into} ({}) {}", names.join(", "), self.rows(staged, columns, false)?))
+        Ok(format!("INSERT INTO {into} ({}) {}", column_list(columns), self.rows(staged, columns, false)?))
     }
 
     /// The query of a table's staged rows, with those columns, as the table they go to wants them; `ordered` with the rows'
@@ -181,13 +264,17 @@ impl Script<'_> {
     /// Selects the rows of one staging table; `more` ends the list of columns.
     fn select(&self, file: &str, has: &[Column], columns: &[Column], there: &Ensured, more: &str) -> Result<String> {
         let expression = |(i, column): (usize, &Column)| {
-            let kind = there.columns.iter().find(|(name, _)| name.to_lowercase() == column.name.to_lowercase());
-            let kind = kind.map_or(type_name(column.data_type), |(_, kind)| kind.as_str());
+            let kind = there.kind(&column.name).unwrap_or(type_name(column.data_type));
             let name = identifier(&column.name);
-            if i >= has.len() {
+            let Some(staged) = has.get(i) else {
+                let kind = there.field(&column.name).map_or_else(|| kind.to_owned(), nested::sql_type);
                 return Ok(format!("CAST(NULL AS {kind}) AS {name}"));
+            };
+            // A double holds them all: the column has become one, or has none that it does not hold (`tables`).
+            if (staged.data_type, kind) == (DataType::Bigint, "FLOAT64") {
+                return Ok(format!("CAST({name} AS FLOAT64) AS {name}"));
             }
-            match conversion(&name, column.data_type, kind) {
+            match conversion(&name, staged.data_type, kind) {
                 Some(sql) if sql == name => Ok(name),
                 Some(sql) => Ok(format!("{sql} AS {name}")),
                 None => Err(Error::internal("a column's type has changed").with("column", &column.name)),
@@ -196,67 +283,13 @@ impl Script<'_> {
         let list: Vec<String> = columns.iter().enumerate().map(expression).collect::<Result<_>>()?;
         Ok(format!("SELECT {}{more} FROM {}", list.join(", "), qualified(&self.load.staging.dataset, file)))
     }
+}
 
-    /// The statements that write the load's own records.
-    fn records(&self) -> Vec<String> {
-        let (loads, manifest) = (self.own(SystemTable::Loads), self.manifest);
-        let status = if self.is_last { 0 } else { self.number + 1 };
-        let rows: u64 = manifest.tables.iter().map(|t| t.rows).sum();
-        let counts = manifest.counts;
-        let record = match self.system() {
-            SystemColumns::Native => format!(
-                "INSERT INTO {loads} (load_id, pipeline, schema_hash, records, rejected, `rows`, status, inserted_at) VALUES (@load_id, @pipeline, @hash, {}, {}, {rows}, {status}, CURRENT_TIMESTAMP())",
-                counts.read, counts.rejected
-            ),
-            SystemColumns::Dlt => format!(
-                "INSERT INTO {loads} (load_id, schema_name, status, inserted_at, schema_version_hash) VALUES (@load_id, @pipeline, {status}, CURRENT_TIMESTAMP(), @hash)"
-            ),
-        };
-        if !self.is_last {
-            return vec![record];
-        }
-        let mut statements = Vec::new();
-        if self.number > 0 {
-            statements.push(format!("DELETE FROM {loads} WHERE load_id = @load_id AND status <> 0"));
-        }
-        statements.push(record);
-        statements.push(self.schema_record());
-        statements.extend(manifest.state.as_ref().map(|s| self.state_record(&s.to_string())));
-        statements
-    }
+/// The columns of a table's widest file, which begin with those of all others.
+pub(crate) fn widest(staged: &StagedRows) -> &[Column] {
+    staged.files.iter().map(|(_, c)| c.as_slice()).max_by_key(|c| c.len()).unwrap_or_default()
+}
 
-    fn schema_record(&self) -> String {
-        let schemas = self.own(SystemTable::Schemas);
-        let (known, insert) = match self.system() {
-            SystemColumns::Native => (
-                "schema_hash = @hash AND pipeline = @pipeline",
-                format!(
-                    "INSERT INTO {schemas} (schema_hash, pipeline, load_id, inserted_at, schema) VALUES (@hash, @pipeline, @load_id, CURRENT_TIMESTAMP(), @schema)"
-                ),
-            ),
-            SystemColumns::Dlt => (
-                "version_hash = @hash AND schema_name = @pipeline",
-                format!(
-                    "INSERT INTO {schemas} (version, engine_version, inserted_at, schema_name, version_hash, schema) SELECT COALESCE(MAX(version), 0) + 1, 11, CURRENT_TIMESTAMP(), @pipeline, @hash, @schema FROM {schemas} WHERE schema_name = @pipeline"
-                ),
-            ),
-        };
-        format!("IF NOT EXISTS (SELECT 1 FROM {schemas} WHERE {known}) THEN {insert}; END IF")
-    }
-
-    fn state_record(&self, state: &str) -> String {
-        let states = self.own(SystemTable::State);
-        match self.system() {
-            SystemColumns::Native => format!(
-                "INSERT INTO {states} (pipeline, load_id, inserted_at, state) VALUES (@pipeline, @load_id, CURRENT_TIMESTAMP(), @state)"
-            ),
-            SystemColumns::Dlt => {
-                let id = longshore_core::hash::content_hash(format!("{}{state}", self.manifest.load_id).as_bytes());
-                let id = &id[..14.min(id.len())];
-                format!(
-                    "INSERT INTO {states} (version, engine_version, pipeline_name, state, created_at, version_hash, _dlt_load_id, _dlt_id) SELECT COALESCE(MAX(version), 0) + 1, 4, @pipeline, @state, CURRENT_TIMESTAMP(), CAST(NULL AS STRING), @load_id, '{id}' FROM {states} WHERE pipeline_name = @pipeline"
-                )
-            }
-        }
-    }
+fn column_list(columns: &[Column]) -> String {
+    columns.iter().map(|c| identifier(&c.name)).collect::<Vec<_>>().join(", ")
 }

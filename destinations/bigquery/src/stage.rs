@@ -97,10 +97,12 @@ impl BigQueryLoad {
     pub(crate) async fn begin(api: &Arc<Api>, opening: &Opening) -> Result<Self> {
         let (dataset, config) = (&opening.target.dataset, &api.config);
         check_dataset(dataset)?;
-        let staging_dataset = config.staging_dataset.clone().unwrap_or_else(|| format!("{dataset}_staging"));
+        let staging_dataset = config.staging_dataset(dataset);
         check_dataset(&staging_dataset)?;
         let location = ensure_dataset(api, dataset, config.location.as_deref(), None).await?;
-        let lifetime = Some(config.staging_lifetime.as_millis());
+        // dlt's own staging tables may stand there too, and are to stay. Ours say themselves when they go.
+        let is_ours = opening.system_columns == SystemColumns::Native;
+        let lifetime = is_ours.then_some(config.staging_lifetime.as_millis());
         ensure_dataset(api, &staging_dataset, Some(&location), lifetime).await?;
         let staging = Staging::new(staging_dataset, location, opening);
         let (tables, receipts) = Default::default();
@@ -196,13 +198,22 @@ impl Inner {
     async fn learn_columns(&mut self, table: &Table) -> Result<()> {
         let longest = self.place.api.config.max_identifier_length;
         let staged = self.tables.entry(table.name.clone()).or_default();
-        if table.columns.len() <= staged.columns.len() {
-            return Ok(()); // a part has the first columns of its table
+        // A part has the first columns of its table; some may be wider now than in an earlier part, or narrower still.
+        let is_wider = |(known, new): (&Column, &Column)| known.column_type().widens_to(new.column_type());
+        let widens = staged.columns.iter().zip(&table.columns).any(is_wider);
+        if table.columns.len() <= staged.columns.len() && !widens {
+            return Ok(());
         }
         check_names(table, longest)?;
-        staged.columns.clone_from(&table.columns);
+        for (i, new) in table.columns.iter().enumerate() {
+            match staged.columns.get_mut(i) {
+                Some(known) if !is_wider((known, new)) => {}
+                Some(known) => known.clone_from(new),
+                None => staged.columns.push(new.clone()),
+            }
+        }
         staged.is_ordered = self.place.opening.system_columns == SystemColumns::Dlt && table.write.merges();
-        if staged.open.as_ref().is_some_and(|o| !o.writer.fits(table)) {
+        if staged.open.as_ref().is_some_and(|o| !o.writer.fits(&staged.columns)) {
             staged.end_file().await?;
         }
         Ok(())

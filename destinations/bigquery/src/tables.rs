@@ -3,12 +3,15 @@
 //! Through the API and not by DDL: it is quicker, costs no job, and says with an etag when somebody else was faster.
 
 use crate::api::Api;
+use crate::config::Config;
 use crate::error::Failure;
 use crate::names::check_names;
+use crate::nested::{Shape, two_kinds};
 use crate::options::TableOptions;
 use crate::types::{conversion, field, modern};
+use crate::widen;
 use longshore_core::error::{Error, Result};
-use longshore_core::schema::{Column, Table};
+use longshore_core::schema::{Column, DataType};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -107,41 +110,95 @@ pub(crate) async fn remove(api: &Api, dataset: &str, table: &str) -> Result<(), 
 }
 
 /// A table as it is in the dataset.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Ensured {
-    /// Names and types of its columns.
-    pub(crate) columns: Vec<(String, String)>,
+    /// Its columns as the API describes them.
+    pub(crate) fields: Vec<Value>,
     /// Names of those that it just got; of a new table, none.
     pub(crate) added: Vec<String>,
+    /// The column by which it is cut into partitions.
+    pub(crate) partition_column: Option<String>,
+}
+
+impl Ensured {
+    /// Reads a table as the API describes it.
+    pub(crate) fn of(description: &Value, added: Vec<String>) -> Self {
+        let column = |key: &str| description[key]["field"].as_str().map(str::to_owned);
+        Ensured {
+            fields: description["schema"]["fields"].as_array().cloned().unwrap_or_default(),
+            added,
+            partition_column: column("timePartitioning").or_else(|| column("rangePartitioning")),
+        }
+    }
+
+    /// Returns the type of a column, where the table has it.
+    pub(crate) fn kind(&self, name: &str) -> Option<&str> {
+        self.field(name).map(|f| modern(f["type"].as_str().unwrap_or_default()))
+    }
+
+    /// Returns what a list that is a column holds.
+    pub(crate) fn list(&self, way: &[&str]) -> Ensured {
+        let inner = |fields: Vec<Value>, name: &&str| {
+            let field = fields.iter().find(|f| is_named(f, name));
+            field.and_then(|f| f["fields"].as_array()).cloned().unwrap_or_default()
+        };
+        Ensured { fields: way.iter().fold(self.fields.clone(), inner), ..Ensured::default() }
+    }
+
+    /// Returns a column as the API describes it.
+    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
+        self.fields.iter().find(|f| is_named(f, name))
+    }
+}
+
+/// Refuses a list to be a column where it is a table already: its older rows would be in one place, newer ones in another.
+pub(crate) async fn refuse_table_of_list(api: &Api, dataset: &str, table: &str) -> Result<()> {
+    match find(api, dataset, table).await.map_err(|f| Error::from(f).with("table", table))? {
+        None => Ok(()),
+        Some(_) => Err(Error::config("a list that is to be a column is a table in the dataset")
+            .with("table", table)
+            .with("dataset", dataset)
+            .hint("take it out of 'nested', or load into another dataset")),
+    }
+}
+
+/// Column names differ by more than case.
+fn is_named(field: &Value, name: &str) -> bool {
+    field["name"].as_str().is_some_and(|n| n.to_lowercase() == name.to_lowercase())
 }
 
 /// Makes a table, or the columns it lacks; returns it as it is then.
-pub(crate) async fn ensure(api: &Api, dataset: &str, table: &Table) -> Result<Ensured> {
+pub(crate) async fn ensure(api: &Api, dataset: &str, shape: &Shape) -> Result<Ensured> {
+    let table = &shape.table;
     let placed = |e: Error| e.with("table", &table.name).with("dataset", dataset);
-    check_names(table, api.config.max_identifier_length)?;
-    let none = TableOptions::default();
-    let options = api.config.tables.get(&table.name).unwrap_or(&none);
-    let mut added = Vec::new();
+    check_names(&shape.with_lists(), api.config.max_identifier_length)?;
+    let options = api.config.options(table);
+    let (mut added, mut is_widened) = (Vec::new(), false);
     for _ in 0..TRIES {
         let found = find(api, dataset, &table.name).await.map_err(|f| placed(f.into()))?;
         let (method, path, body, etag) = match found {
             None => {
-                let fields = table.columns.iter().map(|c| made_field(c, options, c.nullable)).collect::<Result<_>>();
-                let mut body = description(api, dataset, &table.name, fields.map_err(placed)?);
-                options.describe_new(&mut body, table, now_ms()).map_err(placed)?;
+                let body = new_table(api, dataset, shape).map_err(placed)?;
                 (Method::POST, format!("datasets/{dataset}/tables"), body, String::new())
             }
             Some(found) => {
                 let fields = found["schema"]["fields"].as_array().cloned().unwrap_or_default();
-                let grown = grow(&fields, table, options).map_err(placed)?;
+                let wider = widen::wider(&fields, table, &options).map_err(placed)?;
+                if !wider.is_empty() && !is_widened {
+                    widen::widen(api, dataset, &table.name, &wider).await.map_err(placed)?;
+                    is_widened = true;
+                    continue; // looked at again as it is now
+                }
+                let grown = grow(&fields, shape, &api.config).map_err(placed)?;
                 let mut changes = options.changes(&found);
                 if grown != fields {
                     changes.insert("schema".into(), json!({"fields": grown}));
                 }
                 if changes.is_empty() {
-                    return Ok(Ensured { columns: types_of(&fields), added });
+                    return Ok(Ensured::of(&found, added));
                 }
-                added.extend(types_of(&grown[fields.len()..]).into_iter().map(|(name, _)| name));
+                let names = grown[fields.len()..].iter().filter_map(|f| f["name"].as_str());
+                added.extend(names.map(str::to_owned));
                 let etag = found["etag"].as_str().unwrap_or_default().to_owned();
                 (Method::PATCH, path(dataset, &table.name), changes.into(), etag)
             }
@@ -149,10 +206,7 @@ pub(crate) async fn ensure(api: &Api, dataset: &str, table: &Table) -> Result<En
         let headers: &[(&str, &str)] = if etag.is_empty() { &[] } else { &[("If-Match", &etag)] };
         let _slot = api.slots.acquire().await;
         match api.call_with(method, &path, Some(&body), headers).await {
-            Ok(now) => {
-                let columns = types_of(now["schema"]["fields"].as_array().map_or(&[][..], |f| f));
-                return Ok(Ensured { columns, added });
-            }
+            Ok(now) => return Ok(Ensured::of(&now, added)),
             // Somebody else made or changed it meanwhile, or a reply was lost: it is looked at again.
             Err(failure) if matches!(failure.status(), 409 | 412) => {}
             Err(failure) => return Err(placed(failure.into())),
@@ -161,24 +215,46 @@ pub(crate) async fn ensure(api: &Api, dataset: &str, table: &Table) -> Result<En
     Err(placed(Error::new(longshore_core::ErrorKind::Busy, "others keep changing the table")))
 }
 
-fn types_of(fields: &[Value]) -> Vec<(String, String)> {
-    let text = |f: &Value, key: &str| f[key].as_str().unwrap_or_default().to_owned();
-    fields.iter().map(|f| (text(f, "name"), modern(&text(f, "type")).to_owned())).collect()
+/// Describes a table that is to be made.
+pub(crate) fn new_table(api: &Api, dataset: &str, shape: &Shape) -> Result<Value> {
+    let (table, options) = (&shape.table, &api.config.options(&shape.table));
+    let mut fields = table.columns.iter().map(|c| made_field(c, options, c.nullable)).collect::<Result<Vec<_>>>()?;
+    fields.extend(shape.lists.iter().map(|list| made_list(list, &api.config)).collect::<Result<Vec<_>>>()?);
+    options.dress(&mut fields);
+    let mut body = description(api, dataset, &table.name, fields);
+    options.describe_new(&mut body, table, now_ms())?;
+    Ok(body)
 }
 
 /// Returns the fields with those added that the table needs, and with those relaxed that may be null from now on.
-fn grow(fields: &[Value], table: &Table, options: &TableOptions) -> Result<Vec<Value>> {
+pub(crate) fn grow(fields: &[Value], shape: &Shape, config: &Config) -> Result<Vec<Value>> {
+    let options = &config.options(&shape.table);
+    let mut grown = grow_columns(fields, &shape.table.columns.iter().collect::<Vec<_>>(), options)?;
+    let is_list = |f: &Value| f["mode"].as_str() == Some("REPEATED");
+    if let Some(list) = fields.iter().find(|f| is_list(f) && shape.tables_below.iter().any(|name| is_named(f, name))) {
+        return Err(Error::config("a list is a column of its table there, and the load brings a table for it")
+            .with("column", list["name"].as_str().unwrap_or_default())
+            .hint("name it in 'nested' again, or load into another dataset"));
+    }
+    grow_lists(&mut grown, shape, config)?;
+    options.dress(&mut grown);
+    Ok(grown)
+}
+
+fn grow_columns(fields: &[Value], columns: &[&Column], options: &TableOptions) -> Result<Vec<Value>> {
     let mut grown = fields.to_vec();
     for there in &mut grown {
-        let name = there["name"].as_str().unwrap_or_default().to_lowercase();
-        // Column names differ by more than case.
-        let ours = table.columns.iter().find(|c| c.name.to_lowercase() == name);
+        let ours = columns.iter().find(|c| is_named(there, &c.name));
         if there["mode"].as_str() == Some("REQUIRED") && ours.is_none_or(|c| c.nullable) {
             there["mode"] = "NULLABLE".into();
         }
         let Some(ours) = ours else { continue };
+        if there["mode"].as_str() == Some("REPEATED") {
+            return Err(two_kinds(&ours.name));
+        }
         let kind = modern(there["type"].as_str().unwrap_or_default());
-        if there["mode"].as_str() == Some("REPEATED") || conversion("", ours.data_type, kind).is_none() {
+        let is_exact = ours.data_type == DataType::Bigint && kind == "FLOAT64" && ours.exact_double;
+        if conversion("", ours.data_type, kind).is_none() && !is_exact {
             return Err(Error::destination(format!(
                 "a column is {kind} in BigQuery and {} in the load",
                 ours.data_type
@@ -187,22 +263,46 @@ fn grow(fields: &[Value], table: &Table, options: &TableOptions) -> Result<Vec<V
             .hint("load into another dataset, or rename the column there"));
         }
     }
-    let is_new = |c: &&Column| {
-        let name = c.name.to_lowercase();
-        !fields.iter().any(|f| f["name"].as_str().is_some_and(|n| n.to_lowercase() == name))
-    };
+    let is_new = |c: &&&Column| !fields.iter().any(|f| is_named(f, &c.name));
     // A column that is added to rows that are there can only be nullable.
-    let new: Result<Vec<Value>> = table.columns.iter().filter(is_new).map(|c| made_field(c, options, true)).collect();
+    let new: Result<Vec<Value>> = columns.iter().filter(is_new).map(|c| made_field(c, options, true)).collect();
     grown.extend(new?);
-    options.dress(&mut grown);
     Ok(grown)
 }
 
+fn grow_lists(grown: &mut Vec<Value>, shape: &Shape, config: &Config) -> Result<()> {
+    for list in &shape.lists {
+        let (name, inner) = list;
+        match grown.iter_mut().find(|f| is_named(f, name)) {
+            None => grown.push(made_list(list, config)?),
+            Some(there) if there["mode"].as_str() == Some("REPEATED") && there["fields"].is_array() => {
+                let fields = there["fields"].as_array().cloned().unwrap_or_default();
+                let options = &config.options(&inner.table);
+                let mut fields = grow_columns(&fields, &inner.element_columns().collect::<Vec<_>>(), options)?;
+                grow_lists(&mut fields, inner, config)?;
+                options.dress(&mut fields);
+                there["fields"] = fields.into();
+            }
+            Some(_) => return Err(two_kinds(name)),
+        }
+    }
+    Ok(())
+}
+
+/// A list that is to be a column.
+pub(crate) fn made_list((name, inner): &(String, Shape), config: &Config) -> Result<Value> {
+    let options = &config.options(&inner.table);
+    let fields = inner.element_columns().map(|c| made_field(c, options, true)).collect::<Result<Vec<_>>>()?;
+    let mut fields: Vec<Value> = fields;
+    fields.extend(inner.lists.iter().map(|list| made_list(list, config)).collect::<Result<Vec<_>>>()?);
+    Ok(json!({"name": name, "type": "RECORD", "mode": "REPEATED", "fields": fields}))
+}
+
 /// A column that is to be made, with what is set for it.
-fn made_field(column: &Column, options: &TableOptions, nullable: bool) -> Result<Value> {
+pub(crate) fn made_field(column: &Column, options: &TableOptions, nullable: bool) -> Result<Value> {
     let mut made = [field(column, column.data_type, nullable)];
     if let Some(kind) = options.kind(column)? {
-        made[0]["type"] = kind.into();
+        made[0] = json!({"name": column.name, "type": kind, "mode": made[0]["mode"]});
     }
     options.dress(&mut made);
     let [made] = made;
@@ -217,41 +317,63 @@ fn now_ms() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longshore_core::schema::ColumnRole;
-    use longshore_core::schema::{DataType, SystemColumns};
+    use longshore_core::connect::Connection;
+    use longshore_core::schema::{ColumnRole, SystemColumns, Table};
 
-    fn none() -> TableOptions {
-        TableOptions::default()
+    fn none() -> Config {
+        Config::from_connection(&Connection::new("bigquery://p")).unwrap()
     }
 
-    fn table() -> Table {
+    fn shape() -> Shape {
         let mut table = Table::new("t", None);
         table.columns = vec![Column::data("a", DataType::Bigint), SystemColumns::Native.column(ColumnRole::RowId)];
-        table
+        Shape::plain(table)
     }
 
     #[test]
     fn a_table_gets_what_it_lacks_and_keeps_what_it_has() {
         let there = json!({"name": "A", "type": "INTEGER", "mode": "REQUIRED", "policyTags": {"names": ["x"]}});
-        let grown = grow(&[there], &table(), &none()).unwrap();
+        let grown = grow(&[there], &shape(), &none()).unwrap();
         assert_eq!(
             grown[0],
             json!({"name": "A", "type": "INTEGER", "mode": "NULLABLE", "policyTags": {"names": ["x"]}})
         );
         assert_eq!(grown[1], json!({"name": "_row_id", "type": "INT64", "mode": "NULLABLE"}));
-        assert_eq!(grow(&grown, &table(), &none()).unwrap(), grown);
+        assert_eq!(grow(&grown, &shape(), &none()).unwrap(), grown);
     }
 
     #[test]
     fn a_column_of_others_is_relaxed() {
         let there = json!({"name": "theirs", "type": "STRING", "mode": "REQUIRED"});
-        assert_eq!(grow(&[there], &table(), &none()).unwrap()[0]["mode"], "NULLABLE");
+        assert_eq!(grow(&[there], &shape(), &none()).unwrap()[0]["mode"], "NULLABLE");
     }
 
     #[test]
     fn another_type_is_an_error_that_names_the_column() {
-        let error = grow(&[json!({"name": "a", "type": "STRING"})], &table(), &none()).unwrap_err();
+        let error = grow(&[json!({"name": "a", "type": "STRING"})], &shape(), &none()).unwrap_err();
         assert!(error.to_string().contains("column a"), "{error}");
+    }
+
+    #[test]
+    fn lists_grow_inside_their_column() {
+        let mut line = Table::new("t__lines", Some("t".into()));
+        line.columns = vec![Column::data("sku", DataType::Text), SystemColumns::Native.column(ColumnRole::ListIndex)];
+        let mut with_lines = shape();
+        with_lines.lists.push(("lines".into(), Shape::plain(line.clone())));
+        let grown = grow(&[], &with_lines, &none()).unwrap();
+        let lines = grown.last().unwrap();
+        assert_eq!((&lines["type"], &lines["mode"]), (&json!("RECORD"), &json!("REPEATED")));
+        assert_eq!(lines["fields"][1], json!({"name": "_list_idx", "type": "INT64", "mode": "NULLABLE"}));
+        line.columns.push(Column::data("price", DataType::Double));
+        with_lines.lists[0].1 = Shape::plain(line);
+        let more = grow(&grown, &with_lines, &none()).unwrap();
+        assert_eq!((more.len(), &more.last().unwrap()["fields"][2]["name"]), (grown.len(), &json!("price")));
+        // A value where the list was, and a table where the column was.
+        with_lines.lists.clear();
+        with_lines.tables_below.push("lines".into());
+        assert!(grow(&more, &with_lines, &none()).unwrap_err().to_string().contains("lines"));
+        with_lines.table.columns.push(Column::data("lines", DataType::Text));
+        assert!(grow(&more, &with_lines, &none()).unwrap_err().to_string().contains("lines"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Our types in BigQuery's words, and which of them a column that is there already can take.
 
 use crate::names::identifier;
+use crate::near::Near;
 use longshore_core::schema::{Column, DataType, SystemColumns};
 use longshore_core::values::iso_timestamp::format_iso;
 use longshore_sql::Dialect;
@@ -10,8 +11,14 @@ use serde_json::{Value, json};
 pub(crate) const STAGED_ROW: &str = "_longshore_row";
 
 /// BigQuery's SQL.
-#[derive(Debug)]
-pub(crate) struct BigQueryDialect;
+#[derive(Debug, Default)]
+pub(crate) struct BigQueryDialect {
+    /// What narrows a merge down.
+    pub(crate) near: Option<Near>,
+    /// The type of row ids, where statements are not run but looked at one by one: none can name what one before it
+    /// would have made.
+    pub(crate) dry: Option<&'static str>,
+}
 
 impl Dialect for BigQueryDialect {
     fn type_name(&self, data_type: DataType) -> &'static str {
@@ -31,9 +38,16 @@ impl Dialect for BigQueryDialect {
 
     /// Temporary tables are the only ones that a transaction may make.
     fn scratch_table(&self, name: &str, query: &str) -> (String, String) {
+        if let Some(kind) = self.dry {
+            return (format!("(SELECT CAST(NULL AS {kind}) AS row_id)"), query.to_owned());
+        }
         let name = identifier(name);
         let statement = format!("CREATE TEMP TABLE {name} AS {query}");
         (name, statement)
+    }
+
+    fn near(&self, of: &str) -> Option<String> {
+        self.near.as_ref().map(|near| near.condition(of))
     }
 
     fn moment(&self, micros: i64) -> String {
@@ -66,7 +80,26 @@ pub(crate) fn staged_type(data_type: DataType) -> DataType {
 /// Returns a column as the API describes it.
 pub(crate) fn field(column: &Column, data_type: DataType, nullable: bool) -> Value {
     let mode = if nullable { "NULLABLE" } else { "REQUIRED" };
-    json!({"name": column.name, "type": type_name(data_type), "mode": mode})
+    let mut field = json!({"name": column.name, "type": type_name(data_type), "mode": mode});
+    if let Some((precision, scale)) = decimal_size(column).filter(|_| data_type == DataType::Decimal) {
+        field["precision"] = precision.to_string().into();
+        field["scale"] = scale.to_string().into();
+    }
+    field
+}
+
+/// Returns digits, and those behind the point, of a decimal that does not hold all there can be.
+pub(crate) fn decimal_size(column: &Column) -> Option<(u8, u8)> {
+    let is_sized = column.data_type == DataType::Decimal && !column.column_type().is_plain();
+    is_sized.then(|| column.column_type().decimal_size())
+}
+
+/// Returns the type of a column as SQL spells it.
+pub(crate) fn sized_type_name(column: &Column) -> String {
+    match decimal_size(column) {
+        Some((precision, scale)) => format!("{}({precision}, {scale})", type_name(column.data_type)),
+        None => type_name(column.data_type).to_owned(),
+    }
 }
 
 /// The API answers with the old names of some types.

@@ -63,9 +63,7 @@ impl Site for Dataset {
     }
 
     async fn clean(&self) -> Result<()> {
-        if self.server.is_real() {
-            self.server.remove(&self.name);
-        }
+        self.server.remove(&self.name);
         Ok(())
     }
 }

@@ -263,12 +263,14 @@ fn one_may_act_for_another_account() {
     });
     ask(&google, settings, &[]).expect("it is let in");
     let document = json!({
-        "type": "impersonated_service_account", "source_credentials": user(&google),
+        "type": "impersonated_service_account", "source_credentials": user(&google), "delegates": ["between@p"],
         "service_account_impersonation_url": format!("{}/v1/projects/-/serviceAccounts/other@p:generateAccessToken", google.url),
     });
     ask(&google, json!({"credentials": document}), &[]).expect("it is let in");
     let acting: Vec<String> = google.asked("/v1/").iter().map(|r| r.header("authorization").to_owned()).collect();
     assert_eq!(acting, ["Bearer token-1", "Bearer token-3"]);
+    let bodies: Vec<Value> = google.asked("/v1/").iter().filter_map(|r| serde_json::from_str(&r.body).ok()).collect();
+    assert_eq!((&bodies[0]["delegates"], &bodies[1]["delegates"]), (&Value::Null, &json!(["between@p"])));
     assert_eq!(google.bearer(), ["Bearer token-2", "Bearer token-4"]);
 }
 

@@ -104,3 +104,56 @@ fn names_of_300_characters_are_made_and_301_refused() {
     assert!(error.to_string().contains("300 bytes"), "{error}");
     assert!(SERVER.read("longer", "t").is_none(), "nothing is made before it is refused");
 }
+
+#[test]
+fn a_merge_that_leaves_partitions_out_finds_the_same_rows() {
+    for (dataset, key, promise) in [("near_key", &["id", "day"][..], false), ("near_promise", &["id"], true)] {
+        let destination = open(json!({"tables": {"t": {
+            "partition_by": "day", "require_partition_filter": true, "stays_in_partition": promise,
+        }}}));
+        let primary_key = key.iter().map(|k| (*k).to_owned()).collect();
+        let rules = WriteRules { disposition: Disposition::Merge, primary_key, ..WriteRules::default() };
+        let package = |n| PackageBuilder::new("near", dataset, n).writing(rules.clone());
+        let record = |id: u32, day: &str, v: u32| format!(r#"{{"id":{id},"day":"{day}T00:00:00Z","v":{v},"l":[{v}]}}"#);
+        let first = [record(1, "2024-01-01", 1), record(2, "2024-01-02", 2), record(3, "2024-02-03", 3)].join("\n");
+        let first = package(1).json("t", &first).build();
+        run(&*destination, &first).expect("it is loaded");
+        let second = [record(2, "2024-01-02", 20), record(4, "2024-01-09", 40)].join("\n");
+        let second = package(2).after(&first).json("t", &second).build();
+        run(&*destination, &second).expect("it is merged");
+        let values = |table: &str, column: &str| {
+            let rows = SERVER.read(dataset, table).expect("a table");
+            let at = rows.columns.iter().position(|c| c == column).expect("a column");
+            let mut values: Vec<i64> = rows.rows.iter().filter_map(|r| r[at].as_i64()).collect();
+            values.sort_unstable();
+            values
+        };
+        assert_eq!((values("t", "v"), values("t__l", "value")), (vec![1, 3, 20, 40], vec![1, 3, 20, 40]), "{dataset}");
+    }
+    // Without either, all of the table has to be looked through, and that is what such a table refuses.
+    let destination = open(json!({"tables": {"t": {"partition_by": "day", "require_partition_filter": true}}}));
+    let rules = WriteRules { disposition: Disposition::Merge, primary_key: vec!["id".into()], ..WriteRules::default() };
+    let record = r#"{"id":1,"day":"2024-01-01T00:00:00Z"}"#;
+    let package = PackageBuilder::new("near", "near_none", 1).writing(rules).json("t", record).build();
+    let error = run(&*destination, &package).expect_err("it cannot be merged");
+    assert!(error.hint_text().is_some_and(|h| h.contains("stays_in_partition")), "{error:?}");
+}
+
+#[test]
+fn hints_of_columns_partition_cluster_and_describe() {
+    let mut package =
+        PackageBuilder::new("hints", "hints", 1).json("t", r#"{"id":1,"at":"2024-01-01T00:00:00Z"}"#).build();
+    for column in &mut package.manifest.schema.tables[0].columns {
+        match column.name.as_str() {
+            "at" => column.properties.partition = true,
+            "id" => (column.properties.cluster, column.properties.description) = (true, Some("its number".into())),
+            _ => {}
+        }
+    }
+    run(&*open(json!({})), &package).expect("it is loaded");
+    let table = SERVER.describe("hints", "t");
+    assert_eq!(table["timePartitioning"]["field"], "at", "{table}");
+    assert_eq!(table["clustering"], json!({"fields": ["id"]}));
+    let fields = table["schema"]["fields"].as_array().expect("fields");
+    assert!(fields.iter().any(|f| f["description"] == "its number"), "{table}");
+}

@@ -7,7 +7,7 @@ use crate::memory;
 use crate::stage::{DuckLoad, Resources};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
+use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions, Widening};
 use longshore_core::destination::{Committed, Destination, Growth, Load, Opening};
 use longshore_core::error::{Error, Result};
 use longshore_core::lease::{LeaseAnswer, LeaseRequest, Leases};
@@ -42,7 +42,7 @@ impl DuckDb {
             // One transaction is one connection.
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions::ALL,
-            widens: true,
+            widens: Widening::All,
             remakes: true,
             stages_early: true,
             leases: Leases::Session,

@@ -8,7 +8,7 @@ use crate::store::Store;
 use crate::{clean, lease, of_dlt, query, records};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
+use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions, Widening};
 use longshore_core::destination::{Committed, Destination, Load, Opening};
 use longshore_core::error::Result;
 use longshore_core::lease::{LeaseAnswer, LeaseRequest, Leases};
@@ -39,7 +39,7 @@ impl Filesystem {
             // Encoding has threads of its own.
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions::ALL,
-            widens: false,
+            widens: Widening::Never,
             remakes: true,
             stages_early: true,
             leases: Leases::Expiring,

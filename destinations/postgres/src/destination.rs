@@ -8,7 +8,7 @@ use crate::stage::PostgresLoad;
 use crate::staging::MAX_NAME;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
+use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions, Widening};
 use longshore_core::destination::{Committed, Destination, Growth, Load, Opening};
 use longshore_core::error::{ErrorKind, Result};
 use longshore_core::lease::{LeaseAnswer, LeaseRequest, Leases};
@@ -35,7 +35,7 @@ impl Postgres {
             max_identifier_length: MAX_NAME,
             concurrency: NonZeroUsize::new(config.connections).unwrap_or(NonZeroUsize::MIN),
             dispositions: Dispositions::ALL,
-            widens: true,
+            widens: Widening::All,
             remakes: true,
             stages_early: true,
             leases: Leases::Session,

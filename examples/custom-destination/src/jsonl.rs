@@ -13,7 +13,7 @@
 
 use longshore::arrow_array::{RecordBatch, StringArray};
 use longshore::arrow_schema::{DataType, Field, Schema as ArrowSchema};
-use longshore::capabilities::{Atomicity, Capabilities, Dispositions};
+use longshore::capabilities::{Atomicity, Capabilities, Dispositions, Widening};
 use longshore::destination::{CommitOutcome, Committed, Load, Opening, Staged};
 use longshore::lease::Leases;
 use longshore::memory::with_load_id;
@@ -45,7 +45,7 @@ impl JsonLines {
             max_identifier_length: 100, // a table's name becomes a file's
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions::APPEND,
-            widens: false,
+            widens: Widening::Never,
             remakes: true,
             leases: Leases::None, // two runs at once: the second is refused at its commit
             stages_early: true,   // a partial folder is invisible and easily thrown away

@@ -1,11 +1,13 @@
 """Reads tables with Google's own client: a JSON line {"dataset", "table"} in, a line {"columns", "rows"} or null out.
 
-{"dataset", "describe": table} describes a table as the API does; {"remove": dataset} removes a dataset with all its tables.
+{"dataset", "describe": table} describes a table as the API does; {"remove": dataset} removes a dataset with all its tables;
+{"execute": statement} runs one. On standard input and output; or, with a third argument, for all who connect to that port of this machine.
 """
 
 import datetime
 import decimal
 import json
+import socketserver
 import sys
 
 from google.api_core.client_options import ClientOptions
@@ -50,6 +52,9 @@ def answer_to(request):
     if dataset := request.get("remove"):
         client.delete_dataset(f"{project}.{dataset}", delete_contents=True, not_found_ok=True)
         return {}
+    if statement := request.get("execute"):
+        client.query(statement).result()
+        return {}
     if table := request.get("describe"):
         return client.get_table(f"{project}.{request['dataset']}.{table}").to_api_repr()
     return read(request)
@@ -68,9 +73,25 @@ def read(request):
     }
 
 
-for line in sys.stdin:
+def answer_line(line):
     try:
         answer = answer_to(json.loads(line))
     except Exception as error:  # told to the test, which fails with it
         answer = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(answer), flush=True)
+    return json.dumps(answer)
+
+
+class Connection(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            self.wfile.write(answer_line(line).encode() + b"\n")
+
+
+class Reader(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+
+if len(sys.argv) > 3:
+    Reader(("127.0.0.1", int(sys.argv[3])), Connection).serve_forever()
+for line in sys.stdin:
+    print(answer_line(line), flush=True)

@@ -111,6 +111,16 @@ fn print_destination(plan: &DestinationPlan) {
         say!("  statements:");
         plan.statements.iter().for_each(|s| say!("    {s};"));
     }
+    if let Some(cost) = &plan.cost {
+        match &cost.unknown {
+            Some(why) => say!("  what it would be billed for cannot be said: {why}"),
+            None => say!("  it would be billed for {}:", bytes(cost.bytes_billed)),
+        }
+        for item in &cost.items {
+            let source = if item.is_dry_run { "dry run" } else { "estimate" };
+            say!("    {:>9}  {} ({source})", bytes(item.bytes_billed), item.what);
+        }
+    }
 }
 
 fn violations(plan: &DestinationPlan) {

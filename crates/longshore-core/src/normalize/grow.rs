@@ -118,8 +118,10 @@ impl Shape {
             (Conflict::Json, ..) => DataType::Json,
             _ => return Ok(None),
         };
+        let rules = &self.settings.rules;
+        let is_possible = !rules.only_numbers || matches!(to, DataType::Decimal | DataType::Double);
         let to = ColumnType::from(to);
-        if !self.settings.rules.can_widen || !c.column_type().widens_to(to) {
+        if !rules.can_widen || !is_possible || !c.column_type().widens_to(to) {
             return Ok(None);
         }
         self.may_change_type(table)?;

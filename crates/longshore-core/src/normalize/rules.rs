@@ -14,6 +14,8 @@ pub struct SchemaRules {
     pub on_type_conflict: Option<Conflict>,
     /// True when every destination can change a column's type in place.
     pub can_widen: bool,
+    /// True when one of them can do that with numbers only, and not make it text or JSON.
+    pub only_numbers: bool,
     /// What is known of columns beside their type.
     pub columns: Vec<ColumnHint>,
     /// Paths that are left out, with everything below them.
@@ -40,6 +42,7 @@ impl Default for SchemaRules {
             table_contracts: Vec::new(),
             on_type_conflict: None,
             can_widen: false,
+            only_numbers: false,
             columns: Vec::new(),
             ignore: Vec::new(),
             flatten: Vec::new(),

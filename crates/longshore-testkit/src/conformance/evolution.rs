@@ -3,23 +3,24 @@
 use super::place::Place;
 use super::{Case, cases};
 use longshore_core::Result;
-use longshore_core::capabilities::Capabilities;
+use longshore_core::capabilities::{Capabilities, Widening};
 use longshore_core::normalize::SchemaRules;
 use longshore_core::schema::{Conflict, DataType, Disposition, MergeStrategy, WriteRules};
 
 pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
-    if !capabilities.widens {
+    if capabilities.widens == Widening::Never {
         return cases![a_column_keeps_its_type];
     }
     let mut cases = cases![
         whole_numbers_become_doubles_while_rows_are_staged,
         whole_numbers_become_decimals_by_a_later_load,
-        columns_become_text,
-        columns_become_json,
         a_column_of_a_child_table_becomes_wider,
         a_wider_column_is_there_without_rows_of_its_table,
-        a_column_is_widened_twice,
     ];
+    match capabilities.widens {
+        Widening::All => cases.extend(cases![columns_become_text, columns_become_json, a_column_is_widened_twice]),
+        _ => cases.extend(cases![a_column_becomes_a_wider_number_only]),
+    }
     if capabilities.dispositions.merge.contains(&MergeStrategy::DeleteInsert) {
         cases.extend(cases![rows_to_be_merged_become_wider]);
     }
@@ -31,6 +32,13 @@ pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
 
 fn rules(policy: Conflict) -> SchemaRules {
     SchemaRules { can_widen: true, on_type_conflict: Some(policy), ..SchemaRules::default() }
+}
+
+async fn a_column_becomes_a_wider_number_only(at: Place) -> Result<()> {
+    let rules = SchemaRules { only_numbers: true, ..rules(Conflict::Text) };
+    let package = at.package(1).rules(rules).json("t", r#"{"v":1}"#).json("t", r#"{"v":"x"}"#).build();
+    at.load(&package).await?;
+    at.check("t", &["v", "v__v_text"], r#"[1,null] [null,"x"]"#).await
 }
 
 async fn a_column_keeps_its_type(at: Place) -> Result<()> {

@@ -3,7 +3,7 @@
 use super::place::Place;
 use super::{Case, cases};
 use longshore_core::Result;
-use longshore_core::capabilities::Capabilities;
+use longshore_core::capabilities::{Capabilities, Widening};
 use longshore_core::normalize::Settings;
 use longshore_core::schema::{Disposition, MergeStrategy, SystemColumns, WriteRules};
 
@@ -18,7 +18,7 @@ pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
     if capabilities.dispositions.merge.contains(&MergeStrategy::DeleteInsert) {
         cases.extend(cases![sized_rows_are_merged]);
     }
-    if capabilities.widens {
+    if capabilities.widens != Widening::Never {
         cases.extend(cases![a_size_becomes_larger_in_place]);
     }
     cases

@@ -6,7 +6,7 @@ use super::place::Place;
 use super::{Case, cases};
 use crate::fault::{Fault, FaultyDestination};
 use crate::fixture::{self, Package, stage};
-use longshore_core::capabilities::{Capabilities, Dispositions};
+use longshore_core::capabilities::{Capabilities, Dispositions, Widening};
 use longshore_core::destination::CommitOutcome;
 use longshore_core::normalize::{ColumnHint, FieldPath, SchemaRules};
 use longshore_core::schema::{Conflict, Disposition, MergeStrategy, WriteRules};
@@ -62,7 +62,7 @@ fn fields(seed: u64) -> Fields {
 }
 
 /// One field becomes wider, one text where it can, and one gets variants.
-fn rules(fields: &Fields, can_widen: bool) -> SchemaRules {
+fn rules(fields: &Fields, widens: Widening) -> SchemaRules {
     let policies = [Conflict::Widen, Conflict::Text, Conflict::Variant];
     let hint = |(name, policy): (&String, Conflict)| {
         let mut hint = ColumnHint::of(FieldPath::from_keys([name.clone()]));
@@ -70,7 +70,8 @@ fn rules(fields: &Fields, can_widen: bool) -> SchemaRules {
         hint
     };
     let columns = fields.names.iter().zip(policies).map(hint).collect();
-    SchemaRules { can_widen, columns, ..SchemaRules::default() }
+    let (can_widen, only_numbers) = (widens != Widening::Never, widens == Widening::Numbers);
+    SchemaRules { can_widen, only_numbers, columns, ..SchemaRules::default() }
 }
 
 /// A package of one block or two.

@@ -39,8 +39,13 @@ pub(super) fn account_url(endpoint: &str, account: &str) -> String {
 }
 
 /// A service account's token for somebody who may act for it.
-pub(super) async fn impersonate(http: &reqwest::Client, url: &str, token: &Secret) -> Result<Token> {
-    let request = http.post(url).bearer_auth(token.expose()).json(&json!({"scope": [SCOPE]}));
+/// `delegates` are those that stand between the two.
+pub(super) async fn impersonate(http: &reqwest::Client, url: &str, token: &Secret, delegates: &Value) -> Result<Token> {
+    let mut wanted = json!({"scope": [SCOPE]});
+    if delegates.as_array().is_some_and(|d| !d.is_empty()) {
+        wanted["delegates"] = delegates.clone();
+    }
+    let request = http.post(url).bearer_auth(token.expose()).json(&wanted);
     let token = ask("the server of service accounts", request).await;
     token.map_err(|e| e.hint("the caller needs roles/iam.serviceAccountTokenCreator on the service account"))
 }

@@ -18,7 +18,7 @@ pub(super) async fn token(http: &reqwest::Client, document: &Value) -> Result<To
     let url = document["token_url"].as_str().unwrap_or("https://sts.googleapis.com/v1/token");
     let federated = ask("Google's token exchange", http.post(url).form(&form)).await?;
     match document["service_account_impersonation_url"].as_str() {
-        Some(url) => impersonate(http, url, &federated.secret).await,
+        Some(url) => impersonate(http, url, &federated.secret, &Value::Null).await,
         None => Ok(federated),
     }
 }

@@ -94,7 +94,7 @@ impl Tokens {
             Source::Document(document) => from_document(http, document).await?,
         };
         match &self.impersonate {
-            Some(url) => exchange::impersonate(http, url, &token.secret).await,
+            Some(url) => exchange::impersonate(http, url, &token.secret, &Value::Null).await,
             None => Ok(token),
         }
     }
@@ -117,7 +117,8 @@ async fn from_document(http: &reqwest::Client, document: &Value) -> Result<Token
         "external_account" => federation::token(http, document).await,
         "impersonated_service_account" => {
             let source = Box::pin(from_document(http, &document["source_credentials"])).await?;
-            exchange::impersonate(http, need(document, "service_account_impersonation_url")?, &source.secret).await
+            let url = need(document, "service_account_impersonation_url")?;
+            exchange::impersonate(http, url, &source.secret, &document["delegates"]).await
         }
         other => Err(Error::config(format!("there are no credentials of type '{other}'"))
             .hint("known are: service_account, authorized_user, external_account, impersonated_service_account")),
