@@ -187,7 +187,8 @@ fn a_profile_that_the_url_names_is_remembered() {
     lab.write("in.ndjson", "{\"id\":1}\n");
     let run = |args: &[&str]| {
         let mut command = lab.command(args);
-        Output::of(command.env("HOME", lab.path("home")).env_remove("AWS_PROFILE"))
+        command.env("HOME", lab.path("home")).env_remove("AWS_PROFILE");
+        Output::of(command)
     };
     std::fs::rename(s3.root.path().join(BUCKET), s3.root.path().join("away")).expect("a folder can be renamed");
     let url = format!("s3://{BUCKET}/x?profile=ours");
