@@ -124,6 +124,10 @@ pub trait Load: Send + Sync {
         true
     }
 
+    /// Says that every part there is to stage early was staged: what waited for more rows to come need not wait for the
+    /// seal, which takes its time with the disk. The commit comes next, or the end of the load.
+    fn all_staged(&self) {}
+
     /// Makes everything staged visible, with tables that have no rows yet, the load's record, the
     /// schema version and the state, in one step; then counts back.
     ///

@@ -90,8 +90,7 @@ pub(crate) fn drop_resources(
     let destinations = pipeline.destinations().iter();
     let destinations = destinations.map(|d| DestinationProgress { url: d.url.clone(), ..Default::default() }).collect();
     let progress = LoadProgress { destinations, ..LoadProgress::default() };
-    let mut packages = [store.seal(writer.folder(), &manifest, &progress)?];
-    writer.sealed();
+    let mut packages = [writer.seal(store, &manifest, &progress)?];
     let mut reports = deliver(pipeline, &mut packages, &Progress::default(), Order::Kept);
     let timings = Timings { load: began.elapsed().as_secs_f64(), ..Timings::default() };
     let [package] = packages;

@@ -104,6 +104,8 @@ fn agree(manifest: &Manifest, found: &[TableCount], what: &str) -> Result<()> {
 pub(crate) enum Step {
     /// Another part.
     Part(Part),
+    /// There are no more.
+    AllParts,
     /// The package is sealed, and these are its files.
     Commit(Arc<Manifest>, Vec<Part>),
 }

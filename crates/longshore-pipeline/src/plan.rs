@@ -311,6 +311,7 @@ fn gone<'a>(load: &'a Load, existing: &'a [TableCount]) -> impl Iterator<Item = 
         table: t.table.clone(),
         is_new: false,
         columns: Vec::new(),
+        widened: Vec::new(),
         rows: 0,
         existing_rows: Some(t.rows),
         widened: Vec::new(),

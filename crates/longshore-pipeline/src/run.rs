@@ -145,6 +145,7 @@ impl Run<'_> {
             if let Some(earlier) = earlier.take() {
                 earlier.acknowledge()?;
             }
+            stagers.iter().for_each(Stager::all_parts);
             let (parts, tables) = writer.finish()?;
             notes.extend(extracted.shape.unmet_paths().iter().map(|path| unmet_note(path)));
             let schema_after = extracted.shape.schema().clone();
@@ -302,9 +303,7 @@ impl Run<'_> {
             digest,
             destinations: destinations.collect(),
         };
-        let package = self.pipeline.store().seal(writer.folder(), &manifest, &progress)?;
-        writer.sealed();
-        Ok(package)
+        writer.seal(self.pipeline.store(), &manifest, &progress)
     }
 
     /// Commits everywhere, side by side: a destination that fails or takes long does not hold up the others.

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 /// Loaded packages whose records are kept.
 const KEEP_LOADED: usize = 100;
@@ -260,10 +261,18 @@ impl Store {
         Ok(folder)
     }
 
-    /// Seals a package: after this rename it exists, and its files never change.
-    pub(crate) fn seal(&self, partial: &Path, manifest: &Manifest, progress: &LoadProgress) -> Result<StoredPackage> {
-        write_synced(&partial.join("manifest.json"), manifest)?;
-        write_synced(&partial.join("progress.json"), progress)?;
+    /// Seals a package: after this rename it exists, and its files never change. `files` are those of its files that
+    /// are not on the disk yet for certain.
+    pub(crate) fn seal(
+        &self,
+        partial: &Path,
+        mut files: Vec<PathBuf>,
+        manifest: &Manifest,
+        progress: &LoadProgress,
+    ) -> Result<StoredPackage> {
+        files.push(write_json(partial.join("manifest.json"), manifest)?);
+        files.push(write_json(partial.join("progress.json"), progress)?);
+        sync_files(&files)?;
         sync_folder(partial)?;
         let folder = self.folder.join("packages").join(manifest.load_id.as_str());
         fs::rename(partial, &folder).map_err(|e| write_error(&folder, e.into()))?;
@@ -333,7 +342,7 @@ impl Store {
             return Ok(());
         };
         let temporary = self.folder.join("known.json.new");
-        write_synced(&temporary, known)?;
+        sync_file(&write_json(temporary.clone(), known)?)?;
         fs::rename(&temporary, &path).map_err(|e| write_error(&path, e.into()))
     }
 
@@ -383,7 +392,7 @@ impl StoredPackage {
     pub(crate) fn save_progress(&self) -> Result<()> {
         let path = self.folder.join("progress.json");
         let temporary = self.folder.join("progress.json.new");
-        write_synced(&temporary, &self.progress)?;
+        sync_file(&write_json(temporary.clone(), &self.progress)?)?;
         fs::rename(&temporary, &path).map_err(|e| write_error(&path, e.into()))
     }
 
@@ -453,11 +462,24 @@ fn list_folder(folder: &Path) -> Vec<String> {
     entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect()
 }
 
-fn write_synced(path: &Path, value: &impl Serialize) -> Result<()> {
-    let failed = |e: std::io::Error| write_error(path, e.into());
-    let text = serde_json::to_vec_pretty(value).map_err(|e| write_error(path, e.into()))?;
-    fs::write(path, text).map_err(failed)?;
-    File::open(path).and_then(|f| f.sync_data()).map_err(failed)
+fn write_json(path: PathBuf, value: &impl Serialize) -> Result<PathBuf> {
+    let text = serde_json::to_vec_pretty(value).map_err(|e| write_error(&path, e.into()))?;
+    fs::write(&path, text).map_err(|e| write_error(&path, e.into()))?;
+    Ok(path)
+}
+
+/// Brings a file to the disk.
+pub(crate) fn sync_file(path: &Path) -> Result<()> {
+    File::open(path).and_then(|f| f.sync_data()).map_err(|e| write_error(path, e.into()))
+}
+
+/// Brings files to the disk. Each waits for it: together that takes little longer than for one.
+fn sync_files(files: &[PathBuf]) -> Result<()> {
+    thread::scope(|scope| {
+        let syncs: Vec<_> = files.iter().map(|path| scope.spawn(|| sync_file(path))).collect();
+        let panicked = || Err(Error::internal("a thread that wrote a file panicked"));
+        syncs.into_iter().try_for_each(|sync| sync.join().unwrap_or_else(|_| panicked()))
+    })
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {

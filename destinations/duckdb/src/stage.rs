@@ -146,6 +146,10 @@ impl Load for DuckLoad {
         self.queue_part(part)
     }
 
+    fn all_staged(&self) {
+        self.queue.complete();
+    }
+
     async fn commit(self: Box<Self>, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
         self.queue.complete();
         let mut inner = self.lock().outcome()?;
