@@ -345,7 +345,6 @@ fn gone<'a>(load: &'a Load, existing: &'a [TableCount]) -> impl Iterator<Item = 
         widened: Vec::new(),
         rows: 0,
         existing_rows: Some(t.rows),
-        widened: Vec::new(),
         write: "drop".to_owned(),
         removed_rows: t.rows,
         matched_rows: None,
