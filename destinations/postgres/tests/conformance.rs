@@ -84,7 +84,8 @@ fn read(server: &PostgresServer, database: &str, dataset: &str, table: &str) -> 
 
 fn expression(column: &str, data_type: &str) -> String {
     match data_type {
-        "numeric" | "jsonb" => format!("{column}::text"),
+        "numeric" => format!("trim_scale({column})::text"),
+        "jsonb" => format!("{column}::text"),
         "bytea" => format!("encode({column}, 'hex')"),
         "date" => format!("to_char({column}, 'YYYY-MM-DD')"),
         "time without time zone" => format!("to_char({column}::interval, 'HH24:MI:SS.US')"),
