@@ -11,6 +11,15 @@ demo:
 test *args:
     scripts/test {{args}}
 
+# Random sequences of loads with changing schemas and crashes, compared with a model: the long run (the tests do 50 a destination)
+test-sequences count="2000":
+    scripts/get-duckdb
+    scripts/get-postgres
+    LONGSHORE_SEQUENCES={{count}} cargo test --locked --package longshore-testkit --test memory_conformance -- sequences::
+    LONGSHORE_SEQUENCES={{count}} cargo test --locked --package longshore-destination-duckdb --test conformance -- sequences::
+    LONGSHORE_SEQUENCES={{count}} cargo test --locked --package longshore-destination-postgres --test conformance -- sequences::
+    LONGSHORE_SEQUENCES={{count}} cargo test --locked --package longshore-destination-filesystem --test conformance_parquet -- sequences::
+
 # The suite that defines a destination, against a real BigQuery project (credentials as `gcloud auth application-default login` leaves them)
 test-bigquery-cloud project *args:
     LONGSHORE_BIGQUERY_PROJECT={{project}} cargo test --locked --package longshore-destination-bigquery --test conformance -- {{args}}

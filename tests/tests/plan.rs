@@ -129,3 +129,77 @@ fn a_package_that_waits_can_be_planned() {
     assert_eq!(table(&planned, "t")["rows"], json!(2));
     assert!(!lab.path("other.duckdb").exists());
 }
+
+const VIOLATIONS: &str =
+    "{\"id\":1,\"new\":1,\"l\":[{\"n\":1,\"extra\":2}],\"m\":[1]}\n{\"id\":\"x\"}\n{\"id\":3,\"new\":2}\n";
+
+#[test]
+fn all_violations_of_a_contract_are_listed_and_counted() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", "{\"id\":1,\"l\":[{\"n\":1}]}\n");
+    lab.load(&["t.ndjson"]);
+    lab.write("t.ndjson", VIOLATIONS);
+    let planned = plan(&lab, &["t.ndjson", "--schema-contract", "freeze"], REFUSED);
+    let destination = &planned["destinations"][0];
+    assert_eq!(destination["verdict"], json!("refused"));
+    let violations = destination["violations"].as_array().unwrap();
+    let line = |v: &Value| json!([v["table"], v["column"], v["path"], v["count"], v["line"]]);
+    let mut found: Vec<String> = violations.iter().map(|v| line(v).to_string()).collect();
+    found.sort();
+    let expect = [
+        r#"["t","id","id",1,2]"#,
+        r#"["t","new","new",2,1]"#,
+        r#"["t__l","extra","l.extra",1,1]"#,
+        r#"["t__m",null,"m",1,1]"#,
+    ];
+    assert_eq!(found, expect);
+    assert!(violations.iter().all(|v| v["file"].as_str().unwrap().contains("t.ndjson")), "{violations:?}");
+    let output = lab.run(&["plan", "t.ndjson", "--schema-contract", "freeze"]);
+    assert_eq!(output.status, Some(REFUSED), "{output:#?}");
+    assert!(
+        output.stdout.contains("'new' would be (new) (2 times, first in") && output.stdout.contains("'t__m'"),
+        "{output:#?}"
+    );
+    // Only what freezes refuses; the rest is said.
+    let planned = plan(&lab, &["t.ndjson", "--schema-contract", "discard_value"], 0);
+    assert_eq!(planned["discards"].as_array().map(Vec::len), Some(3), "{planned:#}");
+    assert_eq!(lab.count("t"), 1);
+}
+
+#[test]
+fn a_limit_is_a_violation_too_and_many_are_not_all_listed() {
+    let lab = Lab::new();
+    let keys: Vec<String> = (0..2000).map(|i| format!("\"k{i}\":1")).collect();
+    lab.write("t.ndjson", format!("{{{}}}\n", keys.join(",")));
+    let planned = plan(&lab, &["t.ndjson", "--max-columns", "100"], REFUSED);
+    let destination = &planned["destinations"][0];
+    let listed = destination["violations"].as_array().unwrap().len() as u64;
+    assert_eq!(listed + destination["violations_not_listed"].as_u64().unwrap(), 1900, "{destination:#}");
+    assert!(listed < 1000 && destination["violations"][0]["hint"].as_str().unwrap().contains("--json-columns"));
+}
+
+#[test]
+fn wider_columns_and_indexes_are_among_the_statements() {
+    let server = PostgresServer::start(&[]);
+    let database = server.new_database();
+    let lab = Lab::new();
+    lab.write("t.ndjson", "{\"id\":1,\"n\":1}\n");
+    let url = server.url(&database);
+    let to = ["t.ndjson", "--dataset", "raw", "--destination", &url];
+    lab.load(&to);
+    lab.write("t.ndjson", "{\"id\":2,\"n\":0.5,\"sku\":\"a\"}\n");
+    let hint = "sku=text:precision=20:unique:description=the article";
+    let words = [&to[..], &["--hint", hint]].concat();
+    let planned = plan(&lab, &words, CHANGES);
+    let expect = json!([
+        "ALTER TABLE \"raw\".\"t\" ALTER COLUMN \"n\" TYPE double precision USING CAST(\"n\" AS double precision)",
+        "ALTER TABLE \"raw\".\"t\" ADD COLUMN \"sku\" character varying(20)",
+        "CREATE UNIQUE INDEX IF NOT EXISTS \"t__sku__unique\" ON \"raw\".\"t\" (\"sku\")",
+        "COMMENT ON COLUMN \"raw\".\"t\".\"sku\" IS 'the article'",
+    ]);
+    assert_eq!(planned["destinations"][0]["statements"], expect);
+    assert_eq!(table(&planned, "t")["widened"], json!([{ "column": "n", "from": "bigint", "to": "double" }]));
+    lab.load(&words);
+    let indexes = server.psql(&database, "SELECT indexdef FROM pg_indexes WHERE schemaname = 'raw'");
+    assert!(indexes.contains("UNIQUE INDEX t__sku__unique"), "{indexes}");
+}

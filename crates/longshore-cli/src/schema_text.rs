@@ -3,8 +3,8 @@
 use crate::args::SchemaFormat;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::Manifest;
-use longshore_core::schema::{DataType, Schema, TableChange};
-use longshore_sql::{Dialect, create_table};
+use longshore_core::schema::{ColumnType, DataType, Schema, TableChange};
+use longshore_sql::{Dialect, create_table, hinted};
 
 /// Returns the text, without a line break at its end.
 pub(crate) fn text(schema: &Schema, dataset: &str, format: SchemaFormat) -> Result<String> {
@@ -14,8 +14,12 @@ pub(crate) fn text(schema: &Schema, dataset: &str, format: SchemaFormat) -> Resu
         SchemaFormat::Yaml => serde_yaml_ng::to_string(schema).map_err(|e| failed(e.into()))?,
         SchemaFormat::Json => serde_json::to_string_pretty(schema).map_err(|e| failed(e.into()))?,
         SchemaFormat::Sql => {
-            let statements = schema.tables.iter().map(|t| format!("{};\n", create_table(&Standard, dataset, t)));
-            statements.collect()
+            let mut statements = Vec::new();
+            for table in &schema.tables {
+                statements.push(create_table(&Standard, dataset, table));
+                statements.extend(table.columns.iter().flat_map(|c| hinted(&Standard, dataset, &table.name, c)));
+            }
+            statements.into_iter().map(|s| format!("{s};\n")).collect()
         }
         SchemaFormat::Mermaid => mermaid(schema),
     };
@@ -26,6 +30,34 @@ pub(crate) fn text(schema: &Schema, dataset: &str, format: SchemaFormat) -> Resu
 struct Standard;
 
 impl Dialect for Standard {
+    fn sized_type_name(&self, column_type: ColumnType) -> String {
+        match (column_type.data_type, column_type.precision()) {
+            (DataType::Decimal, _) => {
+                let (precision, scale) = column_type.decimal_size();
+                format!("DECIMAL({precision},{scale})")
+            }
+            (DataType::Bigint, Some(..=16)) => "SMALLINT".to_owned(),
+            (DataType::Bigint, Some(_)) => "INTEGER".to_owned(),
+            (DataType::Text | DataType::Binary, Some(n)) => {
+                format!("{}({n})", self.type_name(column_type.data_type))
+            }
+            (DataType::Time, Some(n)) => format!("TIME({n})"),
+            (DataType::Timestamp, precision) => {
+                let digits = precision.map_or(String::new(), |n| format!("({n})"));
+                format!("TIMESTAMP{digits} {} TIME ZONE", if column_type.is_zoned() { "WITH" } else { "WITHOUT" })
+            }
+            (data_type, _) => self.type_name(data_type).to_owned(),
+        }
+    }
+
+    fn makes_indexes(&self) -> bool {
+        true
+    }
+
+    fn makes_comments(&self) -> bool {
+        true
+    }
+
     fn type_name(&self, data_type: DataType) -> &'static str {
         match data_type {
             DataType::Text => "VARCHAR",
@@ -64,8 +96,9 @@ fn mermaid(schema: &Schema) -> String {
 /// What a load changed, a line a table; empty when it changed nothing.
 pub(crate) fn changes(manifest: &Manifest) -> Vec<String> {
     let line = |change: &TableChange| {
-        let mut said: Vec<String> = change.columns.iter().map(|c| format!("+{} {}", c.name, c.data_type)).collect();
+        let mut said: Vec<String> = change.columns.iter().map(|c| format!("+{} {}", c.name, c.column_type())).collect();
         said.extend(change.retyped.iter().map(|r| format!("{} {} -> {}", r.column, r.from, r.to)));
+        said.extend(change.hinted.iter().map(|h| format!("{} hinted", h.column)));
         let new = if change.is_new { " (new)" } else { "" };
         format!("{}{new}: {}", change.table, said.join(", "))
     };

@@ -130,11 +130,7 @@ fn strategy(given: Strategy) -> MergeStrategy {
 
 /// `userId` -> `user_id`, `user.id` -> `user__id`: as the field's column is named.
 fn column(field: &str) -> Result<String> {
-    let keys: Vec<String> = field.split('.').map(|key| naming::normalize_key(key).to_string()).collect();
-    if field.split('.').any(|key| key.trim().is_empty()) {
-        return Err(Error::config(format!("'{field}' names no field")));
-    }
-    Ok(keys.join("__"))
+    naming::field_column(field).ok_or_else(|| Error::config(format!("'{field}' names no field")))
 }
 
 fn dedup_sort(text: &str) -> Result<DedupSort> {

@@ -6,6 +6,7 @@
 //! after the turn, so that turns are short.
 
 use crate::progress::Progress;
+use crate::refusals::Refusals;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use longshore_core::destination::rejects_table;
 use longshore_core::error::{Error, ErrorKind, Result};
@@ -40,6 +41,7 @@ struct Turn {
     offsets: Offsets,
     counts: Counts,
     discards: Vec<DiscardCount>,
+    refused: Refusals,
     error: Option<Error>,
 }
 
@@ -48,6 +50,8 @@ pub(crate) struct Extracted {
     pub(crate) shape: Arc<Shape>,
     pub(crate) counts: Counts,
     pub(crate) discards: Vec<DiscardCount>,
+    /// In a survey, what would have ended the load.
+    pub(crate) refused: Refusals,
     pub(crate) state: Option<serde_json::Value>,
     pub(crate) digest: Option<String>,
 }
@@ -66,6 +70,7 @@ impl<'a> Extract<'a> {
             offsets: Offsets::default(),
             counts: Counts::default(),
             discards: Vec::new(),
+            refused: Refusals::default(),
             error: None,
         };
         Extract {
@@ -106,8 +111,8 @@ impl<'a> Extract<'a> {
             return Err(error);
         }
         source.finish()?;
-        let Turn { shape, counts, discards, .. } = turn;
-        Ok(Extracted { shape, counts, discards, state: source.state(), digest: source.digest() })
+        let Turn { shape, counts, discards, refused, .. } = turn;
+        Ok(Extracted { shape, counts, discards, refused, state: source.state(), digest: source.digest() })
     }
 
     /// Ends all work with an error, unless there is one already.
@@ -173,6 +178,9 @@ impl<'a> Extract<'a> {
         turn.counts.normalised += done.read - rejected - done.discarded;
         for lost in &done.discards {
             DiscardCount::add(&mut turn.discards, &lost.table, lost.rows, lost.values);
+        }
+        for bad in &done.refused {
+            turn.refused.add(block, bad);
         }
         turn.counts.bytes += block.size();
         let offsets = done.reserve(&mut turn.offsets);
@@ -264,7 +272,7 @@ fn bad_record_error(block: &Block, bad: &BadRecord) -> Error {
 }
 
 /// Line and column (in bytes, both from 1) of an offset in the block.
-fn position(block: &JsonBlock, offset: usize) -> (u64, u64) {
+pub(crate) fn position(block: &JsonBlock, offset: usize) -> (u64, u64) {
     let before = &block.bytes[..offset.min(block.bytes.len())];
     let lines = before.iter().filter(|b| **b == b'\n').count() as u64;
     let column = before.iter().rev().take_while(|b| **b != b'\n').count() as u64 + 1;

@@ -4,6 +4,7 @@
 use crate::extract::Extract;
 use crate::keys::Keys;
 use crate::pipeline::DestinationRef;
+use crate::refusals::{Refusals, Refused};
 use crate::resume::runtime;
 use crate::run::{Run, extract_all};
 use crate::sample::Sample;
@@ -12,8 +13,9 @@ use crate::store::StoredPackage;
 use longshore_core::destination::{Committed, Growth};
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::Shape;
-use longshore_core::package::{Counts, LoadId, TableCount, Target};
-use longshore_core::schema::{Schema, SchemaChange, Table};
+use longshore_core::package::{Counts, DiscardCount, LoadId, TableCount, Target};
+use longshore_core::refresh::{Cleared, without};
+use longshore_core::schema::{Retyped, Schema, SchemaChange, Table};
 use longshore_core::source::{Source, Start};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -29,6 +31,8 @@ pub struct Plan {
     pub sample: Option<u64>,
     /// What was read.
     pub counts: Counts,
+    /// What the schema's contract would have left out, by table.
+    pub discards: Vec<DiscardCount>,
     /// Loads that are sealed and wait: they would be loaded first.
     pub waiting: Vec<LoadId>,
     /// One for each destination.
@@ -47,10 +51,20 @@ pub struct DestinationPlan {
     /// Why it would be refused, and the way out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,
+    /// What of the records the schema's contract or a limit refuses, each kind once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<Refused>,
+    /// Violations of further kinds that are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub violations_not_listed: u64,
     /// Tables that would get rows, or change.
     pub tables: Vec<TablePlan>,
     /// The statements that would make room for what is new, in order.
     pub statements: Vec<String>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Why a destination cannot take the load.
@@ -83,6 +97,9 @@ pub struct TablePlan {
     pub is_new: bool,
     /// Columns that it would get, with their types: all of a new table.
     pub columns: Vec<ColumnPlan>,
+    /// Columns that would become wider.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub widened: Vec<Retyped>,
     /// Rows of the load.
     pub rows: u64,
     /// Rows that are there; `None` when the table is not there.
@@ -118,7 +135,10 @@ struct Load {
     schema: Schema,
     rows: Vec<TableCount>,
     resources: Vec<String>,
+    drops: Vec<String>,
+    empties: Vec<String>,
     keys: Keys,
+    refused: Refusals,
 }
 
 /// Plans a run of a source; `sample` ends the reading after so many records.
@@ -130,11 +150,13 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
     let mut standing = standing(pipeline, &target, refusals.iter().map(|_| None).collect())?;
     let mut notes = std::mem::take(&mut standing.notes);
     let state = standing.known.as_ref().and_then(|k| k.state.clone());
-    let known = run.schema(standing.known.take())?;
+    let Cleared { schema: known, state, drops, empties } = run.cleared(run.schema(standing.known.take())?, state);
     let can_widen = run.resources().iter().all(|r| r.rules.can_widen);
     let schema = run.options.schema_files.apply(known, can_widen)?;
-    let shape = Shape::with_resources(schema.clone(), run.resources())
-        .ok_or_else(|| Error::config("the run has no resources"))?;
+    let mut resources = run.resources();
+    resources.iter_mut().for_each(|r| r.rules.survey = true);
+    let shape =
+        Shape::with_resources(schema.clone(), resources).ok_or_else(|| Error::config("the run has no resources"))?;
     let load_id = pipeline.store().next_load_id(crate::run::now_micros()?, schema.system_columns);
     let mut source = Sample::new(source, sample);
     source.begin(&Start { load_id: load_id.clone(), state, journal: None })?;
@@ -154,7 +176,10 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
         schema: extracted.shape.schema().clone(),
         rows: rows.into_iter().map(|(table, rows)| TableCount { table, rows }).collect(),
         resources: extracted.shape.resource_tables(),
+        drops,
+        empties,
         keys,
+        refused: extracted.refused,
     };
     let outs = refusals.into_iter().zip(standing.out).map(|(refused, out)| refused.or(out));
     let plans = destinations.iter().zip(outs).map(|(d, out)| match out {
@@ -166,6 +191,7 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
         dataset: target.dataset.clone(),
         sample,
         counts: extracted.counts,
+        discards: extracted.discards,
         waiting: waiting(run)?,
         destinations: plans.collect(),
         notes,
@@ -183,7 +209,10 @@ pub(crate) fn plan_package(destinations: &[DestinationRef], package: &StoredPack
         schema: manifest.schema.clone(),
         rows: manifest.tables.clone(),
         resources: manifest.resources.clone(),
+        drops: manifest.drops.clone(),
+        empties: manifest.empties.clone(),
         keys,
+        refused: Refusals::default(),
     };
     let plans = destinations.iter().map(|d| {
         let planned = at_destination(d, &manifest.target, &load);
@@ -194,6 +223,7 @@ pub(crate) fn plan_package(destinations: &[DestinationRef], package: &StoredPack
         dataset: manifest.target.dataset.clone(),
         sample: None,
         counts: manifest.counts,
+        discards: manifest.discards.clone(),
         waiting: Vec::new(),
         destinations: plans.collect(),
         notes: Vec::new(),
@@ -210,8 +240,19 @@ fn refused(destination: &DestinationRef, why: &Error) -> DestinationPlan {
         destination: destination.url.clone(),
         verdict: Verdict::Refused,
         refused: Some(Refusal { error: why.to_string(), hint: why.hint_text().map(str::to_owned) }),
+        violations: Vec::new(),
+        violations_not_listed: 0,
         tables: Vec::new(),
         statements: Vec::new(),
+    }
+}
+
+fn by_contract(violations: &[Refused], more: u64) -> Refusal {
+    let count = violations.iter().map(|v| v.count).sum::<u64>() + more;
+    let first = violations.first().map_or("", |v| v.hint);
+    Refusal {
+        error: format!("the schema's contract, or a limit, refuses {count} values or rows of the load"),
+        hint: Some(first.to_owned()),
     }
 }
 
@@ -226,17 +267,31 @@ fn at_destination(at: &DestinationRef, target: &Target, load: &Load) -> Result<D
     };
     let system = load.schema.system_columns;
     let before = committed.map_or_else(|| Schema::new(&load.schema.name, system), |c| c.schema);
-    let change = SchemaChange::between(&before, &load.schema);
-    let growth = Growth { dataset: &target.dataset, schema: &load.schema, change: &change, existing: &existing };
+    let change = SchemaChange::between(&without(before, &load.drops), &load.schema);
+    let growth = Growth {
+        dataset: &target.dataset,
+        drops: &load.drops,
+        schema: &load.schema,
+        change: &change,
+        existing: &existing,
+    };
     let mut tables = tables(load, &change, &existing);
+    tables.extend(gone(load, &existing));
     for table in tables.iter_mut().filter(|t| t.existing_rows.is_some()) {
         table.matched_rows = runtime.block_on(load.keys.count(destination, &target.dataset, &table.table));
     }
-    let changes = !change.is_empty() || tables.iter().any(|t| t.removed_rows > 0);
+    let (violations, violations_not_listed) = load.refused.clone().into_parts();
+    let changes = !change.is_empty() || !load.drops.is_empty() || tables.iter().any(|t| t.removed_rows > 0);
     Ok(DestinationPlan {
         destination: at.url.clone(),
-        verdict: if changes { Verdict::Changes } else { Verdict::None },
-        refused: None,
+        verdict: match (violations.is_empty(), changes) {
+            (false, _) => Verdict::Refused,
+            (_, true) => Verdict::Changes,
+            _ => Verdict::None,
+        },
+        refused: (!violations.is_empty()).then(|| by_contract(&violations, violations_not_listed)),
+        violations,
+        violations_not_listed,
         statements: destination.statements(&growth),
         tables,
     })
@@ -249,10 +304,27 @@ fn root_of<'a>(schema: &'a Schema, table: &'a Table) -> &'a Table {
     }
 }
 
+/// Tables that go and do not come again.
+fn gone<'a>(load: &'a Load, existing: &'a [TableCount]) -> impl Iterator<Item = TablePlan> + 'a {
+    let is_gone = |t: &&TableCount| load.drops.contains(&t.table) && load.schema.table(&t.table).is_none();
+    existing.iter().filter(is_gone).map(|t| TablePlan {
+        table: t.table.clone(),
+        is_new: false,
+        columns: Vec::new(),
+        widened: Vec::new(),
+        rows: 0,
+        existing_rows: Some(t.rows),
+        write: "drop".to_owned(),
+        removed_rows: t.rows,
+        matched_rows: None,
+    })
+}
+
 fn tables(load: &Load, change: &SchemaChange, existing: &[TableCount]) -> Vec<TablePlan> {
     let replaced = |table: &Table| {
         let root = root_of(&load.schema, table);
-        root.write.replaces() && load.resources.contains(&root.name)
+        let is_replaced = root.write.replaces() && load.resources.contains(&root.name);
+        is_replaced || load.empties.contains(&root.name) || load.drops.contains(&table.name)
     };
     let mut plans = Vec::new();
     for table in &load.schema.tables {
@@ -265,12 +337,13 @@ fn tables(load: &Load, change: &SchemaChange, existing: &[TableCount]) -> Vec<Ta
         }
         let column = |c: &longshore_core::schema::Column| ColumnPlan {
             name: c.name.clone(),
-            data_type: c.data_type.as_str().to_owned(),
+            data_type: c.column_type().to_string(),
         };
         plans.push(TablePlan {
             table: table.name.clone(),
             is_new: change.is_some_and(|c| c.is_new),
             columns: change.map_or_else(Vec::new, |c| c.columns.iter().map(column).collect()),
+            widened: change.map_or_else(Vec::new, |c| c.retyped.clone()),
             rows,
             existing_rows,
             write: table.write.to_string(),
@@ -283,6 +356,7 @@ fn tables(load: &Load, change: &SchemaChange, existing: &[TableCount]) -> Vec<Ta
         table: t.table.clone(),
         is_new: !existing.iter().any(|e| e.table == t.table),
         columns: Vec::new(),
+        widened: Vec::new(),
         rows: t.rows,
         existing_rows: existing.iter().find(|e| e.table == t.table).map(|e| e.rows),
         write: "append".to_owned(),

@@ -2,9 +2,10 @@
 
 use crate::dialect::Dialect;
 use crate::merge::validity_table;
-use crate::quote::{identifier, qualified};
+use crate::quote::{identifier, literal, qualified};
 use longshore_core::destination::Growth;
-use longshore_core::schema::{Column, ColumnRole, DataType, SystemColumns, SystemTable, Table};
+use longshore_core::naming;
+use longshore_core::schema::{Column, ColumnRole, ColumnType, DataType, SystemColumns, SystemTable, Table};
 
 /// Returns the statement that makes the dataset where it is missing.
 pub fn create_schema(dataset: &str) -> String {
@@ -31,11 +32,18 @@ pub fn add_column(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Co
     format!("ALTER TABLE {} ADD COLUMN {}", qualified(dataset, table), definition(dialect, &nullable))
 }
 
+/// Returns the statement that takes a table away.
+pub fn drop_table(dialect: &dyn Dialect, dataset: &str, table: &str) -> String {
+    format!("DROP TABLE {}", dialect.qualified(dataset, table))
+}
+
 /// Returns the statements that make room for what a load would add: schema, tables, columns, in that order.
 pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
     let system = growth.schema.system_columns;
-    let is_there = |table: &str| growth.existing.iter().any(|t| t.table == table);
-    let mut statements = Vec::new();
+    let stood_there = |table: &str| growth.existing.iter().any(|t| t.table == table);
+    let is_there = |table: &str| stood_there(table) && !growth.drops.iter().any(|t| t == table);
+    let drops = growth.drops.iter().filter(|t| stood_there(t));
+    let mut statements: Vec<String> = drops.map(|t| drop_table(dialect, growth.dataset, t)).collect();
     if growth.existing.is_empty() {
         statements.push(create_schema(growth.dataset));
     }
@@ -43,6 +51,7 @@ pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
         let Some(table) = growth.schema.table(&change.table) else { continue };
         if !is_there(&change.table) {
             statements.push(create_table(dialect, growth.dataset, &validity_table(table, system)));
+            statements.extend(table.columns.iter().flat_map(|c| hinted(dialect, growth.dataset, &table.name, c)));
         } else if !change.is_new {
             for wider in &change.retyped {
                 let column = table.column(&wider.column).filter(|_| wider.from.widens_to(wider.to));
@@ -50,6 +59,9 @@ pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
                 statements.extend(column.map(widen));
             }
             statements.extend(change.columns.iter().map(|c| add_column(dialect, growth.dataset, &change.table, c)));
+            let also = change.hinted.iter().filter_map(|h| table.column(&h.column));
+            let of = change.columns.iter().chain(also);
+            statements.extend(of.flat_map(|c| hinted(dialect, growth.dataset, &change.table, c)));
         }
     }
     let own = [SystemTable::Loads, SystemTable::Schemas, SystemTable::State].map(|t| system_table(system, t));
@@ -59,23 +71,61 @@ pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
 }
 
 /// Returns the statement that makes a column of a table that may have rows wider.
-pub fn widen_column(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Column, from: DataType) -> String {
+pub fn widen_column(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Column, from: ColumnType) -> String {
     let (table, name) = (qualified(dataset, table), identifier(&column.name));
-    let using = dialect.widened(&name, from, column.data_type);
-    format!("ALTER TABLE {table} ALTER COLUMN {name} TYPE {} USING {using}", dialect.type_name(column.data_type))
+    let to = column.column_type();
+    let using = dialect.widened(&name, from, to);
+    format!("ALTER TABLE {table} ALTER COLUMN {name} TYPE {} USING {using}", dialect.sized_type_name(to))
 }
 
 /// Returns a query that counts the values which would not be the same in a column made wider; `None` when there are none.
-pub fn inexact_values(dataset: &str, table: &str, column: &Column, from: DataType) -> Option<String> {
-    let is_inexact = from == DataType::Bigint && column.data_type == DataType::Double;
+pub fn inexact_values(dataset: &str, table: &str, column: &Column, from: ColumnType) -> Option<String> {
+    let is_inexact = from.data_type == DataType::Bigint && column.data_type == DataType::Double;
     let (table, name) = (qualified(dataset, table), identifier(&column.name));
     is_inexact
         .then(|| format!("SELECT count(*) FROM {table} WHERE {name} > 9007199254740992 OR {name} < -9007199254740992"))
 }
 
+/// Returns the statements that make what hints ask for of a column, beside its type: indexes and a description. They may
+/// be run again.
+pub fn hinted(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Column) -> Vec<String> {
+    let mut statements = Vec::new();
+    let (of, name) = (qualified(dataset, table), identifier(&column.name));
+    if dialect.makes_indexes() && (column.properties.unique || column.properties.index) {
+        let unique = if column.properties.unique { "UNIQUE " } else { "" };
+        let index = identifier(&index_name(table, column));
+        statements.push(format!("CREATE {unique}INDEX IF NOT EXISTS {index} ON {of} ({name})"));
+    }
+    if let Some(text) = column.properties.description.as_deref().filter(|_| dialect.makes_comments()) {
+        statements.push(format!("COMMENT ON COLUMN {of}.{name} IS {}", literal(text)));
+    }
+    statements
+}
+
+/// Returns a query that counts the values which a column has more than once, up to one of them.
+pub fn repeated_values(dataset: &str, table: &str, column: &str) -> String {
+    let (table, name) = (qualified(dataset, table), identifier(column));
+    format!(
+        "SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {name} IS NOT NULL GROUP BY {name} HAVING count(*) > 1 LIMIT 1) AS r"
+    )
+}
+
+/// Longest name of an index that every database here keeps.
+const INDEX_NAME: usize = 63;
+
+fn index_name(table: &str, column: &Column) -> String {
+    let kind = if column.properties.unique { "unique" } else { "index" };
+    let name = format!("{table}__{}__{kind}", column.name);
+    if name.is_ascii() && name.len() <= INDEX_NAME {
+        return name;
+    }
+    // Characters may take up to four bytes each.
+    naming::shorten(&name, &name, if name.is_ascii() { INDEX_NAME } else { INDEX_NAME / 4 })
+}
+
 fn definition(dialect: &dyn Dialect, column: &Column) -> String {
     let not_null = if column.nullable { "" } else { " NOT NULL" };
-    format!("{} {}{not_null}", identifier(&column.name), dialect.type_name(column.data_type))
+    format!("{} {}{not_null}", identifier(&column.name), dialect.sized_type_name(column.column_type()))
 }
 
 /// Returns the loader's own table of that kind. In dlt mode these are dlt's tables, column by column
@@ -144,6 +194,34 @@ pub fn system_table(system: SystemColumns, table: SystemTable) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_hints_ask_for_is_made_where_it_can_be() {
+        struct All;
+        impl Dialect for All {
+            fn type_name(&self, data_type: DataType) -> &'static str {
+                data_type.as_str()
+            }
+            fn makes_indexes(&self) -> bool {
+                true
+            }
+            fn makes_comments(&self) -> bool {
+                true
+            }
+        }
+        let mut column = Column::data("sku", DataType::Text);
+        column.properties.unique = true;
+        column.properties.description = Some("the maker's".to_owned());
+        let expect = [
+            r#"CREATE UNIQUE INDEX IF NOT EXISTS "t__sku__unique" ON "raw"."t" ("sku")"#,
+            r#"COMMENT ON COLUMN "raw"."t"."sku" IS 'the maker''s'"#,
+        ];
+        assert_eq!(hinted(&All, "raw", "t", &column), expect);
+        assert!(hinted(&Plain, "raw", "t", &column).is_empty());
+        let of = |table: &str| index_name(table, &column);
+        let (a, b) = (of(&"ä".repeat(40)), of(&format!("{}b", "ä".repeat(39))));
+        assert!(a != b && a.len() <= INDEX_NAME && of(&"x".repeat(80)).len() <= INDEX_NAME, "{a} {b}");
+    }
 
     struct Plain;
     impl Dialect for Plain {

@@ -1,13 +1,28 @@
 //! What one SQL database writes differently from another.
 
-use longshore_core::schema::{DataType, SystemColumns};
+use longshore_core::schema::{ColumnType, DataType, SystemColumns};
 
 /// The particulars of a database's SQL.
 ///
 /// The defaults are standard SQL as PostgreSQL and DuckDB speak it.
 pub trait Dialect {
-    /// Returns the column type that holds that data type.
+    /// Returns the column type that holds every value of that data type.
     fn type_name(&self, data_type: DataType) -> &'static str;
+
+    /// Returns the column type that holds that type with its size, as far as the database knows such sizes.
+    fn sized_type_name(&self, column_type: ColumnType) -> String {
+        self.type_name(column_type.data_type).to_owned()
+    }
+
+    /// Returns true when unique and plain indexes are made of the columns that ask for them.
+    fn makes_indexes(&self) -> bool {
+        false
+    }
+
+    /// Returns true when descriptions of columns are written to the database.
+    fn makes_comments(&self) -> bool {
+        false
+    }
 
     /// Returns a name as the database quotes it: any character, any case, reserved words too.
     fn identifier(&self, name: &str) -> String {
@@ -21,17 +36,19 @@ pub trait Dialect {
 
     /// Returns the expression by which a column of one type becomes one of a wider type, each value keeping its value.
     /// Texts are as the loader writes them.
-    fn widened(&self, column: &str, from: DataType, to: DataType) -> String {
-        let type_name = self.type_name(to);
-        let text = match from {
-            DataType::Bool if to == DataType::Text => {
+    fn widened(&self, column: &str, from: ColumnType, to: ColumnType) -> String {
+        let type_name = self.sized_type_name(to);
+        let text = match from.data_type {
+            DataType::Bool if to.data_type == DataType::Text => {
                 format!("CASE WHEN {column} THEN 'True' WHEN NOT {column} THEN 'False' END")
             }
+            DataType::Timestamp if from.is_zoned() => self.iso_text(&format!("{column} AT TIME ZONE 'UTC'")),
             DataType::Timestamp => self.iso_text(column),
             _ => format!("CAST({column} AS {})", self.type_name(DataType::Text)),
         };
-        let is_text = matches!(from, DataType::Timestamp | DataType::Date | DataType::Time);
-        match to {
+        let is_text = matches!(from.data_type, DataType::Timestamp | DataType::Date | DataType::Time);
+        match to.data_type {
+            _ if from.data_type == to.data_type => format!("CAST({column} AS {type_name})"),
             DataType::Text => text,
             DataType::Json if is_text => format!("CAST('\"' || {text} || '\"' AS {type_name})"),
             DataType::Json => format!("CAST({text} AS {type_name})"),
@@ -39,9 +56,9 @@ pub trait Dialect {
         }
     }
 
-    /// Returns a moment as ISO text with its offset.
-    fn iso_text(&self, column: &str) -> String {
-        format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US') || '+00:00'")
+    /// Returns a moment, given without a time zone and in UTC, as ISO text with its offset.
+    fn iso_text(&self, moment: &str) -> String {
+        format!("to_char({moment}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US') || '+00:00'")
     }
 
     /// Returns the column that orders staged rows as their records came. In native mode that is the row id, which

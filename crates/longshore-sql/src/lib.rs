@@ -9,7 +9,10 @@ mod quote;
 mod records;
 mod root_ids;
 
-pub use ddl::{add_column, create_schema, create_table, growth, inexact_values, system_table, widen_column};
+pub use ddl::{
+    add_column, create_schema, create_table, drop_table, growth, hinted, inexact_values, repeated_values, system_table,
+    widen_column,
+};
 pub use dialect::Dialect;
 pub use merge::{Family, checks, merge, validity_table};
 pub use quote::{identifier, literal, qualified};

@@ -15,11 +15,15 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, 
 use arrow_schema::ArrowError;
 use longshore_core::destination::{CommitOutcome, Destination, Load, Opening, Staged, rejects_table};
 use longshore_core::json::Tape;
+use longshore_core::lease::Fence;
 use longshore_core::normalize::{
-    Offsets, OnError, RecordBytes, SchemaRules, Settings, Shape, TableBatch, arrow_schema, native_row_id, normalize,
+    FieldPath, Offsets, OnError, RecordBytes, SchemaRules, Settings, Shape, TableBatch, arrow_schema, native_row_id,
+    normalize,
 };
 use longshore_core::package::{Counts, LoadId, Manifest, Part, PartFile, PartFileReader, PartRows, TableCount, Target};
-use longshore_core::schema::{Column, ColumnRole, DataType, Schema, SchemaChange, SystemColumns, Table, WriteRules};
+use longshore_core::schema::{
+    Column, ColumnRole, ColumnType, DataType, Schema, SchemaChange, SystemColumns, Table, WriteRules,
+};
 use longshore_core::{Error, Result};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -51,7 +55,11 @@ pub struct PackageBuilder {
     max_identifier_length: usize,
     write: WriteRules,
     rules: SchemaRules,
+    hints: Vec<(FieldPath, DataType)>,
     resources: Vec<String>,
+    fence: Fence,
+    drops: Vec<String>,
+    empties: Vec<String>,
 }
 
 impl PackageBuilder {
@@ -72,7 +80,11 @@ impl PackageBuilder {
             max_identifier_length: 65536,
             write: WriteRules::default(),
             rules: SchemaRules::default(),
+            hints: Vec::new(),
             resources: Vec::new(),
+            fence: Fence::Open,
+            drops: Vec::new(),
+            empties: Vec::new(),
         }
     }
 
@@ -92,6 +104,31 @@ impl PackageBuilder {
         self.base = earlier.manifest.schema.clone();
         self.schema = self.base.clone();
         self.system = self.base.system_columns;
+        self
+    }
+
+    /// Lets nothing stand there when the load commits that is newer than this package; `None` for nothing at all.
+    #[must_use]
+    pub fn fenced(mut self, known: Option<&Package>) -> Self {
+        self.fence = Fence::After(known.map(|p| p.manifest.load_id.clone()));
+        self
+    }
+
+    /// Drops a root table with those below it, as the earlier load left them. To be called before there are rows.
+    #[must_use]
+    pub fn dropping(mut self, root: &str) -> Self {
+        let children = self.schema.children_of(root).into_iter().map(|t| t.name.clone());
+        let gone: Vec<String> = [root.to_owned()].into_iter().chain(children).collect();
+        self.schema.tables.retain(|t| !gone.contains(&t.name));
+        self.base = self.schema.clone();
+        self.drops.extend(gone);
+        self
+    }
+
+    /// Takes the rows out of a root table and those below it.
+    #[must_use]
+    pub fn emptying(mut self, root: &str) -> Self {
+        self.empties.push(root.to_owned());
         self
     }
 
@@ -115,6 +152,7 @@ impl PackageBuilder {
                 settings.max_identifier_length = self.max_identifier_length;
                 settings.write = self.write.clone();
                 settings.rules = self.rules.clone();
+                settings.hints = self.hints.clone();
                 Shape::new(self.schema.clone(), settings)
             }
         };
@@ -149,6 +187,29 @@ impl PackageBuilder {
     #[must_use]
     pub fn rules(mut self, rules: SchemaRules) -> Self {
         self.rules = rules;
+        self.shape = None;
+        self
+    }
+
+    /// Takes the hints of some settings for the records that come next.
+    #[must_use]
+    pub fn hinted(mut self, settings: &Settings) -> Self {
+        self.hints.clone_from(&settings.hints);
+        self.rules(settings.rules.clone())
+    }
+
+    /// Gives a column another size, as an edited schema does: written like a hint, `decimal:precision=12:scale=3`.
+    ///
+    /// # Panics
+    /// When there is no such column, or it is no hint.
+    #[must_use]
+    pub fn resized(mut self, table: &str, column: &str, hint: &str) -> Self {
+        let mut settings = Settings::new(table, self.system);
+        settings.add_hint(&format!("{column}={hint}")).expect("a type with a size");
+        let (_, data_type) = settings.hints[0];
+        let known = self.schema.tables.iter_mut().find(|t| t.name == table);
+        let known = known.and_then(|t| t.columns.iter_mut().find(|c| c.name == column)).expect("the column is there");
+        known.grow_to(ColumnType::of(data_type, &settings.rules.columns[0].properties));
         self.shape = None;
         self
     }
@@ -194,7 +255,7 @@ impl PackageBuilder {
         let arrays = whole.columns.iter().filter_map(|c| match c.role {
             Some(ColumnRole::LoadId) => None,
             Some(_) => Some(self.row_ids(table, first, count)),
-            None => Some(given(&c.name).unwrap_or_else(|| new_null_array(&c.data_type.arrow(), count))),
+            None => Some(given(&c.name).unwrap_or_else(|| new_null_array(&c.column_type().arrow(), count))),
         });
         let rows = batch(&whole, arrays.collect(), count).expect("arrays agree with the types they are given for");
         self.counts.read += count as u64;
@@ -264,6 +325,9 @@ impl PackageBuilder {
                 format: 1,
                 load_id: self.load_id,
                 target: self.target,
+                fence: self.fence,
+                drops: self.drops,
+                empties: self.empties,
                 resources: self.resources,
                 change: SchemaChange::between(&self.base, &self.schema),
                 schema: self.schema,
@@ -283,11 +347,7 @@ impl Package {
     /// Returns what a load of this package begins with.
     #[must_use]
     pub fn opening(&self) -> Opening {
-        Opening {
-            target: self.manifest.target.clone(),
-            load_id: self.manifest.load_id.clone(),
-            system_columns: self.manifest.schema.system_columns,
-        }
+        Opening::of(&self.manifest)
     }
 
     /// Cuts the parts into parts of at most `rows` rows.

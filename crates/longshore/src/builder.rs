@@ -1,13 +1,14 @@
 //! What a program says about a pipeline before it runs.
 
 use crate::pipeline::Pipeline;
+use crate::said::Said;
 use longshore_core::connect::{Connection, Limits};
 use longshore_core::destination::Destination;
 use longshore_core::error::{Error, Result};
 use longshore_core::naming;
 use longshore_core::normalize::{DEFAULT_MAX_NESTING, FieldPath, OnError, SchemaRules, Settings};
-use longshore_core::schema::{Conflict, Contract, DataType, SystemColumns};
-use longshore_pipeline::{DestinationRef, Progress};
+use longshore_core::schema::{DataType, SystemColumns};
+use longshore_pipeline::{DestinationRef, Progress, SchemaFiles};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ pub struct PipelineBuilder {
     max_nesting: u32,
     json_columns: Vec<String>,
     hints: Vec<(String, DataType)>,
-    rules: SchemaRules,
+    pub(crate) rules: SchemaRules,
+    pub(crate) said: Said,
     on_error: OnError,
     threads: Option<usize>,
     memory: u64,
@@ -49,6 +51,7 @@ pub(crate) struct LoadSettings {
     pub(crate) memory: u64,
     pub(crate) resume_key: String,
     pub(crate) progress: Progress,
+    pub(crate) schema_files: SchemaFiles,
 }
 
 impl Default for PipelineBuilder {
@@ -65,6 +68,7 @@ impl Default for PipelineBuilder {
             json_columns: Vec::new(),
             hints: Vec::new(),
             rules: SchemaRules::default(),
+            said: Said::default(),
             on_error: OnError::Fail,
             threads: None,
             memory: DEFAULT_MEMORY,
@@ -138,18 +142,6 @@ impl PipelineBuilder {
         self
     }
 
-    /// What of the schema may grow; by default everything.
-    pub fn schema_contract(mut self, contract: Contract) -> Self {
-        self.rules.contract = Some(contract);
-        self
-    }
-
-    /// What becomes of values that do not fit their column; by default the column becomes wider where no value changes.
-    pub fn on_type_conflict(mut self, policy: Conflict) -> Self {
-        self.rules.on_type_conflict = Some(policy);
-        self
-    }
-
     /// What happens to records that are not JSON (raw JSON only): fail the load, or keep them in the rejects table.
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.on_error = on_error;
@@ -203,13 +195,14 @@ impl PipelineBuilder {
         ));
         let paths = |texts: &[String]| texts.iter().map(|p| FieldPath::parse(p)).collect::<Result<Vec<_>>>();
         let hints = self.hints.iter().map(|(path, t)| Ok((FieldPath::parse(path)?, *t))).collect::<Result<Vec<_>>>()?;
-        let normalize = Settings {
+        let mut normalize = Settings {
             max_nesting: self.max_nesting,
             json_columns: paths(&self.json_columns)?,
             hints,
             rules: self.rules,
             ..Settings::new(&table, self.system)
         };
+        let schema_files = self.said.apply(&mut normalize)?;
         let settings = LoadSettings {
             dataset,
             normalize,
@@ -218,6 +211,7 @@ impl PipelineBuilder {
             memory: self.memory,
             resume_key: self.resume_key,
             progress: self.progress,
+            schema_files,
         };
         Ok(Pipeline::new(name, data_dir, inner, destinations, settings))
     }

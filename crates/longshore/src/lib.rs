@@ -42,6 +42,29 @@
 //! | [`Pipeline::load_arrow`], [`load_arrow_reader`](Pipeline::load_arrow_reader) | Arrow record batches ([`arrow`]) |
 //! | [`Pipeline::run`] | a [`source::Source`] of your own |
 //!
+//! # How tables are written, and how they may grow
+//!
+//! ```
+//! # use longshore::{Conflict, Contract, ContractMode, MemoryDestination, MergeStrategy, Pipeline};
+//! # use std::sync::Arc;
+//! # fn main() -> longshore::Result<()> {
+//! # let folder = std::env::temp_dir().join(format!("longshore-doc-rules-{}", std::process::id()));
+//! let pipeline = Pipeline::builder()
+//!     .name("shop")
+//!     .data_dir(&folder)
+//!     .custom_destination(Arc::new(MemoryDestination::new()))
+//!     .table("orders")
+//!     .merge(MergeStrategy::DeleteInsert)
+//!     .primary_key(["id"])
+//!     .column("lines.price=decimal:precision=10:scale=2")
+//!     .on_type_conflict(Conflict::Variant)
+//!     .schema_contract(Contract { columns: ContractMode::DiscardValue, ..Contract::default() })
+//!     .build()?;
+//! # std::fs::remove_dir_all(&folder).ok();
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What a returned report means
 //!
 //! `Ok` means that the rows of every table are committed and counted back at every destination. `Err` means that nothing of
@@ -71,16 +94,18 @@ mod builder;
 mod feed;
 mod pipeline;
 mod records;
+mod said;
 mod stream;
 
 pub use builder::PipelineBuilder;
 pub use longshore_core::capabilities;
 pub use longshore_core::destination::{self, Destination};
 pub use longshore_core::error::{Error, ErrorKind, Result};
+pub use longshore_core::lease;
 pub use longshore_core::memory::{self, MemoryDestination};
 pub use longshore_core::normalize::OnError;
 pub use longshore_core::package::{self, LoadId, TableCount};
-pub use longshore_core::schema::{self, Conflict, Contract, ContractMode, DataType, SystemColumns};
+pub use longshore_core::schema::{self, Conflict, Contract, ContractMode, DataType, MergeStrategy, SystemColumns};
 pub use longshore_core::source;
 pub use longshore_pipeline::{DestinationReport, Outcome, Progress, Report, Stage, Timings};
 pub use pipeline::Pipeline;

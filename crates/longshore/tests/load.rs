@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Place, rows};
-use longshore::{Destination, ErrorKind, OnError, Outcome, Pipeline, Progress};
+use longshore::{Contract, ContractMode, Destination, ErrorKind, MergeStrategy, OnError, Outcome, Pipeline, Progress};
 use longshore_testkit::fault::{Fault, FaultyDestination};
 use serde::Serialize;
 use std::sync::Arc;
@@ -189,4 +189,30 @@ fn several_destinations_get_the_same_load() {
         rows(&pipeline, "t"),
         rows(&Place { folder: tempfile::tempdir().unwrap(), memory: second.memory }.pipeline(), "t")
     );
+}
+
+#[cfg(feature = "duckdb")]
+#[test]
+fn tables_are_merged_hinted_and_held_as_the_builder_says() {
+    let place = Place::new();
+    let url = format!("duckdb://{}", place.folder.path().join("shop.duckdb").display());
+    let builder = || place.builder().destination(&url);
+    let pipeline = builder()
+        .merge(MergeStrategy::DeleteInsert)
+        .primary_key(["user.id"])
+        .column("price=decimal:precision=10:scale=2")
+        .column("user.id=bigint:name=user")
+        .build()
+        .unwrap();
+    pipeline.load_json(&br#"{"user":{"id":1},"price":1.25} {"user":{"id":2},"price":"3.5"}"#[..]).unwrap();
+    pipeline.load_json(&br#"{"user":{"id":2},"price":7}"#[..]).unwrap();
+    let mut found = rows(&pipeline, "t");
+    found.sort();
+    assert_eq!(found, ["price=1.25 user=1", "price=7.00 user=2"]);
+    let frozen = builder().schema_contract(Contract::all(ContractMode::Freeze)).build().unwrap();
+    let error = frozen.load_json(&br#"{"user":{"id":3},"new":1}"#[..]).unwrap_err();
+    assert!(error.to_string().contains("'new' would be (new)"), "{error}");
+    for wrong in [builder().merge(MergeStrategy::Upsert), builder().column("a=int"), builder().primary_key([" "])] {
+        assert_eq!(wrong.build().unwrap_err().kind(), ErrorKind::Config);
+    }
 }

@@ -4,9 +4,10 @@ use crate::types::{STAGED_ROW, staged_type};
 use crate::upload::{CHUNK, Chunk};
 use crate::wide_json::keep_exact;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType as ArrowType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::normalize::cast_array;
 use longshore_core::package::LoadId;
 use longshore_core::schema::{Column, ColumnRole, DataType, Table};
 use parquet::arrow::ArrowWriter;
@@ -43,7 +44,7 @@ impl FileWriter {
         first_row: Option<u64>,
         chunks: Sender<Chunk>,
     ) -> Result<Self> {
-        let field = |c: &Column| Field::new(&c.name, staged_type(c.data_type).arrow(), c.nullable);
+        let field = |c: &Column| Field::new(&c.name, staged_arrow(c), c.nullable);
         let number = first_row.map(|_| Field::new(STAGED_ROW, DataType::Bigint.arrow(), true));
         let schema = Arc::new(Schema::new(columns.iter().map(field).chain(number).collect::<Vec<_>>()));
         let properties = WriterProperties::builder()
@@ -88,8 +89,10 @@ impl FileWriter {
         let array = |(i, c): (usize, &Column)| match (own.get(i).copied().flatten(), c.role) {
             (_, Some(ColumnRole::LoadId)) => constant(&self.load_id, c.data_type, rows),
             (Some(array), _) if c.data_type == DataType::Json => keep_exact(array),
+            // BigQuery's moments are all in UTC.
+            (Some(array), _) if c.data_type == DataType::Timestamp => in_utc(array),
             (Some(array), _) => Arc::clone(array),
-            (None, _) => new_null_array(&staged_type(c.data_type).arrow(), rows),
+            (None, _) => new_null_array(&staged_arrow(c), rows),
         };
         let number = self.first_row.map(|first| {
             let numbers = (first + self.rows..).take(rows).map(|n| n as i64);
@@ -139,6 +142,17 @@ impl FileWriter {
 }
 
 /// The load id of every row.
+fn staged_arrow(column: &Column) -> ArrowType {
+    match column.data_type {
+        DataType::Decimal => column.column_type().arrow(),
+        data_type => staged_type(data_type).arrow(),
+    }
+}
+
+fn in_utc(array: &ArrayRef) -> ArrayRef {
+    cast_array(array, DataType::Timestamp).unwrap_or_else(|_| Arc::clone(array)) // moments are only named otherwise
+}
+
 fn constant(load_id: &LoadId, data_type: DataType, rows: usize) -> ArrayRef {
     match data_type {
         DataType::Bigint => Arc::new(Int64Array::from_value(load_id.micros() as i64, rows)),

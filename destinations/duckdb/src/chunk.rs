@@ -7,7 +7,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use duckdb::ffi;
-use longshore_core::schema::DataType;
+use longshore_core::schema::{ColumnType, DataType};
 use std::ffi::CString;
 use std::ptr;
 
@@ -28,13 +28,13 @@ pub(crate) enum Source {
 /// Fills DuckDB's chunks with rows of one table of one load.
 #[derive(Debug)]
 pub(crate) struct Filler {
-    types: Vec<DataType>,
+    types: Vec<ColumnType>,
     load_id: ffi::duckdb_value,
     null: ffi::duckdb_value,
 }
 
 impl Filler {
-    pub(crate) fn new(types: Vec<DataType>, load_id: &str) -> Self {
+    pub(crate) fn new(types: Vec<ColumnType>, load_id: &str) -> Self {
         // SAFETY: plain constructors; the values are destroyed with the filler.
         unsafe { Filler { types, load_id: load_id_value(load_id), null: ffi::duckdb_create_null_value() } }
     }
@@ -54,10 +54,10 @@ impl Filler {
     ) {
         // SAFETY: the caller's; no more than VECTOR_ROWS rows are written to any vector.
         unsafe {
-            for (i, (source, data_type)) in sources.iter().zip(&self.types).enumerate() {
+            for (i, (source, column_type)) in sources.iter().zip(&self.types).enumerate() {
                 let vector = ffi::duckdb_data_chunk_get_vector(chunk, i as u64);
                 match source {
-                    Source::Column(c) => fill(vector, *data_type, batch.column(*c), first, rows),
+                    Source::Column(c) => fill(vector, column_type.data_type, batch.column(*c), first, rows),
                     Source::LoadId => ffi::duckdb_vector_reference_value(vector, self.load_id),
                     Source::Missing => ffi::duckdb_vector_reference_value(vector, self.null),
                 }
@@ -90,20 +90,25 @@ unsafe fn load_id_value(load_id: &str) -> ffi::duckdb_value {
     }
 }
 
+/// Returns the type of what the package has; DuckDB casts it into a narrower column.
+///
 /// # Safety
 /// The caller destroys the type.
-pub(crate) unsafe fn logical_type(data_type: DataType) -> ffi::duckdb_logical_type {
+pub(crate) unsafe fn logical_type(column_type: ColumnType) -> ffi::duckdb_logical_type {
+    let data_type = column_type.data_type;
     let id = match data_type {
         DataType::Text | DataType::Json => ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
         DataType::Bigint => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT,
         DataType::Double => ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE,
         DataType::Bool => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN,
+        DataType::Timestamp if !column_type.is_zoned() => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP,
         DataType::Timestamp => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ,
         DataType::Binary => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB,
         DataType::Date => ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE,
         DataType::Time => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME,
         // SAFETY: plain constructors.
-        DataType::Decimal => return unsafe { ffi::duckdb_create_decimal_type(38, 0) },
+        // 16 bytes a value, whatever its precision.
+        DataType::Decimal => return unsafe { ffi::duckdb_create_decimal_type(38, column_type.decimal_size().1) },
     };
     // SAFETY: plain constructors; the alias makes the type equal to DuckDB's JSON, so that
     // appending does not parse every value again.

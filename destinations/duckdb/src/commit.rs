@@ -2,6 +2,7 @@
 //! rows were staged in; then the rows are counted back.
 
 use crate::error::from_message;
+use crate::hints;
 use crate::memory;
 use crate::merge::{lacking_root_ids, merge_all, merged_tables, replaced_tables, staging};
 use crate::stage::Inner;
@@ -22,6 +23,7 @@ pub(crate) fn commit(
     if is_committed(load, manifest)? {
         return Ok(CommitOutcome::AlreadyCommitted);
     }
+    check_fence(load)?;
     for receipt in staged.iter().filter(|r| r.rows > 0) {
         let is_staged = |name: &str| load.tables.contains_key(name);
         let beside = manifest.schema.table(&receipt.table).map(|t| staging(t, &manifest.load_id).name);
@@ -34,6 +36,7 @@ pub(crate) fn commit(
     for table in &manifest.schema.tables {
         load.ensure_table(&validity_table(table, load.opening.system_columns))?;
     }
+    hints::describe(load, manifest)?;
     write_records(load, manifest)?;
     load.use_threads(threads)?;
     for table in replaced_tables(manifest) {
@@ -43,6 +46,7 @@ pub(crate) fn commit(
         load.execute(&statement)?;
     }
     let counted = merge_all(load, manifest, &merged)?;
+    hints::check_unique(load, manifest)?;
     load.execute("COMMIT")?;
     load.keep_file();
     count_back(load, manifest, &counted).map(CommitOutcome::Committed)
@@ -53,6 +57,18 @@ fn is_committed(load: &Inner, manifest: &Manifest) -> Result<bool> {
     let failed = |m: String| from_message(&m, &load.path);
     let reader = connection.database().reader().map_err(failed)?;
     memory::has_load(&reader, &load.opening.target, &manifest.load_id).map_err(|e| failed(e.to_string()))?
+}
+
+/// The file is ours alone: what stood there when the load began stands there still.
+fn check_fence(load: &Inner) -> Result<()> {
+    let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
+    let (fence, target) = (&load.opening.fence, &load.opening.target);
+    if fence.is_open() {
+        return Ok(());
+    }
+    let failed = |m: String| from_message(&m, &load.path);
+    let reader = connection.database().reader().map_err(failed)?;
+    fence.check(memory::newest_load(&reader, target).map_err(|e| failed(e.to_string()))??.as_ref(), target)
 }
 
 fn write_records(load: &mut Inner, manifest: &Manifest) -> Result<()> {

@@ -14,6 +14,8 @@ mod config;
 mod destination;
 mod error;
 mod ffi;
+mod hints;
+mod lease;
 mod memory;
 mod merge;
 mod queue;

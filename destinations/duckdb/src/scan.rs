@@ -8,7 +8,7 @@ use crate::chunk::{Filler, Source, VECTOR_ROWS, logical_type};
 use crate::ffi::{Connection, Message};
 use crate::queue::{Unit, Waiting};
 use duckdb::ffi;
-use longshore_core::schema::{Column, ColumnRole, DataType, Table};
+use longshore_core::schema::{Column, ColumnRole, ColumnType, Table};
 use std::collections::VecDeque;
 use std::ffi::{CString, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
     /// Columns that come out, in order.
-    pub(crate) columns: Vec<(String, DataType)>,
+    pub(crate) columns: Vec<(String, ColumnType)>,
     /// Each is read by one thread.
     pub(crate) units: VecDeque<Unit>,
     pub(crate) load_id: String,
@@ -85,7 +85,7 @@ fn lock(feed: &Mutex<Feed>) -> MutexGuard<'_, Feed> {
 /// One thread's place in its units.
 struct Reader {
     filler: Filler,
-    columns: Vec<(String, DataType)>,
+    columns: Vec<(String, ColumnType)>,
     unit: std::vec::IntoIter<Waiting>,
     /// The batch at hand, where its columns are, and the next row. DuckDB may still point into it
     /// when it asks for more, so it goes only then.
@@ -125,9 +125,9 @@ impl Reader {
 }
 
 /// For each column that comes out, where a batch of that table has it.
-fn sources(columns: &[(String, DataType)], table: &Table) -> Vec<Source> {
+fn sources(columns: &[(String, ColumnType)], table: &Table) -> Vec<Source> {
     let is = |c: &Column, name: &str| c.name.eq_ignore_ascii_case(name);
-    let source = |(name, _): &(String, DataType)| {
+    let source = |(name, _): &(String, ColumnType)| {
         let mut stored = table.columns.iter().filter(|c| c.role != Some(ColumnRole::LoadId));
         match stored.position(|c| is(c, name)) {
             Some(i) => Source::Column(i),
@@ -158,9 +158,9 @@ unsafe extern "C" fn bind(info: ffi::duckdb_bind_info) {
     // SAFETY: the extra info is the feed given at registration; types are destroyed once each.
     unsafe {
         let feed = lock(&*ffi::duckdb_bind_get_extra_info(info).cast::<Mutex<Feed>>());
-        for (name, data_type) in &feed.columns {
+        for (name, column_type) in &feed.columns {
             let name = CString::new(name.as_str()).unwrap_or_default(); // matched by place, not by name
-            let mut logical = logical_type(*data_type);
+            let mut logical = logical_type(*column_type);
             ffi::duckdb_bind_add_result_column(info, name.as_ptr(), logical);
             ffi::duckdb_destroy_logical_type(&mut logical);
         }

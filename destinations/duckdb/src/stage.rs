@@ -8,17 +8,17 @@ use crate::error::from_message;
 use crate::ffi::{Connection, Database};
 use crate::queue::{Queue, Run};
 use crate::scan::{Feed, Scan};
-use crate::types::{DuckDialect, data_type};
+use crate::types::{DuckDialect, column_type};
 use async_trait::async_trait;
 use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::normalize::cast_batch;
 use longshore_core::package::{LoadId, Manifest, Part};
-use longshore_core::schema::{Column, ColumnRole, DataType, SystemColumns, Table};
+use longshore_core::schema::{Column, ColumnRole, ColumnType, SystemColumns, Table};
 use longshore_sql::{
-    add_column, create_schema, create_table, identifier, inexact_values, literal, qualified, widen_column,
+    add_column, create_schema, create_table, drop_table, identifier, inexact_values, literal, qualified, widen_column,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -45,6 +45,8 @@ struct Staging {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) tables: BTreeMap<String, OpenTable>,
+    /// Tables and columns that this load made.
+    made: BTreeSet<(String, String)>,
     pub(crate) connection: Option<Connection>,
     scan: Scan,
     pub(crate) opening: Opening,
@@ -79,7 +81,7 @@ pub(crate) struct Resources {
 #[derive(Debug)]
 pub(crate) struct OpenTable {
     /// Column names in the table's order, with their types where they are the loader's.
-    columns: Vec<(String, Option<DataType>)>,
+    columns: Vec<(String, Option<ColumnType>)>,
     /// Rows it had before the load.
     pub(crate) before: u64,
     /// True once this load took out the rows it had before.
@@ -144,6 +146,10 @@ impl Load for DuckLoad {
         self.queue_part(part)
     }
 
+    fn all_staged(&self) {
+        self.queue.complete();
+    }
+
     async fn commit(self: Box<Self>, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
         self.queue.complete();
         let mut inner = self.lock().outcome()?;
@@ -194,8 +200,13 @@ impl Inner {
         connection.execute("BEGIN").map_err(failed)?;
         connection.execute(&create_schema(&opening.target.dataset)).map_err(failed)?;
         remove_remains(&mut connection, &mut tables, opening).map_err(failed)?;
+        // Their rows are seen by others until the commit.
+        for table in opening.drops.iter().filter(|t| tables.remove(t.as_str()).is_some()) {
+            connection.execute(&drop_table(&DuckDialect, &opening.target.dataset, table)).map_err(failed)?;
+        }
         Ok(Inner {
             tables,
+            made: BTreeSet::new(),
             connection: Some(connection),
             scan,
             opening: opening.clone(),
@@ -222,24 +233,30 @@ impl Inner {
         let dataset = self.opening.target.dataset.clone();
         let Some(open) = self.tables.get_mut(&table.name) else {
             self.execute(&create_table(&DuckDialect, &dataset, table))?;
-            let columns = table.columns.iter().map(|c| (c.name.clone(), Some(c.data_type))).collect();
+            self.made.extend(table.columns.iter().map(|c| (table.name.clone(), c.name.clone())));
+            let columns = table.columns.iter().map(|c| (c.name.clone(), Some(c.column_type()))).collect();
             self.tables.insert(table.name.clone(), OpenTable { columns, before: 0, emptied: false });
             return Ok(());
         };
         let same = |c: &Column| open.columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(&c.name));
         let missing: Vec<Column> = table.columns.iter().filter(|c| !same(c)).cloned().collect();
-        open.columns.extend(missing.iter().map(|c| (c.name.clone(), Some(c.data_type))));
+        open.columns.extend(missing.iter().map(|c| (c.name.clone(), Some(c.column_type()))));
         for column in &missing {
             self.execute(&add_column(&DuckDialect, &dataset, &table.name, column))?;
+            self.made.insert((table.name.clone(), column.name.clone()));
         }
         self.widen_columns(table)
+    }
+
+    /// True when this load made that column.
+    pub(crate) fn has_made(&self, table: &str, column: &str) -> bool {
+        self.made.contains(&(table.to_owned(), column.to_owned()))
     }
 
     /// Makes columns wider that hold less than the table's now, rows that are there included.
     fn widen_columns(&mut self, table: &Table) -> Result<()> {
         for column in &table.columns {
-            let Some(from) = self.known_type(&table.name, &column.name).filter(|t| t.widens_to(column.data_type))
-            else {
+            let Some(from) = self.known_type(&table.name, &column.name).filter(|t| column.outgrows(*t)) else {
                 continue;
             };
             let dataset = self.opening.target.dataset.clone();
@@ -256,13 +273,14 @@ impl Inner {
             }
             self.execute(&widen_column(&DuckDialect, &dataset, &table.name, column, from))?;
             let open = self.tables.get_mut(&table.name).into_iter().flat_map(|t| &mut t.columns);
-            open.filter(|(name, _)| name.eq_ignore_ascii_case(&column.name)).for_each(|c| c.1 = Some(column.data_type));
+            open.filter(|(name, _)| name.eq_ignore_ascii_case(&column.name))
+                .for_each(|c| c.1 = Some(column.column_type()));
         }
         Ok(())
     }
 
     /// The type that a column of the dataset has now.
-    fn known_type(&self, table: &str, column: &str) -> Option<DataType> {
+    fn known_type(&self, table: &str, column: &str) -> Option<ColumnType> {
         let columns = &self.tables.get(table)?.columns;
         columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(column)).and_then(|(_, t)| *t)
     }
@@ -295,7 +313,7 @@ impl Inner {
     }
 
     fn insert_into(&mut self, name: &str, mut run: Run) -> Result<()> {
-        let mut columns: Vec<(String, DataType)> = Vec::new();
+        let mut columns: Vec<(String, ColumnType)> = Vec::new();
         let mut known: Option<Arc<Table>> = None;
         let mut ordered = false;
         for waiting in run.units.iter().flatten().filter(|w| w.rows.num_rows() > 0) {
@@ -308,9 +326,9 @@ impl Inner {
             ordered |= waiting.table.write.merges() && self.opening.system_columns == SystemColumns::Dlt;
         }
         // Batches from before a column became wider go as it is now.
-        for (column, data_type) in &mut columns {
-            let now = self.known_type(name, column).filter(|now| data_type.widens_to(*now));
-            *data_type = now.unwrap_or(*data_type);
+        for (column, column_type) in &mut columns {
+            let now = self.known_type(name, column).filter(|now| column_type.widens_to(*now));
+            *column_type = now.unwrap_or(*column_type);
         }
         cast_all(&mut run, name, &columns)?;
         self.allow_memory()?;
@@ -361,9 +379,9 @@ impl Drop for Inner {
 }
 
 /// Gives the batches of a run the types of the columns they go to.
-fn cast_all(run: &mut Run, name: &str, columns: &[(String, DataType)]) -> Result<()> {
+fn cast_all(run: &mut Run, name: &str, columns: &[(String, ColumnType)]) -> Result<()> {
     let mut table = Table::new(name, None);
-    table.columns = columns.iter().map(|(name, data_type)| Column::data(name, *data_type)).collect();
+    table.columns = columns.iter().map(|(name, column_type)| Column::of_type(name, *column_type)).collect();
     for waiting in run.units.iter_mut().flatten() {
         waiting.rows = cast_batch(&waiting.rows, &table)?;
     }
@@ -371,10 +389,10 @@ fn cast_all(run: &mut Run, name: &str, columns: &[(String, DataType)]) -> Result
 }
 
 /// Adds the columns of a part's table that are not there yet.
-fn add_columns(columns: &mut Vec<(String, DataType)>, table: &Table) {
+fn add_columns(columns: &mut Vec<(String, ColumnType)>, table: &Table) {
     for column in &table.columns {
         if !columns.iter().any(|(name, _)| name.eq_ignore_ascii_case(&column.name)) {
-            columns.push((column.name.clone(), column.data_type));
+            columns.push((column.name.clone(), column.column_type()));
         }
     }
 }
@@ -393,7 +411,7 @@ fn existing_tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<BTre
     for row in rows {
         let (table, column, type_name) = row?;
         if let Some(open) = tables.get_mut(&table) {
-            open.columns.push((column, data_type(&type_name)));
+            open.columns.push((column, column_type(&type_name)));
         }
     }
     Ok(tables)

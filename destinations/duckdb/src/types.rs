@@ -1,15 +1,29 @@
 //! Our types in DuckDB's words.
 
-use longshore_core::schema::{DataType, SystemColumns};
+use longshore_core::schema::{ColumnType, DataType, SystemColumns};
 use longshore_sql::Dialect;
 
 /// DuckDB's SQL.
 #[derive(Debug)]
 pub(crate) struct DuckDialect;
 
-/// Returns the data type of a column as DuckDB names its type; `None` for one that the loader does not make.
-pub(crate) fn data_type(name: &str) -> Option<DataType> {
-    DataType::ALL.into_iter().find(|t| DuckDialect.type_name(*t) == name)
+/// Returns the type of a column as DuckDB names it; `None` for one that the loader does not make.
+pub(crate) fn column_type(name: &str) -> Option<ColumnType> {
+    let sized = |t, precision| Some(ColumnType::sized(t, Some(precision), None, false));
+    match name {
+        "TINYINT" => return sized(DataType::Bigint, 8),
+        "SMALLINT" => return sized(DataType::Bigint, 16),
+        "INTEGER" => return sized(DataType::Bigint, 32),
+        "TIMESTAMP_S" => return sized(DataType::Timestamp, 0),
+        "TIMESTAMP_MS" => return sized(DataType::Timestamp, 3),
+        "TIMESTAMP" => return Some(ColumnType::sized(DataType::Timestamp, None, None, false)),
+        _ => {}
+    }
+    if let Some((precision, scale)) = name.strip_prefix("DECIMAL(").and_then(|n| n.strip_suffix(')')?.split_once(',')) {
+        let (precision, scale) = (precision.parse().ok()?, scale.parse().ok()?);
+        return Some(ColumnType::sized(DataType::Decimal, Some(precision), Some(scale), true));
+    }
+    DataType::ALL.into_iter().find(|t| DuckDialect.type_name(*t) == name).map(ColumnType::from)
 }
 
 impl Dialect for DuckDialect {
@@ -21,8 +35,32 @@ impl Dialect for DuckDialect {
         }
     }
 
-    fn iso_text(&self, column: &str) -> String {
-        format!("strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f') || '+00:00'")
+    fn iso_text(&self, moment: &str) -> String {
+        format!("strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f') || '+00:00'")
+    }
+
+    /// A text of any length is one type, and moments with a time zone have one precision.
+    fn sized_type_name(&self, column_type: ColumnType) -> String {
+        let name = match (column_type.data_type, column_type.precision()) {
+            (DataType::Decimal, _) => {
+                let (precision, scale) = column_type.decimal_size();
+                return format!("DECIMAL({precision},{scale})");
+            }
+            (DataType::Bigint, Some(8)) => "TINYINT",
+            (DataType::Bigint, Some(16)) => "SMALLINT",
+            (DataType::Bigint, Some(_)) => "INTEGER",
+            (DataType::Timestamp, precision) if !column_type.is_zoned() => match precision {
+                Some(0) => "TIMESTAMP_S",
+                Some(1..=3) => "TIMESTAMP_MS",
+                _ => "TIMESTAMP",
+            },
+            (data_type, _) => self.type_name(data_type),
+        };
+        name.to_owned()
+    }
+
+    fn makes_comments(&self) -> bool {
+        true
     }
 
     fn type_name(&self, data_type: DataType) -> &'static str {
@@ -38,5 +76,25 @@ impl Dialect for DuckDialect {
             DataType::Date => "DATE",
             DataType::Time => "TIME",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_is_known_again() {
+        for data_type in DataType::ALL {
+            for precision in [None, Some(0), Some(3), Some(16), Some(32)] {
+                for is_zoned in [true, false] {
+                    let made = ColumnType::sized(data_type, precision, None, is_zoned);
+                    let name = DuckDialect.sized_type_name(made);
+                    let known = column_type(&name).unwrap();
+                    assert_eq!(DuckDialect.sized_type_name(known), name, "{made}");
+                }
+            }
+        }
+        assert!(column_type("UUID").is_none());
     }
 }

@@ -20,6 +20,7 @@ mod engine;
 mod error;
 mod format;
 mod layout;
+mod lease;
 mod local;
 mod manifest;
 mod merge;

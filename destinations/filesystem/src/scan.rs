@@ -3,7 +3,7 @@
 
 use crate::config::{Compression, FileFormat};
 use crate::manifest::{DataFile, FileColumn};
-use longshore_core::schema::DataType;
+use longshore_core::schema::{ColumnType, DataType};
 use longshore_sql::{identifier, literal};
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ pub(crate) fn select<'a>(
 
 /// The query of a table without rows.
 pub(crate) fn nothing(columns: &[FileColumn], with_file: bool) -> String {
-    let null = |c: &FileColumn| format!("NULL::{} AS {}", type_name(c.data_type), identifier(&c.name));
+    let null = |c: &FileColumn| format!("NULL::{} AS {}", type_name(c.column_type), identifier(&c.name));
     let mut values: Vec<String> = columns.iter().map(null).collect();
     values.extend(with_file.then(|| format!("NULL::VARCHAR AS {}", identifier(FILE))));
     if values.is_empty() {
@@ -52,14 +52,14 @@ pub(crate) fn nothing(columns: &[FileColumn], with_file: bool) -> String {
 /// A column's value as the table has it, out of files that have it, maybe with another type, or have it not.
 fn value(column: &FileColumn, in_file: &[FileColumn], format: FileFormat) -> String {
     let name = identifier(&column.name);
-    let wanted = type_name(column.data_type);
+    let wanted = type_name(column.column_type);
     let Some(found) = in_file.iter().find(|c| c.name == column.name) else {
         return format!("NULL::{wanted} AS {name}");
     };
-    let read = match (format, found.data_type) {
+    let read = match (format, found.column_type.data_type) {
         (FileFormat::Parquet(_), _) => name.clone(),
         (_, DataType::Binary) => format!("from_base64({name})"),
-        (_, data_type) => format!("CAST({name} AS {})", type_name(data_type)),
+        _ => format!("CAST({name} AS {})", type_name(found.column_type)),
     };
     format!("CAST({read} AS {wanted}) AS {name}")
 }
@@ -74,8 +74,10 @@ fn scan(format: FileFormat, columns: &[FileColumn], paths: &[PathBuf], longest: 
         Compression::None | Compression::Snappy => "",
     };
     let typed = |type_of: fn(DataType) -> &'static str| {
-        let pairs: Vec<String> =
-            columns.iter().map(|c| format!("{}: {}", literal(&c.name), literal(type_of(c.data_type)))).collect();
+        let pairs: Vec<String> = columns
+            .iter()
+            .map(|c| format!("{}: {}", literal(&c.name), literal(type_of(c.column_type.data_type))))
+            .collect();
         pairs.join(", ")
     };
     match format {
@@ -119,8 +121,20 @@ fn json_type(data_type: DataType) -> &'static str {
     }
 }
 
-/// Returns DuckDB's type.
-pub(crate) fn type_name(data_type: DataType) -> &'static str {
+/// Returns DuckDB's type. Files keep whole numbers and texts in one size.
+pub(crate) fn type_name(column_type: ColumnType) -> String {
+    match column_type.data_type {
+        DataType::Decimal => {
+            let (precision, scale) = column_type.decimal_size();
+            format!("DECIMAL({precision},{scale})")
+        }
+        DataType::Timestamp if !column_type.is_zoned() => "TIMESTAMP".to_owned(),
+        data_type => plain_name(data_type).to_owned(),
+    }
+}
+
+/// Returns DuckDB's type that holds every value.
+pub(crate) fn plain_name(data_type: DataType) -> &'static str {
     match data_type {
         DataType::Text => "VARCHAR",
         DataType::Bigint => "BIGINT",

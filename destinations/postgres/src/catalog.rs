@@ -1,12 +1,12 @@
 //! What a dataset holds: its tables and columns, and which loads it has.
 
 use crate::session::Session;
-use crate::types::data_type;
+use crate::types::column_type;
 use longshore_core::destination::Committed;
 use longshore_core::dlt::{self, Stored};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, TableCount, Target};
-use longshore_core::schema::{DataType, SystemColumns, SystemTable};
+use longshore_core::schema::{ColumnType, SystemColumns, SystemTable};
 use longshore_sql::{DltQueries, literal, qualified};
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(crate) type Tables = BTreeMap<String, Vec<TableColumn>>;
 pub(crate) struct TableColumn {
     pub(crate) name: String,
     /// `None` for a type that the loader does not make.
-    pub(crate) data_type: Option<DataType>,
+    pub(crate) column_type: Option<ColumnType>,
 }
 
 /// Which relations are meant.
@@ -42,8 +42,8 @@ pub(crate) async fn tables(session: &Session, dataset: &str, kinds: Kinds) -> Re
     let mut tables = Tables::new();
     for row in session.rows(&sql).await? {
         let columns = tables.entry(row.get(0).unwrap_or_default().to_owned()).or_default();
-        let data_type = row.get(2).and_then(data_type);
-        columns.extend(row.get(1).map(|name| TableColumn { name: name.to_owned(), data_type }));
+        let column_type = row.get(2).and_then(column_type);
+        columns.extend(row.get(1).map(|name| TableColumn { name: name.to_owned(), column_type }));
     }
     Ok(tables)
 }
@@ -92,6 +92,26 @@ pub(crate) async fn has_load(session: &Session, target: &Target, load_id: &LoadI
         }
     }
     Ok(false)
+}
+
+/// Returns the id of a pipeline's newest load, in whichever mode.
+pub(crate) async fn newest_load(session: &Session, target: &Target) -> Result<Option<LoadId>> {
+    let mut newest = None;
+    for mode in modes(session, &target.dataset).await? {
+        let sql = match mode {
+            SystemColumns::Native => {
+                let table = qualified(&target.dataset, mode.table_name(SystemTable::Loads));
+                format!("SELECT max(load_id) FROM {table} WHERE pipeline = {}", literal(&target.pipeline))
+            }
+            SystemColumns::Dlt => {
+                let state = state(session, target).await?;
+                let names = dlt::stored_schema_names(state.as_deref(), &target.pipeline)?;
+                DltQueries::of(&target.dataset).last_load(&names)
+            }
+        };
+        newest = newest.max(session.value(&sql).await?.as_deref().and_then(LoadId::parse));
+    }
+    Ok(newest)
 }
 
 /// Returns the newest schema and state of a pipeline, in whichever mode.

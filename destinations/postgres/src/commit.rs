@@ -11,10 +11,10 @@ use longshore_core::destination::{CommitOutcome, Staged, rejects_table};
 use longshore_core::dlt::Documents;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{Manifest, TableCount};
-use longshore_core::schema::{Column, DataType, SystemColumns, SystemTable, Table};
+use longshore_core::schema::{Column, ColumnType, SystemColumns, SystemTable, Table};
 use longshore_sql::{
-    add_column, create_table, identifier, inexact_values, literal, load_records, qualified, system_table,
-    validity_table, widen_column,
+    add_column, create_table, drop_table, hinted, identifier, inexact_values, literal, load_records, qualified,
+    system_table, validity_table, widen_column,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -83,8 +83,8 @@ async fn try_commit(
     }
     let target = &load.opening.target;
     make_schema(&load.control, &target.dataset).await?;
-    let mut has_changes =
-        !changes(&catalog::tables(&load.control, &target.dataset, Kinds::All).await?, wanted).is_empty();
+    let existing = catalog::tables(&load.control, &target.dataset, Kinds::All).await?;
+    let mut has_changes = !changes(&existing, wanted).is_empty() || dropped(load, &existing).next().is_some();
     loop {
         begin(&load.control, &target.dataset, &target.pipeline, has_changes).await?;
         if catalog::has_load(&load.control, target, &manifest.load_id).await? {
@@ -94,7 +94,15 @@ async fn try_commit(
                 false => CommitOutcome::AlreadyCommitted,
             });
         }
-        let existing = catalog::tables(&load.control, &target.dataset, Kinds::All).await?;
+        let fence = &load.opening.fence;
+        if !fence.is_open() {
+            fence.check(catalog::newest_load(&load.control, target).await?.as_ref(), target)?;
+        }
+        let mut existing = catalog::tables(&load.control, &target.dataset, Kinds::All).await?;
+        if has_changes {
+            drop_tables(load, &existing).await?;
+            existing.retain(|table, _| !load.opening.drops.contains(table));
+        }
         let changes = changes(&existing, wanted);
         if !changes.is_empty() && !has_changes {
             // Somebody dropped something meanwhile: it takes the lock of those who change things.
@@ -113,6 +121,25 @@ async fn try_commit(
         debug!(load_id = %manifest.load_id, "committed");
         return Ok(CommitOutcome::Committed(counts(load, manifest)));
     }
+}
+
+/// Tables that go and are there.
+fn dropped<'a>(load: &'a Inner, existing: &'a Tables) -> impl Iterator<Item = &'a String> {
+    load.opening.drops.iter().filter(|table| existing.contains_key(*table))
+}
+
+async fn drop_tables(load: &Inner, existing: &Tables) -> Result<()> {
+    let dataset = &load.opening.target.dataset;
+    for table in dropped(load, existing) {
+        let gone = load.control.batch(&drop_table(&PostgresDialect, dataset, table)).await;
+        gone.map_err(|e| match e.is_retryable() {
+            true => e,
+            false => e.with("table", table).with("dataset", dataset).hint(
+                "views that need it have to go first, then run again; or give the package up (drop-package), and take only the rows with --refresh drop_data",
+            ),
+        })?;
+    }
+    Ok(())
 }
 
 /// Rows that wait for a table whose columns somebody changed meanwhile have the wrong form: the load begins again.
@@ -167,7 +194,7 @@ fn wanted_tables(load: &Inner, manifest: &Manifest) -> Result<Vec<Table>> {
 pub(crate) enum Change<'a> {
     Table,
     /// Columns it lacks, and those that are to be wider, with the type they have.
-    Columns(Vec<&'a Column>, Vec<(&'a Column, DataType)>),
+    Columns(Vec<&'a Column>, Vec<(&'a Column, ColumnType)>),
 }
 
 fn changes<'a>(existing: &Tables, wanted: &'a [Table]) -> BTreeMap<&'a str, Change<'a>> {
@@ -175,7 +202,7 @@ fn changes<'a>(existing: &Tables, wanted: &'a [Table]) -> BTreeMap<&'a str, Chan
         let Some(columns) = existing.get(&table.name) else { return Some((table.name.as_str(), Change::Table)) };
         let known = |c: &Column| columns.iter().find(|known| known.name == c.name);
         let missing: Vec<_> = table.columns.iter().filter(|c| known(c).is_none()).collect();
-        let was = |c: &Column| known(c).and_then(|known| known.data_type).filter(|was| was.widens_to(c.data_type));
+        let was = |c: &Column| known(c).and_then(|known| known.column_type).filter(|was| c.outgrows(*was));
         let wider: Vec<_> = table.columns.iter().filter_map(|c| Some((c, was(c)?))).collect();
         let is_changed = !missing.is_empty() || !wider.is_empty();
         is_changed.then_some((table.name.as_str(), Change::Columns(missing, wider)))
@@ -199,7 +226,28 @@ async fn fill(
         filled.map_err(|e| e.with("table", &table.name).with("dataset", &load.opening.target.dataset))?;
     }
     fill_root_ids(load, manifest, changes).await?;
-    merge_all(load, manifest).await
+    merge_all(load, manifest).await?;
+    make_hinted(load, manifest, changes).await
+}
+
+/// Makes the indexes and descriptions that hints ask for, of columns that are new here or of which they are new. Last, so
+/// that an index is made at once and over all rows.
+async fn make_hinted(load: &Inner, manifest: &Manifest, changes: &BTreeMap<&str, Change<'_>>) -> Result<()> {
+    let dataset = &load.opening.target.dataset;
+    for table in &manifest.schema.tables {
+        let said = manifest.change.tables.iter().find(|c| c.table == table.name).map_or(&[][..], |c| &c.hinted);
+        let is_asked = |c: &&Column| match changes.get(table.name.as_str()) {
+            Some(Change::Table) => true,
+            Some(Change::Columns(missing, _)) if missing.iter().any(|m| m.name == c.name) => true,
+            _ => said.iter().any(|h| h.column == c.name),
+        };
+        for column in table.columns.iter().filter(is_asked) {
+            for sql in hinted(&PostgresDialect, dataset, &table.name, column) {
+                load.control.batch(&sql).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn fill_table(load: &Inner, table: &Table, change: Option<&Change<'_>>, attempt: &Attempt) -> Result<()> {
@@ -253,7 +301,7 @@ pub(crate) async fn widen_columns(
     session: &Session,
     schema: &str,
     table: &str,
-    wider: &[(&Column, DataType)],
+    wider: &[(&Column, ColumnType)],
 ) -> Result<()> {
     for &(column, from) in wider {
         if let Some(query) = inexact_values(schema, table, column, from)

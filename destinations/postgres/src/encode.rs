@@ -7,7 +7,7 @@ use arrow_array::types::{
     Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use longshore_core::schema::{ColumnRole, DataType, Table};
+use longshore_core::schema::{ColumnRole, ColumnType, DataType, Table};
 
 /// What a stream of rows begins with: signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -48,7 +48,7 @@ impl Rows {
             .iter()
             .filter_map(|c| match c.role {
                 Some(ColumnRole::LoadId) => Some(Field::Constant(load_id.of(c.data_type))),
-                _ => arrays.next().map(|array| Field::of(c.data_type, array)),
+                _ => arrays.next().map(|array| Field::of(c.column_type(), array)),
             })
             .collect();
         let count = (fields.len() as i16).to_be_bytes();
@@ -104,10 +104,13 @@ enum Field<'a> {
     Constant(&'a [u8]),
     /// Whole numbers of 64 bits, and moments, to which the epoch is applied.
     Whole(&'a ArrayRef, &'a [i64], i64),
+    /// Whole numbers of so many bytes, fewer than eight.
+    Short(&'a ArrayRef, &'a [i64], usize),
     Double(&'a ArrayRef, &'a [f64]),
     Bool(&'a ArrayRef),
     Date(&'a ArrayRef, &'a [i32]),
-    Decimal(&'a ArrayRef, &'a [i128]),
+    /// With the digits behind the point.
+    Decimal(&'a ArrayRef, &'a [i128], u8),
     /// Bytes as they are: bytea, and text without a NUL.
     Bytes(&'a ArrayRef, &'a [i32], &'a [u8]),
     /// Text in which a NUL was seen.
@@ -117,8 +120,12 @@ enum Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    fn of(data_type: DataType, array: &'a ArrayRef) -> Self {
-        match data_type {
+    fn of(column_type: ColumnType, array: &'a ArrayRef) -> Self {
+        match column_type.data_type {
+            DataType::Bigint if column_type.precision().is_some() => {
+                let bytes = if column_type.precision() <= Some(16) { 2 } else { 4 };
+                Field::Short(array, array.as_primitive::<Int64Type>().values(), bytes)
+            }
             DataType::Bigint => Field::Whole(array, array.as_primitive::<Int64Type>().values(), 0),
             DataType::Timestamp => {
                 Field::Whole(array, array.as_primitive::<TimestampMicrosecondType>().values(), EPOCH_MICROS)
@@ -127,7 +134,10 @@ impl<'a> Field<'a> {
             DataType::Double => Field::Double(array, array.as_primitive::<Float64Type>().values()),
             DataType::Bool => Field::Bool(array),
             DataType::Date => Field::Date(array, array.as_primitive::<Date32Type>().values()),
-            DataType::Decimal => Field::Decimal(array, array.as_primitive::<Decimal128Type>().values()),
+            DataType::Decimal => {
+                let (_, scale) = column_type.decimal_size();
+                Field::Decimal(array, array.as_primitive::<Decimal128Type>().values(), scale)
+            }
             DataType::Binary => {
                 let a = array.as_binary::<i32>();
                 Field::Bytes(array, a.value_offsets(), a.value_data())
@@ -137,7 +147,7 @@ impl<'a> Field<'a> {
                 let (offsets, bytes) = (a.value_offsets(), a.value_data());
                 // A slice of an array still points at all of its bytes.
                 let own = &bytes[offsets[0] as usize..offsets[offsets.len() - 1] as usize];
-                match data_type {
+                match column_type.data_type {
                     DataType::Json => Field::Json(array, offsets, bytes, text::is_clean_json(own)),
                     _ if text::is_clean_text(own) => Field::Bytes(array, offsets, bytes),
                     _ => Field::Text(array, offsets, bytes),
@@ -161,6 +171,7 @@ impl<'a> Field<'a> {
     fn write(&self, row: usize, out: &mut Vec<u8>) {
         let is_null = match self {
             Field::Constant(bytes) => return out.extend_from_slice(bytes),
+            Field::Short(array, ..) => array.is_null(row),
             Field::Whole(array, ..) | Field::Double(array, ..) | Field::Bool(array) | Field::Date(array, ..) => {
                 array.is_null(row)
             }
@@ -178,7 +189,9 @@ impl<'a> Field<'a> {
             Field::Double(_, values) => fixed(out, values[row].to_be_bytes()),
             Field::Bool(array) => sized(out, &[u8::from(array.as_boolean().value(row))]),
             Field::Date(_, values) => sized(out, &values[row].saturating_sub(EPOCH_DAYS).to_be_bytes()),
-            Field::Decimal(_, values) => numeric(out, values[row]),
+            // Values beyond were given another place when they were normalised.
+            Field::Short(_, values, bytes) => sized(out, &values[row].to_be_bytes()[8 - bytes..]),
+            Field::Decimal(_, values, scale) => numeric(out, values[row], *scale),
             Field::Bytes(_, offsets, bytes) => sized(out, slice(bytes, &offsets[row..row + 2])),
             Field::Text(_, offsets, bytes) => sized(out, &text::text(slice(bytes, &offsets[row..row + 2]))),
             Field::Json(_, offsets, bytes, is_clean) => {
@@ -209,25 +222,36 @@ fn fixed(out: &mut Vec<u8>, value: [u8; 8]) {
     out.extend_from_slice(&field);
 }
 
-/// `numeric`: digits to the base of 10,000, without zeros at either end; the weight is the power of the first.
-fn numeric(out: &mut Vec<u8>, value: i128) {
-    let mut digits = [0u16; 10];
-    let mut rest = value.unsigned_abs();
-    let mut used = 0;
-    while rest > 0 {
-        digits[used] = (rest % 10_000) as u16;
-        rest /= 10_000;
+/// `numeric`: digits to the base of 10,000, without zeros at either end; the weight is the power of the first. The point
+/// stands between two digits.
+fn numeric(out: &mut Vec<u8>, value: i128, scale: u8) {
+    let unit = 10u128.pow(u32::from(scale)); // at most 38
+    let (mut whole, mut fraction) = (value.unsigned_abs() / unit, value.unsigned_abs() % unit);
+    // From the lowest to the highest: up to ten before the point, and ten behind it.
+    let mut digits = [0u16; 20];
+    let behind = usize::from(scale).div_ceil(4);
+    for i in (0..behind).rev() {
+        let width = if i == behind - 1 { (u32::from(scale) + 3) % 4 + 1 } else { 4 };
+        let base = 10u128.pow(width);
+        digits[behind - 1 - i] = (fraction % base * 10u128.pow(4 - width)) as u16;
+        fraction /= base;
+    }
+    let mut used = behind;
+    while whole > 0 {
+        digits[used] = (whole % 10_000) as u16;
+        whole /= 10_000;
         used += 1;
     }
-    let zeros = digits[..used].iter().take_while(|d| **d == 0).count();
+    let first = digits[..used].iter().rposition(|d| *d != 0).map_or(0, |i| i + 1);
+    let zeros = digits[..first].iter().take_while(|d| **d == 0).count();
     let sign: u16 = if value < 0 { 0x4000 } else { 0 };
-    let weight = if used == 0 { 0 } else { used as u16 - 1 };
-    let count = used - zeros;
+    let weight = if first == 0 { 0 } else { first as i16 - 1 - behind as i16 };
+    let count = first - zeros;
     out.extend_from_slice(&(8 + 2 * count as i32).to_be_bytes());
-    for part in [count as u16, weight, sign, 0] {
+    for part in [count as u16, weight as u16, sign, u16::from(scale)] {
         out.extend_from_slice(&part.to_be_bytes());
     }
-    for digit in digits[zeros..used].iter().rev() {
+    for digit in digits[zeros..first].iter().rev() {
         out.extend_from_slice(&digit.to_be_bytes());
     }
 }
@@ -240,17 +264,25 @@ mod tests {
 
     #[test]
     fn numerics_have_no_zeros_at_their_ends() {
-        let of = |value| {
+        let scaled = |value, scale| {
             let mut out = Vec::new();
-            numeric(&mut out, value);
+            numeric(&mut out, value, scale);
             let parts: Vec<u16> = out[4..].chunks(2).map(|b| u16::from_be_bytes([b[0], b[1]])).collect();
             assert_eq!(out[..4], (out.len() as i32 - 4).to_be_bytes());
             parts
         };
+        let of = |value| scaled(value, 0);
         assert_eq!(of(0), [0, 0, 0, 0]);
         assert_eq!(of(-1_0000_0000), [1, 2, 0x4000, 0, 1]);
         assert_eq!(of(12_3456_0000), [2, 2, 0, 0, 12, 3456]);
         assert_eq!(of(10i128.pow(38) - 1)[..5], [10, 9, 0, 0, 99]);
+        assert_eq!(scaled(1234, 2), [2, 0, 0, 2, 12, 3400]);
+        assert_eq!(scaled(-5, 3), [1, 0xffff, 0x4000, 3, 50]);
+        assert_eq!(scaled(5, 6), [1, 0xfffe, 0, 6, 500]);
+        assert_eq!(scaled(10_000, 4), [1, 0, 0, 4, 1]);
+        assert_eq!(scaled(12_3456_7890, 5), [3, 1, 0, 5, 1, 2345, 6789]);
+        assert_eq!(scaled(1, 38)[..5], [1, (-10i16) as u16, 0, 38, 100]);
+        assert_eq!(scaled(0, 9), [0, 0, 0, 9]);
     }
 
     #[test]

@@ -48,7 +48,8 @@ fn from_server(db: &DbError, role: &str) -> Error {
     if let Some(table) = db.table() {
         made = made.with("table", table);
     }
-    if let Some(column) = db.column().map(str::to_owned).or_else(|| column_of(db.where_())) {
+    let key = db.detail().filter(|_| code == SqlState::UNIQUE_VIOLATION.code()).and_then(key_of);
+    if let Some(column) = db.column().map(str::to_owned).or(key).or_else(|| column_of(db.where_())) {
         made = made.with("column", column);
     }
     if code.starts_with("28") || code.starts_with("42501") || code == "25006" {
@@ -116,6 +117,16 @@ fn explain(code: &str, db: &DbError) -> (ErrorKind, &'static str, &'static str) 
             "PostgreSQL cannot store a value",
             "see which column it is, and give it another type or load it as text",
         ),
+        "23505" => (
+            Data,
+            "a column that must be unique has a value twice",
+            "repair the records, merge by that column as the primary key, or drop its unique index and hint",
+        ),
+        "23502" => (
+            Data,
+            "a column of the table must have a value, and a row has none",
+            "give the rows a value, or let the column be null: ALTER TABLE … ALTER COLUMN … DROP NOT NULL",
+        ),
         _ if code.starts_with("23") => (
             Data,
             "a constraint of the table refuses a row",
@@ -123,6 +134,12 @@ fn explain(code: &str, db: &DbError) -> (ErrorKind, &'static str, &'static str) 
         ),
         _ => (Destination, "PostgreSQL refused", "remove the cause and run the same command again"),
     }
+}
+
+/// `Key (sku)=(…) already exists.` names the columns; what follows are the values.
+fn key_of(detail: &str) -> Option<String> {
+    let (_, rest) = detail.split_once("Key (")?;
+    Some(rest.split_once(")=(")?.0.to_owned())
 }
 
 /// `COPY t, line 3, column v: "…"` names the column; what follows is the value.
@@ -134,11 +151,12 @@ fn column_of(context: Option<&str>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::column_of;
+    use super::{column_of, key_of};
 
     #[test]
     fn the_column_is_named_and_its_value_is_not() {
         assert_eq!(column_of(Some("COPY t, line 3, column v: \"hush\"")).as_deref(), Some("v"));
         assert_eq!(column_of(Some("COPY t, line 3")), None);
+        assert_eq!(key_of("Key (sku)=(hush) already exists.").as_deref(), Some("sku"));
     }
 }

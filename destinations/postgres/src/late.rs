@@ -6,13 +6,14 @@
 use crate::catalog::Tables;
 use crate::encode::{Constant, Rows};
 use crate::session::Session;
+use crate::types::PostgresDialect;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Part, PartRows};
-use longshore_core::schema::{Column, DataType, Table};
-use longshore_sql::{identifier, qualified};
+use longshore_core::schema::{Column, ColumnType, DataType, Table};
+use longshore_sql::{Dialect, identifier, qualified};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -51,11 +52,20 @@ impl LateParts {
 /// dataset's columns have to be of the same, or become so; any others are left to the server to convert.
 pub(crate) fn takes(existing: &Tables, table: &Table) -> bool {
     let Some(known) = existing.get(&table.name).filter(|_| !table.write.merges()) else { return false };
-    let fits = |own: &Column, known: Option<DataType>| {
-        known.is_some_and(|known| known == own.data_type || known.widens_to(own.data_type))
+    let fits = |own: &Column, known: Option<ColumnType>| {
+        // By their names: to PostgreSQL several of our types may be one.
+        let same = |known| PostgresDialect.sized_type_name(known) == PostgresDialect.sized_type_name(own.column_type());
+        known.is_some_and(|known| {
+            same(known) || is_varying(known, own) || (known.data_type != own.data_type && own.outgrows(known))
+        })
     };
     let there = |own: &&Column| known.iter().find(|k| k.name == own.name);
-    table.columns.iter().all(|own| there(&own).is_none_or(|known| fits(own, known.data_type)))
+    table.columns.iter().all(|own| there(&own).is_none_or(|known| fits(own, known.column_type)))
+}
+
+/// Texts are sent in one form, whatever their column lets in.
+fn is_varying(known: ColumnType, own: &Column) -> bool {
+    known == ColumnType::from(DataType::Text) && own.data_type == DataType::Text
 }
 
 /// Copies parts into a table of the dataset. Returns how many rows arrived.

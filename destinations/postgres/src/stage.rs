@@ -77,7 +77,9 @@ impl PostgresLoad {
         let staging = Staging::begin(&control, opening).await?;
         // Known before anything is read, not only at the commit.
         check_schema(&control, &opening.target.dataset).await?;
-        let existing = Arc::new(catalog::tables(&control, &opening.target.dataset, Kinds::All).await?);
+        let mut existing = catalog::tables(&control, &opening.target.dataset, Kinds::All).await?;
+        existing.retain(|table, _| !opening.drops.contains(table));
+        let existing = Arc::new(existing);
         let inner = Inner {
             engine: Arc::clone(engine),
             control,
@@ -186,7 +188,7 @@ impl Inner {
             self.tables.insert(table.name.clone(), staged);
             return Ok(());
         };
-        let is_wider = |(new, old): (&Column, &Column)| old.data_type.widens_to(new.data_type);
+        let is_wider = |(new, old): (&Column, &Column)| new.outgrows(old.column_type());
         let widens = table.columns.iter().zip(&staged.columns).any(is_wider);
         // A part has the first columns of its table.
         if table.columns.len() > staged.columns.len() {
@@ -206,8 +208,8 @@ impl Inner {
         self.senders = Senders::start(&self.engine)?;
         let staged = self.tables.get_mut(&table.name).ok_or_else(over)?;
         let both = table.columns.iter().zip(&mut staged.columns);
-        for (new, old) in both.filter(|(new, old)| old.data_type.widens_to(new.data_type)) {
-            let wider = [(new, old.data_type)];
+        for (new, old) in both.filter(|(new, old)| new.outgrows(old.column_type())) {
+            let wider = [(new, old.column_type())];
             crate::commit::widen_columns(&self.control, &self.staging.schema, &staged.name, &wider).await?;
             *old = new.clone();
         }

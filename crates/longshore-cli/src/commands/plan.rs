@@ -7,7 +7,7 @@ use crate::place::{Addresses, Place, data_dir};
 use crate::say::say;
 use crate::summary::{bytes, number};
 use longshore_core::error::{Error, Result};
-use longshore_pipeline::{ColumnPlan, DestinationPlan, Pipeline, Plan, TablePlan, Verdict};
+use longshore_pipeline::{ColumnPlan, DestinationPlan, Pipeline, Plan, Refused, TablePlan, Verdict};
 use std::process::ExitCode;
 
 /// Something beside added rows would change.
@@ -16,6 +16,8 @@ const CHANGES: u8 = 3;
 const REFUSED: u8 = 4;
 /// Columns named in one line; `--json` has them all.
 const COLUMNS: usize = 8;
+/// Kinds of violations printed; `--json` has more.
+const VIOLATIONS: usize = 20;
 
 pub(crate) fn run(cli: &Cli, args: &PlanArgs) -> Result<ExitCode> {
     let plan = match &args.what {
@@ -66,6 +68,13 @@ fn print(plan: &Plan) {
     if plan.counts.rejected > 0 {
         say!("{} records would be rejected", number(plan.counts.rejected));
     }
+    if plan.counts.discarded > 0 {
+        say!("{} records would be discarded by the schema contract", number(plan.counts.discarded));
+    }
+    for lost in &plan.discards {
+        let (rows, values) = (number(lost.rows), number(lost.values));
+        say!("{}: the schema contract would leave out {rows} rows and {values} values", lost.table);
+    }
     if !plan.waiting.is_empty() {
         let ids: Vec<&str> = plan.waiting.iter().map(|id| id.as_str()).collect();
         say!("These packages wait and would be loaded first: {}", ids.join(", "));
@@ -86,11 +95,12 @@ fn print_destination(plan: &DestinationPlan) {
             say!("  hint: {hint}");
         }
     }
+    violations(plan);
     let width = plan.tables.iter().map(|t| t.table.chars().count()).max().unwrap_or(0);
     for t in &plan.tables {
         let sign = if t.is_new {
             '+'
-        } else if t.columns.is_empty() {
+        } else if t.columns.is_empty() && t.widened.is_empty() {
             ' '
         } else {
             '~'
@@ -103,12 +113,36 @@ fn print_destination(plan: &DestinationPlan) {
     }
 }
 
+fn violations(plan: &DestinationPlan) {
+    for v in plan.violations.iter().take(VIOLATIONS) {
+        say!("  ! {} ({})", v.reason, place(v));
+    }
+    let listed = plan.violations.iter().skip(VIOLATIONS).map(|v| v.count).sum::<u64>() + plan.violations_not_listed;
+    if listed > 0 {
+        say!("  ! and {} more of other kinds: see --json", number(listed));
+    }
+}
+
+/// How often, and where first.
+fn place(v: &Refused) -> String {
+    let times = if v.count == 1 { "once".to_owned() } else { format!("{} times", number(v.count)) };
+    match v.line {
+        Some(line) => format!("{times}, first in {} line {line}", v.file),
+        None => format!("{times}, first in {}", v.file),
+    }
+}
+
 fn table(t: &TablePlan) -> String {
     let mut words = vec![format!("{} rows, {}", number(t.rows), t.write)];
     if t.is_new {
         words.push(format!("new table of {} columns", t.columns.len()));
     } else if !t.columns.is_empty() {
         words.push(format!("new columns: {}", columns(&t.columns)));
+    }
+    if !t.widened.is_empty() {
+        let wider: Vec<String> =
+            t.widened.iter().map(|w| format!("{} from {} to {}", w.column, w.from, w.to)).collect();
+        words.push(format!("wider: {}", wider.join(", ")));
     }
     if let Some(rows) = t.existing_rows {
         words.push(match (t.removed_rows, t.matched_rows) {

@@ -7,13 +7,17 @@
 use super::{SCHEMA_ENGINE, hints, version_hash};
 use crate::error::{Error, Result};
 use crate::schema::{
-    Column, ColumnRole, DataType, Disposition, MergeStrategy, Schema, SystemColumns, Table, WriteRules,
+    Column, ColumnRole, DECIMAL_PRECISION, DataType, Disposition, MergeStrategy, Schema, SystemColumns, Table,
+    WriteRules,
 };
 use serde_json::{Map, Value, json};
 use sha3::Digest;
 
 const DLT: SystemColumns = SystemColumns::Dlt;
 const OURS: &str = "x-longshore";
+const IMPORTED: &str = "imported_version_hash";
+/// Digits of a decimal, and those behind the point, where a document says nothing.
+const DLT_SIZE: (u8, u8) = (DECIMAL_PRECISION, 9);
 /// Hashes of earlier versions that a document names.
 const PREVIOUS: usize = 10;
 const ROLES: [ColumnRole; 6] = [
@@ -48,6 +52,9 @@ impl SchemaDocument {
     pub fn new(schema: &Schema, before: Option<&Value>) -> Self {
         let mut document = before.cloned().unwrap_or_else(|| skeleton(&schema.name));
         write_tables(schema, &mut document);
+        if let Some(imported) = &schema.imported {
+            document[IMPORTED] = imported.as_str().into();
+        }
         write_propagation(schema, &mut document);
         let hash = content_hash(&document);
         let earlier = before.and_then(|d| d["version_hash"].as_str()).map(str::to_owned);
@@ -84,6 +91,7 @@ pub fn from_document(document: &Value) -> Result<Schema> {
         return Err(wrong(&format!("has the naming convention {naming}, and only snake_case is known")));
     }
     let mut schema = Schema::new(name, DLT);
+    schema.imported = document[IMPORTED].as_str().map(str::to_owned);
     for (name, entry) in document["tables"].as_object().into_iter().flatten() {
         if !name.starts_with("_dlt_") && is_complete(entry) {
             schema.tables.push(read_table(name, entry).map_err(|e| e.with("table", name))?);
@@ -105,7 +113,7 @@ pub fn from_document(document: &Value) -> Result<Schema> {
 fn content_hash(document: &Value) -> String {
     let mut content = document.clone();
     if let Some(content) = content.as_object_mut() {
-        for key in ["version", "version_hash", "imported_version_hash", "previous_hashes"] {
+        for key in ["version", "version_hash", IMPORTED, "previous_hashes"] {
             content.shift_remove(key);
         }
     }
@@ -165,10 +173,6 @@ fn write_column(column: &Column, known: Value) -> Value {
     let same_type = entry.get("data_type").and_then(Value::as_str).and_then(data_type) == Some(column.data_type);
     if !same_type {
         entry.insert("data_type".into(), column.data_type.as_str().into());
-        if column.data_type == DataType::Decimal {
-            entry.insert("precision".into(), crate::schema::DECIMAL_PRECISION.into());
-            entry.insert("scale".into(), 0.into());
-        }
     }
     entry.entry("nullable").or_insert_with(|| column.nullable.into());
     let hint = match column.role {
@@ -184,9 +188,26 @@ fn write_column(column: &Column, known: Value) -> Value {
     if column.variant {
         entry.insert("variant".into(), true.into());
     }
-    let ours = split_shared(rest_of(column, &["name", "data_type", "nullable", "variant", "role"]), &mut entry);
+    let mut rest = rest_of(column, &["name", "data_type", "nullable", "variant", "role"]);
+    if column.data_type == DataType::Decimal {
+        write_size(column.column_type().decimal_size(), &mut rest, &mut entry);
+    }
+    let ours = split_shared(rest, &mut entry);
     put_ours(ours, &mut entry);
     Value::Object(entry)
+}
+
+/// A decimal without a size is one of [`DLT_SIZE`] for dlt, and one of whole numbers for us.
+fn write_size(size: (u8, u8), rest: &mut Map<String, Value>, entry: &mut Map<String, Value>) {
+    for key in ["precision", "scale"] {
+        rest.shift_remove(key);
+        entry.shift_remove(key);
+    }
+    let is_wei = entry.get("data_type").is_some_and(|t| t == "wei") && size == (DECIMAL_PRECISION, 0);
+    if size != DLT_SIZE && !is_wei {
+        entry.insert("precision".into(), size.0.into());
+        entry.insert("scale".into(), size.1.into());
+    }
 }
 
 /// What a value of ours says beyond the keys that are written by name.
@@ -270,11 +291,17 @@ fn read_column(name: &str, data_type: DataType, entry: &Value) -> Result<Column>
     }
     let mut column = entry[OURS].as_object().cloned().unwrap_or_default();
     column.extend(shared_of(entry));
-    // What is written for decimals that nobody gave a size.
-    let is_usual = entry["precision"] == crate::schema::DECIMAL_PRECISION && entry["scale"] == 0;
-    if data_type == DataType::Decimal && is_usual {
-        column.remove("precision");
-        column.remove("scale");
+    if data_type == DataType::Decimal {
+        // What is written for decimals that nobody gave a size is said no more; what dlt leaves out is.
+        let number = |key: &str| entry[key].as_u64().and_then(|n| u8::try_from(n).ok());
+        let usual = if entry["data_type"] == "wei" { (DECIMAL_PRECISION, 0) } else { DLT_SIZE };
+        let size = (number("precision").unwrap_or(usual.0), number("scale").unwrap_or(usual.1));
+        for (key, n) in [("precision", size.0), ("scale", size.1)] {
+            match size == (DECIMAL_PRECISION, 0) {
+                true => _ = column.shift_remove(key),
+                false => _ = column.insert(key.into(), n.into()),
+            }
+        }
     }
     // A key has to have a value there, but that is checked where rows are merged.
     let is_key = entry["primary_key"] == true || entry["merge_key"] == true;

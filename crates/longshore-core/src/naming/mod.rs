@@ -69,6 +69,14 @@ pub fn normalize_key_within(raw: &str, max_len: usize) -> String {
     or_empty_key(normalize_path_within(raw, max_len))
 }
 
+/// The column of a field that is named with dots between its keys: `user.id` is `user__id`, as is `user__id` itself.
+/// `None` when a key is blank.
+#[must_use]
+pub fn field_column(field: &str) -> Option<String> {
+    let is_named = field.split('.').all(|key| !key.trim().is_empty());
+    is_named.then(|| field.split('.').map(normalize_key).collect::<Vec<_>>().join(PATH_SEPARATOR))
+}
+
 /// The unshortened name of a table, or of a list's part of a nested table name
 /// (`normalize_table_identifier`).
 ///

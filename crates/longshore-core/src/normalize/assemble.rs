@@ -68,7 +68,7 @@ fn batch(ids: &Ids<'_>, id: TableId, mut rows: TableRows) -> TableBatch {
                 Some(builder) => builder.finish(count),
                 None => match rows.whole.iter().find(|(c, _)| *c as usize == i) {
                     Some((_, array)) => ArrayRef::clone(array),
-                    None => new_null_array(&column.data_type.arrow(), count),
+                    None => new_null_array(&column.column_type().arrow(), count),
                 },
             },
         };
@@ -87,7 +87,7 @@ pub fn arrow_schema(table: &Table) -> SchemaRef {
     let fields = table.columns.iter().filter(|c| c.role != Some(ColumnRole::LoadId));
     // That a field of the data has a value was seen to before: a row that comes here without one is not Arrow's concern.
     let nullable = |c: &Column| c.nullable || c.role.is_none();
-    let fields: Vec<Field> = fields.map(|c| Field::new(&c.name, c.data_type.arrow(), nullable(c))).collect();
+    let fields: Vec<Field> = fields.map(|c| Field::new(&c.name, c.column_type().arrow(), nullable(c))).collect();
     Arc::new(ArrowSchema::new(fields))
 }
 

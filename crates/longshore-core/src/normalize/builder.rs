@@ -1,7 +1,7 @@
 //! Growing one column of one block: typed values with gaps that become nulls.
 
 use super::cast::cast_array;
-use crate::schema::{DECIMAL_PRECISION, DataType};
+use crate::schema::{ColumnType, DataType};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
@@ -14,6 +14,9 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct ColumnBuilder {
     pub(super) data_type: DataType,
+    column_type: ColumnType,
+    /// Every value of the type fits.
+    pub(super) is_plain: bool,
     pub(super) values: Values,
     nulls: NullBufferBuilder,
     rows: usize,
@@ -37,7 +40,9 @@ pub(super) enum Values {
 
 impl ColumnBuilder {
     /// Returns an empty column with room for so many rows, and bytes of texts.
-    pub(super) fn new(data_type: DataType, rows: usize, bytes: usize) -> Self {
+    pub(super) fn new(column_type: impl Into<ColumnType>, rows: usize, bytes: usize) -> Self {
+        let column_type = column_type.into();
+        let data_type = column_type.data_type;
         let values = match data_type {
             DataType::Bigint | DataType::Timestamp | DataType::Time => Values::Int(Vec::with_capacity(rows)),
             DataType::Double => Values::Double(Vec::with_capacity(rows)),
@@ -50,7 +55,8 @@ impl ColumnBuilder {
             DataType::Decimal => Values::Decimal(Vec::with_capacity(rows)),
             DataType::Date => Values::Date(Vec::with_capacity(rows)),
         };
-        ColumnBuilder { data_type, values, nulls: NullBufferBuilder::new(rows), rows: 0 }
+        let is_plain = column_type.is_plain();
+        ColumnBuilder { data_type, column_type, is_plain, values, nulls: NullBufferBuilder::new(rows), rows: 0 }
     }
 
     /// Bytes of the texts so far.
@@ -107,28 +113,35 @@ impl ColumnBuilder {
     }
 
     /// Makes the values those of a wider column. False, and nothing changed, when one would not be the same.
-    pub(super) fn convert(&mut self, to: DataType) -> bool {
-        let rows = self.rows;
-        let empty = ColumnBuilder::new(self.data_type, 0, 0);
+    pub(super) fn convert(&mut self, to: ColumnType) -> bool {
+        let (rows, from) = (self.rows, self.column_type);
+        let empty = ColumnBuilder::new(from, 0, 0);
         let array = std::mem::replace(self, empty).finish(rows);
         let converted = cast_array(&array, to);
-        let (array, data_type) = match &converted {
+        let (array, column_type) = match &converted {
             Ok(converted) => (converted, to),
-            Err(_) => (&array, self.data_type),
+            Err(_) => (&array, from),
         };
-        *self = ColumnBuilder::of(array, data_type);
+        *self = ColumnBuilder::of(array, column_type);
         converted.is_ok()
     }
 
     /// Returns a column that goes on behind an array.
-    fn of(array: &ArrayRef, data_type: DataType) -> Self {
-        let mut builder = ColumnBuilder::new(data_type, array.len(), 0);
+    fn of(array: &ArrayRef, column_type: ColumnType) -> Self {
+        let mut builder = ColumnBuilder::new(column_type, array.len(), 0);
         for row in (0..array.len()).filter(|&row| array.is_valid(row)) {
             match builder.open(row) {
-                Values::Int(values) => values.push(array.as_primitive::<Int64Type>().value(row)),
+                Values::Int(values) => values.push(match column_type.data_type {
+                    DataType::Timestamp => array.as_primitive::<TimestampMicrosecondType>().value(row),
+                    DataType::Time => array.as_primitive::<Time64MicrosecondType>().value(row),
+                    _ => array.as_primitive::<Int64Type>().value(row),
+                }),
                 Values::Double(values) => values.push(array.as_primitive::<Float64Type>().value(row)),
                 Values::Decimal(values) => values.push(array.as_primitive::<Decimal128Type>().value(row)),
-                values @ Values::Bytes { .. } => values.push_bytes(array.as_string::<i32>().value(row).as_bytes()),
+                values @ Values::Bytes { .. } => match column_type.data_type {
+                    DataType::Binary => values.push_bytes(array.as_binary::<i32>().value(row)),
+                    _ => values.push_bytes(array.as_string::<i32>().value(row).as_bytes()),
+                },
                 // No column becomes one of these.
                 Values::Bool(values) => values.append(array.as_boolean().value(row)),
                 Values::Date(values) => values.push(array.as_primitive::<Date32Type>().value(row)),
@@ -147,7 +160,7 @@ impl ColumnBuilder {
             Values::Int(v) => match self.data_type {
                 DataType::Timestamp => {
                     let array = PrimitiveArray::<TimestampMicrosecondType>::new(v.into(), nulls);
-                    Arc::new(array.with_timezone("UTC"))
+                    Arc::new(array.with_timezone_opt(self.column_type.is_zoned().then_some("UTC")))
                 }
                 DataType::Time => Arc::new(PrimitiveArray::<Time64MicrosecondType>::new(v.into(), nulls)),
                 _ => Arc::new(PrimitiveArray::<Int64Type>::new(v.into(), nulls)),
@@ -163,8 +176,9 @@ impl ColumnBuilder {
             }
             Values::Decimal(v) => {
                 let array = PrimitiveArray::<Decimal128Type>::new(v.into(), nulls);
-                // The precision is a constant within Arrow's limits, so the call cannot fail.
-                Arc::new(array.clone().with_precision_and_scale(DECIMAL_PRECISION, 0).unwrap_or(array))
+                // Both are within Arrow's limits, so the call cannot fail.
+                let (precision, scale) = self.column_type.decimal_size();
+                Arc::new(array.clone().with_precision_and_scale(precision, scale as i8).unwrap_or(array))
             }
             Values::Date(v) => Arc::new(PrimitiveArray::<Date32Type>::new(v.into(), nulls)),
         }

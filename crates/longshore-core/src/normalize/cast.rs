@@ -1,7 +1,7 @@
 //! Columns that became wider: arrays made before, as the column is now. Every value keeps its exact value.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::{DECIMAL_PRECISION, DataType, Table};
+use crate::schema::{ColumnType, DECIMAL_PRECISION, DataType, Table};
 use crate::values::{iso_timestamp, python_text};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// When a column's type does not widen to the one it should have, or a value would not be the same.
 pub fn cast_batch(batch: &RecordBatch, table: &Table) -> Result<RecordBatch> {
     let known = batch.schema();
-    let wanted = |field: &Field| table.column(field.name()).map(|c| c.data_type);
+    let wanted = |field: &Field| table.column(field.name()).map(|c| c.column_type());
     let differs = |field: &Arc<Field>| wanted(field).is_some_and(|t| t.arrow() != *field.data_type());
     if !known.fields().iter().any(differs) {
         return Ok(batch.clone());
@@ -42,11 +42,12 @@ pub fn cast_batch(batch: &RecordBatch, table: &Table) -> Result<RecordBatch> {
 ///
 /// # Errors
 /// As [`cast_batch`].
-pub fn cast_array(array: &ArrayRef, to: DataType) -> Result<ArrayRef> {
+pub fn cast_array(array: &ArrayRef, to: impl Into<ColumnType>) -> Result<ArrayRef> {
+    let to = to.into();
     if *array.data_type() == to.arrow() {
         return Ok(Arc::clone(array));
     }
-    Ok(match (array.data_type(), to) {
+    Ok(match (array.data_type(), to.data_type) {
         (ArrowType::Int64, DataType::Double) => {
             let values = array.as_primitive::<Int64Type>();
             if values.iter().flatten().any(|v| v.unsigned_abs() > 1 << 53) {
@@ -58,13 +59,37 @@ pub fn cast_array(array: &ArrayRef, to: DataType) -> Result<ArrayRef> {
             Arc::new(values.iter().map(|v| v.map(|v| v as f64)).collect::<Float64Array>())
         }
         (ArrowType::Int64, DataType::Decimal) => {
-            let values = array.as_primitive::<Int64Type>().iter().map(|v| v.map(i128::from));
-            let decimals = values.collect::<Decimal128Array>().with_precision_and_scale(DECIMAL_PRECISION, 0);
-            Arc::new(decimals.map_err(|e| Error::internal("whole numbers are no decimals").source(e))?)
+            decimals(array.as_primitive::<Int64Type>().iter().map(|v| v.map(i128::from)), 0, to)?
         }
-        (_, DataType::Text | DataType::Json) => Arc::new(texts(array, to == DataType::Json)?),
+        (ArrowType::Decimal128(_, scale), DataType::Decimal) => {
+            decimals(array.as_primitive::<Decimal128Type>().iter(), *scale, to)?
+        }
+        // With or without a time zone, moments are counted in UTC.
+        (ArrowType::Timestamp(..), DataType::Timestamp) => {
+            let moments = array.as_primitive::<TimestampMicrosecondType>().clone();
+            Arc::new(moments.with_timezone_opt(to.is_zoned().then_some("UTC")))
+        }
+        (_, DataType::Text | DataType::Json) => Arc::new(texts(array, to.data_type == DataType::Json)?),
         (from, to) => return Err(Error::internal(format!("a column of {from} cannot become {to}"))),
     })
+}
+
+/// Gives decimals another scale.
+fn decimals(values: impl Iterator<Item = Option<i128>>, scale: i8, to: ColumnType) -> Result<ArrayRef> {
+    let (precision, wanted) = to.decimal_size();
+    let lost = || {
+        Error::new(ErrorKind::Data, format!("a number has no place in a {to} column"))
+            .hint("the column was made by another pipeline or package: load into another table or dataset")
+    };
+    let more = u32::try_from(i32::from(wanted) - i32::from(scale)).map_err(|_| lost())?;
+    let limit = 10i128.checked_pow(u32::from(precision)).unwrap_or(i128::MAX);
+    let scaled = |v: i128| {
+        let fitting = 10i128.checked_pow(more).and_then(|by| v.checked_mul(by));
+        fitting.filter(|v| v.unsigned_abs() < limit.unsigned_abs()).ok_or_else(lost)
+    };
+    let values: Vec<Option<i128>> = values.map(|v| v.map(scaled).transpose()).collect::<Result<_>>()?;
+    let decimals = Decimal128Array::from(values).with_precision_and_scale(precision, wanted as i8);
+    Ok(Arc::new(decimals.map_err(|e| Error::internal("numbers are no decimals").source(e))?))
 }
 
 /// Prints values as a text column gets them, or as JSON.
@@ -72,7 +97,7 @@ fn texts(array: &ArrayRef, json: bool) -> Result<StringArray> {
     let quoted = |text: String| if json { format!("\"{text}\"") } else { text };
     let print: Box<dyn Fn(usize) -> String + '_> = match array.data_type() {
         ArrowType::Int64 => Box::new(|i| array.as_primitive::<Int64Type>().value(i).to_string()),
-        ArrowType::Decimal128(..) => Box::new(|i| array.as_primitive::<Decimal128Type>().value(i).to_string()),
+        ArrowType::Decimal128(..) => Box::new(|i| array.as_primitive::<Decimal128Type>().value_as_string(i)),
         ArrowType::Float64 => Box::new(move |i| match array.as_primitive::<Float64Type>().value(i) {
             v if json && !v.is_finite() => quoted(v.to_string()),
             v => python_text::float_repr(v),

@@ -4,7 +4,8 @@
 //! letter as long as no number changes its value. In native mode a value is coerced only when it
 //! can be told back from what is stored: `"7"` fits a bigint column, `"007"` does not.
 
-use crate::schema::{DataType, SystemColumns};
+use super::decimal::parse_decimal;
+use crate::schema::{ColumnType, DataType, FRACTION_DIGITS, SystemColumns};
 use crate::values::{iso_timestamp, python_text};
 
 /// A value of a record that did not take the fast way into its column.
@@ -37,7 +38,7 @@ impl Value<'_> {
         match self {
             Value::Bool(_) => DataType::Bool,
             Value::Integer(raw) if raw.parse::<i64>().is_ok() => DataType::Bigint,
-            Value::Integer(raw) if parse_decimal(raw).is_some() => DataType::Decimal,
+            Value::Integer(raw) if parse_decimal(raw, WHOLE).is_some() => DataType::Decimal,
             Value::Integer(_) => DataType::Text,
             Value::Float(raw) if held_by_double(raw).is_some() => DataType::Double,
             Value::Float(_) | Value::Text(_) => DataType::Text,
@@ -56,10 +57,35 @@ impl Value<'_> {
     }
 }
 
+/// Size of decimals that nobody gave one.
+const WHOLE: (u8, u8) = (crate::schema::DECIMAL_PRECISION, 0);
+
 /// Returns the value as the column stores it, or `None` when it needs a variant.
-pub(super) fn coerce(target: DataType, value: Value<'_>, mode: SystemColumns) -> Option<Typed> {
+pub(super) fn coerce(target: impl Into<ColumnType>, value: Value<'_>, mode: SystemColumns) -> Option<Typed> {
+    let target = target.into();
+    typed(target, value, mode).filter(|typed| has_room(target, typed))
+}
+
+/// True when a value is within the size of its column.
+fn has_room(target: ColumnType, typed: &Typed) -> bool {
+    let Some(precision) = target.precision() else { return true };
+    match (target.data_type, typed) {
+        (DataType::Bigint, Typed::Int(v)) => (-1i64 << (precision - 1)..1 << (precision - 1)).contains(v), // 8, 16 or 32
+        (DataType::Timestamp | DataType::Time, Typed::Int(v)) => {
+            v % 10i64.pow(FRACTION_DIGITS.saturating_sub(precision)) == 0
+        }
+        (DataType::Text, Typed::Bytes(bytes)) => {
+            let most = precision as usize;
+            bytes.len() <= most || std::str::from_utf8(bytes).is_ok_and(|text| text.chars().count() <= most)
+        }
+        (DataType::Binary, Typed::Bytes(bytes)) => bytes.len() <= precision as usize,
+        _ => true,
+    }
+}
+
+fn typed(target: ColumnType, value: Value<'_>, mode: SystemColumns) -> Option<Typed> {
     let native = mode == SystemColumns::Native;
-    match (target, value) {
+    match (target.data_type, value) {
         (DataType::Text, value) => Some(Typed::Bytes(as_text(value).into_bytes())),
         (DataType::Bigint, Value::Integer(raw)) => raw.parse().ok().map(Typed::Int),
         (DataType::Bigint, Value::Float(raw)) => whole(held_by_double(raw)?).map(Typed::Int),
@@ -69,11 +95,14 @@ pub(super) fn coerce(target: DataType, value: Value<'_>, mode: SystemColumns) ->
         (DataType::Double, Value::Text(text)) => text_to_double(text, native).map(Typed::Double),
         (DataType::Bool, Value::Bool(v)) => Some(Typed::Bool(v)),
         (DataType::Bool, value) => to_bool(value, native).map(Typed::Bool),
-        (DataType::Decimal, Value::Integer(raw)) => parse_decimal(raw).map(Typed::Decimal),
-        (DataType::Decimal, Value::Text(text)) => {
-            parse_decimal(text).filter(|d| d.to_string() == text).map(Typed::Decimal)
+        (DataType::Decimal, Value::Integer(raw) | Value::Float(raw)) => {
+            parse_decimal(raw, target.decimal_size()).map(Typed::Decimal)
         }
-        (DataType::Decimal, Value::Float(raw)) => whole(held_by_double(raw)?).map(|v| Typed::Decimal(v.into())),
+        // Who names a size wants the number; a column that was only inferred keeps texts that would not come back.
+        (DataType::Decimal, Value::Text(text)) if target.is_plain() => {
+            parse_decimal(text, WHOLE).filter(|d| d.to_string() == text).map(Typed::Decimal)
+        }
+        (DataType::Decimal, Value::Text(text)) => parse_decimal(text, target.decimal_size()).map(Typed::Decimal),
         (DataType::Timestamp, value) => to_timestamp(value, native).map(Typed::Int),
         (DataType::Date, Value::Text(text)) => iso_timestamp::parse_date(text).map(Typed::Date),
         (DataType::Time, Value::Text(text)) => iso_timestamp::parse_time(text).map(Typed::Int),
@@ -122,11 +151,6 @@ fn exact_double(raw: &str) -> Option<f64> {
     let value: i64 = raw.parse().ok()?;
     let double = value as f64;
     (whole(double) == Some(value)).then_some(double)
-}
-
-fn parse_decimal(raw: &str) -> Option<i128> {
-    const LIMIT: i128 = 10i128.pow(38);
-    raw.parse::<i128>().ok().filter(|v| -LIMIT < *v && *v < LIMIT)
 }
 
 fn as_text(value: Value<'_>) -> String {

@@ -110,7 +110,8 @@ fn place(
     // A contract that bars the column decides value by value.
     let column = shape.column(top, edge, || data_type).ok()?;
     let nullable = shape.schema.tables[table as usize].columns[column as usize].nullable;
-    let fits = shape.data_type(table, column) == data_type && (nullable || array.null_count() == 0);
+    // Values of a column with a size are looked at one by one.
+    let fits = shape.column_type(table, column) == data_type.into() && (nullable || array.null_count() == 0);
     fits.then_some((column, array))
 }
 

@@ -8,7 +8,7 @@ use super::rows::BlockRows;
 use super::shape::{ColumnId, NONE, NodeId, Shape, TableId};
 use super::violation::{Bar, Cause, Violation};
 use crate::naming;
-use crate::schema::{Conflict, Contract, ContractMode, DataType, Entity, SystemColumns, Table};
+use crate::schema::{ColumnType, Conflict, Contract, ContractMode, DataType, Entity, SystemColumns, Table};
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -103,7 +103,7 @@ impl Shape {
         (table, column): (TableId, ColumnId),
         policy: Conflict,
         value: Value<'_>,
-    ) -> Result<Option<DataType>, Bar> {
+    ) -> Result<Option<ColumnType>, Bar> {
         let c = &self.schema.tables[table as usize].columns[column as usize];
         let is_exact = c.exact_double && !has_large(rows.table(table).columns.get(column as usize));
         let to = match (policy, c.data_type, value) {
@@ -113,11 +113,13 @@ impl Shape {
             {
                 DataType::Double
             }
+            (Conflict::Widen, of, value) if value.own_type() == of => of, // only its size was too small
             (Conflict::Text, ..) => DataType::Text,
             (Conflict::Json, ..) => DataType::Json,
             _ => return Ok(None),
         };
-        if !self.settings.rules.can_widen || !c.data_type.widens_to(to) {
+        let to = ColumnType::from(to);
+        if !self.settings.rules.can_widen || !c.column_type().widens_to(to) {
             return Ok(None);
         }
         self.may_change_type(table)?;
@@ -129,7 +131,7 @@ impl Shape {
         self.version += 1;
         self.epoch += 1; // what was normalised for the old type has another form
         let c = &mut self.schema.tables[table as usize].columns[column as usize];
-        (c.data_type, c.exact_double) = (to, false);
+        c.grow_to(to);
         Ok(Some(to))
     }
 

@@ -23,8 +23,24 @@ pub(super) enum Halt {
 }
 
 impl Walker<'_> {
+    /// In a survey, notes what would end the load instead, and goes on as if the value were left out.
+    fn surveyed(&mut self, mode: ContractMode, violation: impl FnOnce(&mut Self) -> Violation) -> bool {
+        if !self.shape.settings.rules.survey || mode != ContractMode::Freeze {
+            return false;
+        }
+        let violation = violation(self);
+        self.noted.push(violation);
+        true
+    }
+
     /// Deals with a value that has no place.
     pub(super) fn bar(&mut self, bar: Bar, edge: (NodeId, u32), column: Option<ColumnId>, found: DataType, at: RowRef) {
+        if self.surveyed(bar.mode, |w| w.shape.violation(bar.cause, edge, column, Some(found))) {
+            if let Some(column) = column {
+                self.rows.table(at.table).unstamp(column);
+            }
+            return;
+        }
         match bar.mode {
             ContractMode::DiscardValue => {
                 let table = &self.shape.schema.tables[at.table as usize].name;
@@ -43,6 +59,9 @@ impl Walker<'_> {
 
     /// Deals with a list that may have no table.
     pub(super) fn bar_list(&mut self, bar: Bar, node: NodeId, edge: u32, elements: u64) {
+        if self.surveyed(bar.mode, |w| w.shape.violation(bar.cause, (node, edge), None, None)) {
+            return;
+        }
         match bar.mode {
             ContractMode::DiscardRow | ContractMode::DiscardValue => {
                 let table = self.shape.list_name(node, edge);
@@ -66,6 +85,10 @@ impl Walker<'_> {
             mode => {
                 let (cause, path) = (bar.cause, "$".to_owned());
                 let violation = Violation { cause, table, column: None, path, found: None, expected: None };
+                if self.surveyed(mode, |_| violation.clone()) {
+                    self.halt = Some(Halt::Record);
+                    return;
+                }
                 self.halt = Some(Halt::Bad { violation: Box::new(violation), mode });
             }
         }
@@ -113,7 +136,7 @@ impl Walker<'_> {
     /// When it is refused.
     #[inline]
     pub(super) fn settle(&mut self, tape: &Tape, index: usize, end: usize, on_error: OnError) -> Result<(), BadRecord> {
-        if self.halt.is_none() && self.lost.is_empty() {
+        if self.halt.is_none() && self.lost.is_empty() && self.noted.is_empty() {
             return Ok(());
         }
         self.settle_halted(tape, index, end, on_error)
@@ -121,11 +144,21 @@ impl Walker<'_> {
 
     fn settle_halted(&mut self, tape: &Tape, index: usize, end: usize, on_error: OnError) -> Result<(), BadRecord> {
         let lost = std::mem::take(&mut self.lost);
+        for violation in std::mem::take(&mut self.noted) {
+            let fault = Fault::Schema(Box::new(violation));
+            let range = self.range(tape, index, end);
+            self.refused.push(BadRecord { range, fault });
+        }
         match self.halt.take() {
             Some(Halt::Bad { violation, mode }) => {
                 let bad = BadRecord { range: self.range(tape, index, end), fault: Fault::Schema(violation) };
                 let is_kept =
                     mode == ContractMode::Reject || (mode == ContractMode::Evolve && on_error == OnError::Reject);
+                if !is_kept && self.shape.settings.rules.survey {
+                    self.refused.push(bad);
+                    self.discarded += 1;
+                    return Ok(());
+                }
                 if !is_kept {
                     return Err(bad);
                 }

@@ -3,7 +3,7 @@
 use super::{ColumnHint, FieldPath, Settings};
 use crate::error::{Error, Result};
 use crate::naming;
-use crate::schema::{Conflict, Contract, DataType, DedupSort};
+use crate::schema::{Conflict, Contract, DECIMAL_PRECISION, DataType, DedupSort, Properties, USUAL_SCALE};
 use serde_json::{Map, Value};
 
 /// The keys of a column's hints.
@@ -76,12 +76,32 @@ impl Settings {
                         let contract = Contract::from_value(value).map_err(|e| e.with("field", path))?;
                         self.rules.table_contracts.push((FieldPath::from_keys(keys.clone()), contract));
                     }
-                    // A child table is written as its root is.
-                    _ => {}
+                    // dlt's, too: a child table is written as its root is.
+                    "write_disposition" | "primary_key" | "merge_key" | "table_format" | "file_format"
+                    | "parent_table_name" | "references" => {}
+                    other => {
+                        return Err(Error::config(format!("hints of a child table know nothing of '{other}'"))
+                            .with("field", path)
+                            .hint("they have 'columns' and 'schema_contract'"));
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Lets keys that were named by their fields follow a hint that gives the field's column another name.
+    pub fn follow_names(&mut self) {
+        let renamed = |hint: &ColumnHint| Some((naming::field_column(&hint.path.to_string())?, hint.name.clone()?));
+        let names: Vec<(String, String)> = self.rules.columns.iter().filter_map(renamed).collect();
+        let follow = |column: &mut String| {
+            if let Some((_, name)) = names.iter().find(|(field, _)| field == column) {
+                column.clone_from(name);
+            }
+        };
+        let write = &mut self.write;
+        write.primary_key.iter_mut().chain(&mut write.merge_key).for_each(follow);
+        write.hard_delete.iter_mut().chain(write.dedup_sort.as_mut().map(|d| &mut d.column)).for_each(follow);
     }
 
     /// Takes a hint as a flag gives it: `PATH=TYPE`, with properties behind it as in `PATH=TYPE:not_null:name=other`. The
@@ -182,6 +202,7 @@ impl Settings {
                 }
             }
         }
+        size(&mut hint.properties, said.get("data_type").and_then(Value::as_str))?;
         self.rules.columns.push(hint);
         Ok(())
     }
@@ -199,6 +220,17 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// Gives a decimal the size that dlt gives it, and checks what is said of a column's size against its type.
+fn size(said: &mut Properties, named: Option<&str>) -> Result<()> {
+    let Some(named) = named else { return Ok(()) };
+    if named == "decimal" {
+        said.precision.get_or_insert(DECIMAL_PRECISION.into());
+        said.scale.get_or_insert(USUAL_SCALE);
+    }
+    // What set_type() took beside our types is 'wei'.
+    said.check_size(DataType::parse(named).unwrap_or(DataType::Decimal))
 }
 
 fn push_new(names: &mut Vec<String>, name: String) {
@@ -252,9 +284,45 @@ mod tests {
     }
 
     #[test]
+    fn keys_follow_a_column_to_its_other_name() {
+        let mut settings = Settings::new("t", SystemColumns::Native);
+        settings.write.merge_key = vec!["user__day".to_owned()];
+        settings.add_hint("id=bigint:name=order_id:primary_key").unwrap();
+        settings.add_hint("user.day=:name=day").unwrap();
+        settings.follow_names();
+        assert_eq!(
+            (settings.write.primary_key, settings.write.merge_key),
+            (vec!["order_id".into()], vec!["day".into()])
+        );
+    }
+
+    #[test]
+    fn hints_of_child_tables_are_read_strictly() {
+        let mut settings = Settings::new("t", SystemColumns::Native);
+        settings.add_nested(&json!({ "lines": { "columns": { "a": "date" }, "schema_contract": "freeze" } })).unwrap();
+        let error = settings.add_nested(&json!({ "lines": { "colums": {} } })).unwrap_err();
+        assert!(error.message().contains("'colums'") && error.to_string().contains("lines"), "{error}");
+    }
+
+    #[test]
     fn wrong_hints_name_their_path() {
         let mut settings = Settings::new("t", SystemColumns::Native);
-        for wrong in ["id", "id=int", "id=bigint:uniqe", "id=bigint:precision=x", "id=:on_type_conflict=maybe"] {
+        for wrong in [
+            "id",
+            "id=int",
+            "id=bigint:uniqe",
+            "id=bigint:precision=x",
+            "id=:on_type_conflict=maybe",
+            "id=bigint:precision=65",
+            "id=bigint:scale=2",
+            "id=text:precision=0",
+            "id=text:timezone=false",
+            "id=bool:precision=1",
+            "id=timestamp:precision=9",
+            "id=decimal:precision=39",
+            "id=decimal:precision=5",
+            "id=decimal:precision=5:scale=6",
+        ] {
             let error = settings.add_hint(wrong).unwrap_err();
             assert!(
                 error.hint_text().is_some() || error.context().iter().any(|(k, v)| *k == "field" && v == "id"),

@@ -11,6 +11,7 @@ mod builder;
 mod cast;
 mod coerce;
 mod columnar;
+mod decimal;
 mod grow;
 mod halt;
 mod hint;
@@ -19,6 +20,7 @@ mod native_id;
 pub mod row_id;
 mod rows;
 mod rules;
+mod said;
 mod settings;
 mod shape;
 mod violation;
@@ -76,6 +78,8 @@ pub struct NormalizedBlock {
     pub discarded: u64,
     /// What the contract had left out, by table.
     pub discards: Vec<DiscardCount>,
+    /// In a survey ([`SchemaRules::survey`]): what would have ended the load, in order.
+    pub refused: Vec<BadRecord>,
 }
 
 /// Normalises a block, adding to the shape what it has that is new.
@@ -116,11 +120,11 @@ pub fn normalize(
             }
         }
     }
-    let (rows, discarded, discards) = (walker.rows, walker.discarded, walker.discards);
+    let (rows, discarded, discards, refused) = (walker.rows, walker.discarded, walker.discards, walker.refused);
     rows.teach(shape);
     shape.note_large_numbers(&rows);
     let changed = base != (shape.version, shape.epoch);
-    Ok(NormalizedBlock { rows, base, changed, read, rejects, discarded, discards })
+    Ok(NormalizedBlock { rows, base, changed, read, rejects, discarded, discards, refused })
 }
 
 impl NormalizedBlock {

@@ -99,7 +99,7 @@ impl TableRows {
         self.columns[index].get_or_insert_with(|| {
             let usual = &shape.tables[table as usize].usual;
             let bytes = usual.text_bytes.get(index).copied().unwrap_or(0);
-            ColumnBuilder::new(shape.data_type(table, column), usual.rows, bytes)
+            ColumnBuilder::new(shape.column_type(table, column), usual.rows, bytes)
         })
     }
 

@@ -24,6 +24,8 @@ pub struct SchemaRules {
     pub max_tables: usize,
     /// Columns that a table may have.
     pub max_columns: usize,
+    /// True for a look at what a load would do: what would end it is noted, and normalising goes on.
+    pub survey: bool,
 }
 
 /// More tables than anybody looks at are usually a key that is data.
@@ -43,6 +45,7 @@ impl Default for SchemaRules {
             flatten: Vec::new(),
             max_tables: DEFAULT_MAX_TABLES,
             max_columns: DEFAULT_MAX_COLUMNS,
+            survey: false,
         }
     }
 }

@@ -126,6 +126,16 @@ impl FieldPath {
         self.0.len() > keys.len() && self.0.iter().zip(keys).all(|(a, b)| same(a, b))
     }
 
+    /// Returns true when a schema has a column or table of that path below a root table, by the usual names.
+    pub(super) fn is_in(&self, schema: &crate::schema::Schema, root: &str) -> bool {
+        let keys: Vec<String> = self.0.iter().map(|k| naming::normalize_key(k)).collect();
+        let path = format!("{root}__{}", keys.join("__"));
+        schema.tables.iter().any(|t| {
+            let below = path.strip_prefix(&t.name).and_then(|rest| rest.strip_prefix("__"));
+            t.name == path || below.is_some_and(|column| t.column(column).is_some())
+        })
+    }
+
     /// The keys, from the record down.
     pub(super) fn keys(&self) -> &[String] {
         &self.0

@@ -5,10 +5,13 @@
 //! goes is either in the schema or follows from it by fixed rules; the trie is only a cache.
 
 use super::rows::Usual;
+use super::said::Said;
 use super::settings::Settings;
 use super::violation::Bar;
 use crate::naming;
-use crate::schema::{Alias, AliasKind, Column, ColumnRole, Conflict, DataType, Schema, SystemColumns, Table};
+use crate::schema::{
+    Alias, AliasKind, Column, ColumnRole, ColumnType, Conflict, DataType, Schema, SystemColumns, Table,
+};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -27,6 +30,9 @@ pub struct Shape {
     /// Of the resource that is being normalised.
     pub(super) settings: Arc<Settings>,
     resources: Arc<[Arc<Settings>]>,
+    /// Which of them that is.
+    resource: usize,
+    said: Said,
     pub(super) schema: Schema,
     pub(super) tables: Vec<TableShape>,
     pub(super) nodes: Vec<Node>,
@@ -106,14 +112,17 @@ impl Shape {
     pub fn turn_to(&mut self, resource: usize) {
         if let Some(settings) = self.resources.get(resource) {
             self.settings = Arc::clone(settings);
+            self.resource = resource;
         }
     }
 
     fn of(schema: Schema, settings: Arc<Settings>, resources: Arc<[Arc<Settings>]>) -> Self {
         let mut shape = Shape {
             settings,
+            said: Said::of(&resources),
             resources,
-            schema: Schema::new(schema.name, schema.system_columns),
+            resource: 0,
+            schema: Schema { imported: schema.imported, ..Schema::new(schema.name, schema.system_columns) },
             tables: Vec::new(),
             nodes: Vec::new(),
             by_name: HashMap::new(),
@@ -136,6 +145,22 @@ impl Shape {
     /// Returns the root tables of the resources, whether or not they have records yet.
     pub fn resource_tables(&self) -> Vec<String> {
         self.resources.iter().map(|settings| root_table_name(settings)).collect()
+    }
+
+    /// Returns the paths of which something is said and that no record had, nor an earlier load: of resources with records.
+    pub fn unmet_paths(&self) -> Vec<String> {
+        let mut unmet = Vec::new();
+        for (resource, settings) in self.resources.iter().enumerate() {
+            let root = root_table_name(settings);
+            let has_records = self.by_name.get(&root).is_some_and(|&t| !self.tables[t as usize].roots.is_empty());
+            let paths = self.said.unmet(resource).filter(|p| has_records && !p.is_in(&self.schema, &root));
+            let renamed = |p: &super::FieldPath| {
+                let hinted = settings.rules.columns.iter().filter(|h| h.path == *p).find_map(|h| h.name.as_deref());
+                hinted.is_some_and(|name| self.schema.tables.iter().any(|t| t.column(name).is_some()))
+            };
+            unmet.extend(paths.filter(|p| !renamed(p)).map(|p| p.to_string()));
+        }
+        unmet
     }
 
     fn root_table_name(&self) -> String {
@@ -272,6 +297,10 @@ impl Shape {
         let mut full = self.tables[n.table as usize].raw_path.clone();
         full.extend(n.raw_path.iter().cloned());
         full.push(key_text);
+        if self.said.meet(self.resource, &full) {
+            self.version += 1;
+        }
+        let n = &self.nodes[node as usize];
         let is_one_of = |paths: &[super::FieldPath]| paths.iter().any(|p| p.matches(&full));
         let ignored = is_one_of(&self.settings.rules.ignore);
         let flattened = is_one_of(&self.settings.rules.flatten);
@@ -379,7 +408,10 @@ impl Shape {
             None => self.column_name(node, edge),
         };
         let column = match self.tables[table as usize].columns.get(&name) {
-            Some(&column) => column,
+            Some(&column) => {
+                self.describe(node, edge, table, column);
+                column
+            }
             None => {
                 let may = self.may_add_column(table, &name);
                 if may.is_err() {
@@ -408,6 +440,21 @@ impl Shape {
             }
         }
         column
+    }
+
+    /// Takes what a hint says of a column that is there; its type stays what it is.
+    fn describe(&mut self, node: NodeId, edge: u32, table: TableId, column: ColumnId) {
+        if self.settings.rules.columns.is_empty() {
+            return;
+        }
+        let full = self.full_path(node, edge);
+        let Some(hint) = self.settings.rules.columns.iter().find(|h| h.path.matches(&full)) else { return };
+        let known = &mut self.schema.tables[table as usize].columns[column as usize];
+        let described = known.properties.described_by(&hint.properties);
+        if known.role.is_none() && described != known.properties {
+            known.properties = described;
+            self.version += 1;
+        }
     }
 
     pub(super) fn column_name(&mut self, node: NodeId, edge: u32) -> String {
@@ -669,6 +716,11 @@ impl Shape {
     /// Returns true for the dict that is the row itself.
     pub(super) fn is_top(&self, node: NodeId) -> bool {
         self.nodes[node as usize].raw_path.is_empty()
+    }
+
+    /// Type of a column, with its size.
+    pub(super) fn column_type(&self, table: TableId, column: ColumnId) -> ColumnType {
+        self.schema.tables[table as usize].columns[column as usize].column_type()
     }
 
     /// Type of a column.

@@ -10,7 +10,7 @@ use super::halt::Halt;
 use super::identity::Identity;
 use super::rows::{BlockRows, RowRef};
 use super::shape::{ColumnId, NodeId, Shape, TableId};
-use super::violation::{BadRecord, Bar};
+use super::violation::{BadRecord, Bar, Violation};
 use crate::json::{Kind, Node, Tape, unescape, write_as_dlt, write_compact};
 use crate::naming;
 use crate::package::DiscardCount;
@@ -35,6 +35,10 @@ pub(super) struct Walker<'a> {
     pub(super) discarded: u64,
     /// Records for the rejects table.
     pub(super) rejects: Vec<BadRecord>,
+    /// In a survey: what the record at hand would end the load with.
+    pub(super) noted: Vec<Violation>,
+    /// In a survey: what the block would have ended the load with.
+    pub(super) refused: Vec<BadRecord>,
     /// Dicts of the row at hand that wait for their turn.
     dicts: Vec<(usize, NodeId)>,
     /// Lists of the rows at hand.
@@ -56,6 +60,8 @@ impl<'a> Walker<'a> {
             discards: Vec::new(),
             discarded: 0,
             rejects: Vec::new(),
+            noted: Vec::new(),
+            refused: Vec::new(),
             dicts: Vec::new(),
             lists: Vec::new(),
             scratch: Vec::new(),
@@ -331,6 +337,9 @@ impl<'a> Walker<'a> {
     fn fast_value(&mut self, node: Node, column: ColumnId, at: RowRef) -> bool {
         let rows = self.rows.table(at.table);
         let Some(Some(builder)) = rows.columns.get_mut(column as usize) else { return false };
+        if !builder.is_plain {
+            return false;
+        }
         let raw = &self.bytes[node.start as usize..(node.start + node.len) as usize];
         let row = at.row as usize;
         let ready = match (builder.data_type, node.kind) {
@@ -399,8 +408,7 @@ impl<'a> Walker<'a> {
             column = alias.map_err(|bar| (bar, None))?;
             ordinal += 1;
         }
-        let data_type = self.shape.data_type(at.table, column);
-        match coerce(data_type, value, mode) {
+        match coerce(self.shape.column_type(at.table, column), value, mode) {
             Some(typed) => self.push(column, typed, at),
             None => self.misfit(column, value, node, edge, at).map_err(|bar| (bar, Some(column)))?,
         }
@@ -445,8 +453,7 @@ impl<'a> Walker<'a> {
                 Value::Text(_) if mode == SystemColumns::Dlt && fits_itself => value.column_type(true),
                 _ => own,
             })?;
-            let data_type = self.shape.data_type(at.table, column);
-            if let Some(typed) = coerce(data_type, value, mode)
+            if let Some(typed) = coerce(self.shape.column_type(at.table, column), value, mode)
                 && self.rows.table(at.table).stamp(column, at.row)
             {
                 self.push(column, typed, at);

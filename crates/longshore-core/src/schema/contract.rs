@@ -1,12 +1,11 @@
 //! Contracts: what of a schema may grow by itself, and what becomes of data that would make it grow all the same.
 
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
 /// dlt's schema contract (`dlt/common/schema/typing.py`, `TSchemaContractDict`) with a mode of our own, `reject`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Contract {
     /// New tables.
     pub tables: ContractMode,
@@ -82,6 +81,14 @@ impl ContractMode {
 impl fmt::Display for ContractMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Contract {
+    /// Both of dlt's forms, see [`Contract::from_value`].
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Contract::from_value(&value).map_err(serde::de::Error::custom)
     }
 }
 

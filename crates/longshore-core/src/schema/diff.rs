@@ -1,6 +1,6 @@
 //! What has to be added to a dataset of one schema to hold the data of another.
 
-use super::{Column, DataType, Schema, Table};
+use super::{Column, ColumnType, Schema, Table};
 use serde::{Deserialize, Serialize};
 
 /// Tables and columns to add, and columns that become wider. Nothing is renamed, narrowed or dropped.
@@ -22,6 +22,25 @@ pub struct TableChange {
     /// Columns that hold more than before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retyped: Vec<Retyped>,
+    /// Columns of which something else is said than before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hinted: Vec<Hinted>,
+}
+
+/// A column whose properties that a destination makes something of have changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hinted {
+    /// The column.
+    pub column: String,
+    /// It is to be unique now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unique: bool,
+    /// It is to be found quickly now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub index: bool,
+    /// It has another description now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub description: bool,
 }
 
 /// A column whose type became a wider one.
@@ -30,9 +49,9 @@ pub struct Retyped {
     /// The column.
     pub column: String,
     /// What it was.
-    pub from: DataType,
+    pub from: ColumnType,
     /// What it is.
-    pub to: DataType,
+    pub to: ColumnType,
 }
 
 impl SchemaChange {
@@ -53,14 +72,25 @@ impl TableChange {
         let known = |c: &&Column| old.is_none_or(|o| o.column(&c.name).is_none());
         let columns: Vec<Column> = new.columns.iter().filter(known).cloned().collect();
         let wider = |c: &Column| {
-            let was = old.and_then(|o| o.column(&c.name)).filter(|was| was.data_type != c.data_type)?;
-            Some(Retyped { column: c.name.clone(), from: was.data_type, to: c.data_type })
+            let was = old.and_then(|o| o.column(&c.name)).filter(|was| was.column_type() != c.column_type())?;
+            Some(Retyped { column: c.name.clone(), from: was.column_type(), to: c.column_type() })
         };
         let retyped: Vec<Retyped> = new.columns.iter().filter_map(wider).collect();
-        if old.is_some() && columns.is_empty() && retyped.is_empty() {
+        let hinted: Vec<Hinted> =
+            new.columns.iter().filter_map(|c| Hinted::between(old?.column(&c.name)?, c)).collect();
+        if old.is_some() && columns.is_empty() && retyped.is_empty() && hinted.is_empty() {
             return None;
         }
-        Some(TableChange { table: new.name.clone(), is_new: old.is_none(), columns, retyped })
+        Some(TableChange { table: new.name.clone(), is_new: old.is_none(), columns, retyped, hinted })
+    }
+}
+
+impl Hinted {
+    fn between(old: &Column, new: &Column) -> Option<Self> {
+        let (was, is) = (&old.properties, &new.properties);
+        let (unique, index) = (is.unique && !was.unique, is.index && !was.index);
+        let description = is.description != was.description;
+        (unique || index || description).then(|| Hinted { column: new.name.clone(), unique, index, description })
     }
 }
 
@@ -94,7 +124,7 @@ mod tests {
         let mut new = old.clone();
         new.tables[0].columns[0].data_type = DataType::Double;
         let change = SchemaChange::between(&old, &new);
-        let wider = Retyped { column: "x".into(), from: DataType::Bigint, to: DataType::Double };
+        let wider = Retyped { column: "x".into(), from: DataType::Bigint.into(), to: DataType::Double.into() };
         assert_eq!((change.tables[0].retyped.as_slice(), change.tables[0].columns.len()), ([wider].as_slice(), 0));
     }
 }

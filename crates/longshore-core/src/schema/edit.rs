@@ -2,6 +2,7 @@
 
 use super::{Column, DataType, Schema, Table};
 use crate::error::{Error, Result};
+use crate::naming;
 
 impl Schema {
     /// Returns this schema with what an edited one says: new tables and columns, wider types, properties, contracts. What
@@ -26,6 +27,11 @@ impl Schema {
         {
             return Err(Error::config(format!("its parent '{parent}' is not among the tables before it")));
         }
+        check_name(&table.name)?;
+        table.check()?;
+        for column in table.columns.iter().filter(|c| c.role.is_none()) {
+            check_name(&column.name).map_err(|e| e.with("field", &column.name))?;
+        }
         self.tables.push(table.clone());
         Ok(())
     }
@@ -36,13 +42,17 @@ impl Table {
         if self.parent != edited.parent {
             return Err(Error::config("a table cannot get another parent"));
         }
-        self.contract = edited.contract.or(self.contract);
+        self.contract = edited.contract;
+        edited.check()?;
         for column in &edited.columns {
             match self.columns.iter_mut().find(|c| c.name == column.name) {
                 Some(known) if known.role.is_some() => {}
                 Some(known) => known.edit(column, can_widen).map_err(|e| e.with("field", &column.name))?,
-                // Rows that are there have no value of it.
-                None if column.role.is_none() => self.columns.push(Column { nullable: true, ..column.clone() }),
+                // Rows that are there have no value of it; those to come must have one, if it says so.
+                None if column.role.is_none() => {
+                    check_name(&column.name).map_err(|e| e.with("field", &column.name))?;
+                    self.columns.push(column.clone());
+                }
                 None => {}
             }
         }
@@ -50,16 +60,39 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Checks what an edited table says of its own columns.
+    fn check(&self) -> Result<()> {
+        for (i, column) in self.columns.iter().enumerate() {
+            let is_twice = self.columns[..i].iter().any(|c| c.name == column.name);
+            let size = column.properties.check_size(column.data_type);
+            let checked = if is_twice { Err(Error::config("the column stands there twice")) } else { size };
+            checked.map_err(|e| e.with("field", &column.name))?;
+        }
+        Ok(())
+    }
+}
+
+/// A table or column that data never leads to would stay empty.
+fn check_name(name: &str) -> Result<()> {
+    let usual = naming::normalize_key(name);
+    match usual == name {
+        true => Ok(()),
+        false => Err(Error::config(format!("the name '{name}' is none that data leads to"))
+            .hint(format!("names are written like this: {usual}"))),
+    }
+}
+
 impl Column {
     fn edit(&mut self, edited: &Column, can_widen: bool) -> Result<()> {
-        let (from, to) = (self.data_type, edited.data_type);
+        let (from, to) = (self.column_type(), edited.column_type());
         if from != to {
-            let is_exact = to != DataType::Double || self.exact_double;
+            let is_exact = to.data_type != DataType::Double || self.exact_double;
             if !(can_widen && from.widens_to(to) && is_exact) {
                 return Err(Error::config(format!("a {from} column with rows cannot become {to} in place"))
-                    .hint("give the column its type back, or load into another table"));
+                    .hint(format!("write {from} there, or load into another table")));
             }
-            (self.data_type, self.exact_double) = (to, false);
+            self.grow_to(to);
         }
         self.nullable = edited.nullable;
         self.properties = edited.properties.clone();

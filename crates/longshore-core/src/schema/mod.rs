@@ -1,19 +1,23 @@
 //! The shape of a dataset: tables, their columns, and what changes between two shapes.
 
 mod column;
+mod column_type;
 mod conflict;
 mod contract;
 mod data_type;
 mod diff;
+mod document;
 mod edit;
 mod table;
 mod write;
 
 pub use column::{Column, ColumnRole, Properties};
+pub use column_type::{ColumnType, FRACTION_DIGITS, USUAL_SCALE};
 pub use conflict::Conflict;
 pub use contract::{Contract, ContractMode, Entity};
 pub use data_type::{DECIMAL_PRECISION, DataType};
-pub use diff::{Retyped, SchemaChange, TableChange};
+pub use diff::{Hinted, Retyped, SchemaChange, TableChange};
+pub use document::{Misread, read_edited};
 pub use table::{Alias, AliasKind, Table};
 pub use write::{DedupSort, Disposition, MergeStrategy, Scd2, WriteRules};
 
@@ -27,6 +31,9 @@ pub struct Schema {
     /// How system tables and columns are named.
     #[serde(default)]
     pub system_columns: SystemColumns,
+    /// Hash of the edited file that it was last gone by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
     /// Root and child tables of the data; the loader's own tables are not listed.
     pub tables: Vec<Table>,
 }
@@ -34,7 +41,7 @@ pub struct Schema {
 impl Schema {
     /// Returns an empty schema.
     pub fn new(name: impl Into<String>, system_columns: SystemColumns) -> Self {
-        Schema { name: name.into(), system_columns, tables: Vec::new() }
+        Schema { name: name.into(), system_columns, imported: None, tables: Vec::new() }
     }
 
     /// Returns the table of that (normalised) name.

@@ -4,7 +4,8 @@ use super::config::{Reader, below};
 use longshore_core::Result;
 use longshore_core::naming;
 use longshore_core::normalize::{FieldPath, SCHEMA_KEYS, Settings};
-use longshore_core::schema::{Disposition, MergeStrategy, SystemColumns, WriteRules};
+use longshore_core::schema::{Disposition, MergeStrategy, Scd2, SystemColumns, WriteRules};
+use longshore_core::values::iso_timestamp::parse_timestamp;
 use serde_json::{Map, Value};
 
 /// The hints of one resource.
@@ -12,6 +13,8 @@ use serde_json::{Map, Value};
 pub(crate) struct Hints {
     table_name: Option<String>,
     write: WriteRules,
+    /// What is said of the columns of `scd2`; their usual names depend on the mode.
+    scd2: Map<String, Value>,
     /// dlt's `columns` and `nested_hints`, and what else is said of the schema, as written.
     schema: Map<String, Value>,
     json_columns: Vec<String>,
@@ -37,8 +40,9 @@ impl Hints {
     ];
 
     pub(crate) fn read(reader: &mut Reader, table: &Map<String, Value>, path: &[String]) -> Self {
-        let keys = |keys: Vec<String>| keys.iter().map(|k| naming::normalize_key(k).to_string()).collect();
-        let (disposition, strategy) = disposition(reader, table, path);
+        let column = |k: &String| naming::field_column(k).unwrap_or_else(|| naming::normalize_key(k));
+        let keys = |keys: Vec<String>| keys.iter().map(column).collect();
+        let Written { disposition, strategy, scd2 } = disposition(reader, table, path);
         Hints {
             table_name: reader.text(table, "table_name", path),
             write: WriteRules {
@@ -48,6 +52,7 @@ impl Hints {
                 merge_key: keys(reader.texts(table, "merge_key", path)),
                 ..WriteRules::default()
             },
+            scd2,
             schema: schema(reader, table, path),
             json_columns: reader.texts(table, "json_columns", path),
             max_nesting: nesting(reader, table, path),
@@ -61,6 +66,20 @@ impl Hints {
             write: self.write.clone(),
             ..Settings::new(self.table_name.as_deref().unwrap_or(name), system)
         };
+        let usual = settings.write.validity(system);
+        let names = self.scd2.get("validity_column_names").and_then(Value::as_array);
+        let name = |i: usize, usual: String| {
+            names.and_then(|n| n.get(i)?.as_str()).and_then(naming::field_column).unwrap_or(usual)
+        };
+        let moment = |key: &str| self.scd2.get(key).and_then(Value::as_str).and_then(parse_timestamp);
+        if !self.scd2.is_empty() {
+            settings.write.scd2 = Some(Scd2 {
+                valid_from: name(0, usual.valid_from),
+                valid_to: name(1, usual.valid_to),
+                active: moment("active_record_timestamp"),
+                boundary: moment("boundary_timestamp"),
+            });
+        }
         settings.add_schema(&self.schema)?;
         Ok(settings)
     }
@@ -89,24 +108,66 @@ fn schema(reader: &mut Reader, table: &Map<String, Value>, path: &[String]) -> M
     schema
 }
 
+/// How a resource is written.
+#[derive(Default)]
+struct Written {
+    disposition: Disposition,
+    strategy: MergeStrategy,
+    scd2: Map<String, Value>,
+}
+
+/// dlt's keys of `scd2`, in the table of a write disposition.
+const SCD2_KEYS: [&str; 3] = ["validity_column_names", "active_record_timestamp", "boundary_timestamp"];
+
 /// A word, or dlt's table of `disposition` and `strategy`.
-fn disposition(reader: &mut Reader, table: &Map<String, Value>, path: &[String]) -> (Disposition, MergeStrategy) {
+fn disposition(reader: &mut Reader, table: &Map<String, Value>, path: &[String]) -> Written {
     let here = below(path, "write_disposition");
-    let (word, strategy) = match table.get("write_disposition") {
-        None => return Default::default(),
-        Some(Value::Object(both)) => (both.get("disposition").cloned(), both.get("strategy").cloned()),
-        Some(word) => (Some(word.clone()), None),
+    let none = Map::new();
+    let (word, rest) = match table.get("write_disposition") {
+        None => return Written::default(),
+        Some(Value::Object(both)) => (both.get("disposition").cloned(), both),
+        Some(word) => (Some(word.clone()), &none),
     };
+    let known = |key: &str| ["disposition", "strategy"].contains(&key) || SCD2_KEYS.contains(&key);
+    if let Some(key) = rest.keys().find(|key| !known(key)) {
+        let known = format!("keys are: disposition, strategy, {}", SCD2_KEYS.join(", "));
+        reader.push(below(&here, key), format!("there is no '{key}' here"), Some(known));
+    }
     let disposition = word.and_then(|w| serde_json::from_value(w).ok()).unwrap_or_else(|| {
         reader.wrong(&here, "'write_disposition' must be append, replace or merge");
         Disposition::Append
     });
+    let strategy = rest.get("strategy").cloned();
     let strategy = strategy.map_or(Some(MergeStrategy::default()), |s| serde_json::from_value(s).ok());
     let strategy = strategy.unwrap_or_else(|| {
         reader.wrong(&here, "'strategy' must be delete-insert, upsert, insert-only, scd2 or cdc");
         MergeStrategy::default()
     });
-    (disposition, strategy)
+    let scd2: Map<String, Value> =
+        rest.iter().filter(|(key, _)| SCD2_KEYS.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
+    for (key, value) in &scd2 {
+        check_scd2(reader, &below(&here, key), key, value, strategy);
+    }
+    Written { disposition, strategy, scd2 }
+}
+
+fn check_scd2(reader: &mut Reader, here: &[String], key: &str, value: &Value, strategy: MergeStrategy) {
+    let names = |v: &Value| v.as_array().is_some_and(|n| n.len() == 2 && n.iter().all(Value::is_string));
+    let is_right = match key {
+        "validity_column_names" => names(value),
+        _ => value.is_null() || value.as_str().is_some_and(|text| parse_timestamp(text).is_some()),
+    };
+    if !is_right {
+        let wanted = if key == "validity_column_names" {
+            "a list of two names"
+        } else {
+            "a moment, such as 2024-01-31T00:00:00Z"
+        };
+        reader.wrong(here, &format!("'{key}' must be {wanted}"));
+    }
+    if strategy != MergeStrategy::Scd2 {
+        reader.wrong(here, &format!("'{key}' means nothing without the strategy scd2"));
+    }
 }
 
 fn nesting(reader: &mut Reader, table: &Map<String, Value>, path: &[String]) -> Option<u32> {

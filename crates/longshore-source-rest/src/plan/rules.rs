@@ -114,7 +114,7 @@ pub(crate) fn settings(config: &ResourceConfig, system: SystemColumns) -> Settin
     if let Some(levels) = config.max_table_nesting {
         settings.max_nesting = levels;
     }
-    let mut rules = disposition(config.write_disposition.as_ref());
+    let mut rules = disposition(config.write_disposition.as_ref(), system);
     let named =
         |keys: &Option<OneOrMany<String>>| keys.iter().flat_map(OneOrMany::to_vec).map(|k| column_name(&k)).collect();
     rules.primary_key = named(&config.primary_key);
@@ -160,7 +160,7 @@ fn properties(column: &ColumnConfig) -> Value {
 }
 
 fn column_name(name: &str) -> String {
-    naming::normalize_key(name)
+    naming::field_column(name).unwrap_or_else(|| naming::normalize_key(name))
 }
 
 fn columns(columns: Option<&Columns>) -> Vec<(String, ColumnConfig)> {
@@ -187,7 +187,7 @@ fn column_rules(rules: &mut WriteRules, name: &str, column: &ColumnConfig) {
     }
 }
 
-fn disposition(given: Option<&WriteDisposition>) -> WriteRules {
+fn disposition(given: Option<&WriteDisposition>, system: SystemColumns) -> WriteRules {
     let mut rules = WriteRules::default();
     let kind = |name: DispositionName| match name {
         DispositionName::Append => Disposition::Append,
@@ -207,17 +207,15 @@ fn disposition(given: Option<&WriteDisposition>) -> WriteRules {
                 Some(StrategyName::Cdc) => MergeStrategy::Cdc,
             };
             if rules.strategy == MergeStrategy::Scd2 {
-                let name = |i: usize, default: &str| {
-                    table
-                        .validity_column_names
-                        .as_ref()
-                        .and_then(|n| n.get(i))
-                        .map_or_else(|| default.to_owned(), |n| column_name(n))
+                let usual = rules.validity(system);
+                let name = |i: usize, usual: String| {
+                    let named = table.validity_column_names.as_ref().and_then(|n| n.get(i));
+                    named.map_or(usual, |n| column_name(n))
                 };
                 let moment = |text: &Option<String>| text.as_deref().and_then(parse_timestamp);
                 rules.scd2 = Some(Scd2 {
-                    valid_from: name(0, "_dlt_valid_from"),
-                    valid_to: name(1, "_dlt_valid_to"),
+                    valid_from: name(0, usual.valid_from),
+                    valid_to: name(1, usual.valid_to),
                     active: moment(&table.active_record_timestamp),
                     boundary: moment(&table.boundary_timestamp),
                 });

@@ -8,14 +8,18 @@ mod contracts;
 mod evolution;
 mod first_load;
 mod growth;
+mod hints;
 mod looking;
 mod memory_of_loads;
 mod names;
 mod nested;
 mod parts;
 mod place;
+mod refresh;
 mod repeat;
+mod sequences;
 mod sharing;
+mod turns;
 mod types;
 mod visibility;
 mod write;
@@ -80,10 +84,14 @@ fn cases_for(capabilities: &Capabilities) -> Vec<Case> {
     cases.extend(repeat::cases());
     cases.extend(memory_of_loads::cases());
     cases.extend(sharing::cases());
+    cases.extend(turns::cases(capabilities));
+    cases.extend(refresh::cases(capabilities));
     cases.extend(looking::cases());
     cases.extend(write::cases(capabilities));
+    cases.extend(sequences::cases(capabilities));
     cases.extend(evolution::cases(capabilities));
     cases.extend(contracts::cases());
+    cases.extend(hints::cases(capabilities));
     cases
 }
 

@@ -10,15 +10,36 @@ use std::collections::HashMap;
 /// Returns the records of table `t`, as JSON texts, sorted, after checking that no child row is without its parent
 /// and its root.
 pub(super) async fn records(at: &Place, system: SystemColumns) -> Result<Vec<String>> {
+    records_of(at, system, &Fields::default()).await
+}
+
+/// The same with fields whose types change.
+pub(super) async fn records_with(at: &Place, fields: &Fields) -> Result<Vec<String>> {
+    records_of(at, SystemColumns::Native, fields).await
+}
+
+/// Fields of the records beside the usual ones, whose values may stand in variant columns or have become text.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fields {
+    pub(super) names: Vec<String>,
+}
+
+impl Fields {
+    pub(super) fn of(names: &[&str]) -> Self {
+        Fields { names: names.iter().map(|n| (*n).to_owned()).collect() }
+    }
+}
+
+async fn records_of(at: &Place, system: SystemColumns, fields: &Fields) -> Result<Vec<String>> {
     let mut tables = Vec::new();
     for table in TABLES {
         tables.push(at.site.read(at.site.dataset(), table).await?.unwrap_or_default());
     }
-    Ok(put_together(tables, system))
+    Ok(put_together(tables, system, fields))
 }
 
 /// The same through the destination's own query: for cases that look very often.
-pub(super) async fn records_by_query(at: &Place) -> Result<Vec<String>> {
+pub(super) async fn records_by_query(at: &Place, fields: &Fields) -> Result<Vec<String>> {
     let destination = at.open().await?;
     let there: Vec<String> = destination.tables(at.site.dataset()).await?.into_iter().map(|t| t.table).collect();
     let mut tables = Vec::new();
@@ -30,12 +51,12 @@ pub(super) async fn records_by_query(at: &Place) -> Result<Vec<String>> {
             false => Rows::default(),
         });
     }
-    Ok(put_together(tables, SystemColumns::Native))
+    Ok(put_together(tables, SystemColumns::Native, fields))
 }
 
 const TABLES: [&str; 3] = ["t", "t__l", "t__l__m"];
 
-fn put_together(tables: Vec<Rows>, system: SystemColumns) -> Vec<String> {
+fn put_together(tables: Vec<Rows>, system: SystemColumns, fields: &Fields) -> Vec<String> {
     let mut tables = tables.into_iter();
     let mut next = || tables.next().unwrap_or_default();
     let (roots, names) = (next(), Names::of(system));
@@ -50,7 +71,11 @@ fn put_together(tables: Vec<Rows>, system: SystemColumns) -> Vec<String> {
             elements.push(json!({ "n": field(&lists.rows, &element, "n"), "m": m }));
         }
         let [id, v] = ["id", "v"].map(|column| field(&roots, &row, column));
-        texts.push(json!({ "id": id, "v": v, "l": elements }).to_string());
+        let mut record = json!({ "id": id, "v": v, "l": elements });
+        for name in &fields.names {
+            record[name] = varied(&roots, &row, name);
+        }
+        texts.push(record.to_string());
     }
     assert!(lists.of.is_empty(), "rows of t__l whose parents are not there: {:?}", lists.of);
     assert!(inner.of.is_empty(), "rows of t__l__m whose parents are not there: {:?}", inner.of);
@@ -73,6 +98,37 @@ pub(super) fn whole(record: &Value) -> Value {
     let element = |e: &Value| json!({ "n": e["n"], "m": e["m"].as_array().cloned().unwrap_or_default() });
     let list: Vec<Value> = record["l"].as_array().map(|l| l.iter().map(element).collect()).unwrap_or_default();
     json!({ "id": record["id"], "v": record["v"], "l": list })
+}
+
+/// The record with all its fields, and those beside them.
+pub(super) fn whole_with(record: &Value, fields: &Fields) -> Value {
+    let mut all = whole(record);
+    for name in &fields.names {
+        all[name] = plain(&record[name]);
+    }
+    all
+}
+
+/// The value of a field, from its column or one beside it.
+fn varied(rows: &Rows, row: &[Value], name: &str) -> Value {
+    let of_field = |c: &String| c == name || c.strip_prefix(name).is_some_and(|rest| rest.starts_with("__v_"));
+    let at: Vec<usize> = (0..rows.columns.len()).filter(|&i| of_field(&rows.columns[i]) && !row[i].is_null()).collect();
+    assert!(at.len() < 2, "a record has '{name}' twice: {row:?}");
+    at.first().map_or(Value::Null, |&i| plain(&row[i]))
+}
+
+/// A number as its shortest digits and a truth value in small letters, whatever column has them.
+fn plain(value: &Value) -> Value {
+    let text = match value {
+        Value::Null => return Value::Null,
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.as_str() {
+        "True" => "true".into(),
+        "False" => "false".into(),
+        number => number.strip_suffix(".0").unwrap_or(number).into(),
+    }
 }
 
 struct Names {

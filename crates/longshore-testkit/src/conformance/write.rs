@@ -1,6 +1,6 @@
 //! What a load does with the rows that are there: replace and merge.
 
-use super::nested::{check, records, records_by_query, whole};
+use super::nested::{check, records};
 use super::place::{Place, counts};
 use super::{Case, cases};
 use crate::fixture::Package;
@@ -42,7 +42,6 @@ pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
             delete_insert_is_repeated_without_effect,
             delete_insert_with_new_columns_and_tables,
             delete_insert_in_dlt_mode,
-            random_loads_agree_with_a_model,
         ]);
     }
     if has(MergeStrategy::Upsert) {
@@ -420,104 +419,4 @@ async fn scd2_in_dlt_mode(at: Place) -> Result<()> {
     let expect = vec![vec![json!("LUMPmT/OVz+TPg")], vec![json!("ly6fa01bkKncuw")]];
     super::place::assert_rows("ids", at.read("t").await?.select(&["_dlt_id"]), expect);
     Ok(())
-}
-
-/// Random loads by random rules, each compared with a model that knows nothing of tables. `LONGSHORE_SEQUENCES`
-/// says how many sequences.
-async fn random_loads_agree_with_a_model(at: Place) -> Result<()> {
-    let said = std::env::var("LONGSHORE_SEQUENCES").ok().and_then(|n| n.parse().ok());
-    let sequences = said.unwrap_or_else(|| at.site.sequences());
-    let mut last: Option<Package> = None;
-    let mut number = 0;
-    for seed in 0..sequences {
-        let mut dice = Dice::new(seed);
-        let mut model: Vec<Value> = Vec::new();
-        for step in 0..5 {
-            let (rules, new) = random_load(&mut dice, step == 0);
-            let text: Vec<String> = new.iter().map(Value::to_string).collect();
-            number += 1;
-            let package = next(&at, number, last.as_ref(), &rules, &text.join(" "));
-            at.load(&package).await.map_err(|e| e.with("sequence", seed).with("step", step))?;
-            apply(&mut model, &rules, new);
-            let mut expect: Vec<String> = model.iter().map(|r| whole(r).to_string()).collect();
-            expect.sort();
-            let story = format!("sequence {seed}, step {step}: {rules:?}");
-            assert_eq!(records_by_query(&at).await?, expect, "{story}");
-            if step == 4 && seed % 10 == 0 {
-                assert_eq!(records(&at, Native).await?, expect, "by another client: {story}");
-            }
-            last = Some(package);
-        }
-    }
-    Ok(())
-}
-
-/// Numbers that look random and are the same for the same seed (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
-}
-
-/// The first load of a sequence replaces what the one before left.
-fn random_load(dice: &mut Dice, first: bool) -> (WriteRules, Vec<Value>) {
-    use MergeStrategy::{Cdc, DeleteInsert, InsertOnly, Upsert};
-    let rules = match (first, dice.below(8)) {
-        (true, _) | (_, 0) => replace(),
-        (_, 1) => WriteRules::default(),
-        (_, 2) => merge(DeleteInsert, &[], &["v"]),
-        (_, 3) => merge(DeleteInsert, &["id"], &["v"]),
-        (_, 4) => merge(Upsert, &["id"], &[]),
-        (_, 5) => merge(InsertOnly, &["id"], &[]),
-        (_, 6) => merge(Cdc, &["id"], &["v"]),
-        _ => delete_insert(),
-    };
-    let records = (0..1 + dice.below(6)).map(|_| random_record(dice)).collect();
-    (rules, records)
-}
-
-fn random_record(dice: &mut Dice) -> Value {
-    let element = |dice: &mut Dice| {
-        let m: Vec<u64> = (0..dice.below(3)).map(|_| dice.below(10)).collect();
-        json!({ "n": dice.below(100), "m": m })
-    };
-    let l: Vec<Value> = (0..dice.below(4)).map(|_| element(dice)).collect();
-    json!({ "id": dice.below(8), "v": format!("g{}", dice.below(3)), "l": l })
-}
-
-/// What the rules mean, on a list of records.
-fn apply(model: &mut Vec<Value>, rules: &WriteRules, records: Vec<Value>) {
-    use MergeStrategy::{Cdc, InsertOnly, Upsert};
-    let same = |keys: &[String], a: &Value, b: &Value| !keys.is_empty() && keys.iter().all(|k| a[k] == b[k]);
-    let came = records.clone();
-    let mut new: Vec<Value> = Vec::new();
-    for record in records {
-        if rules.merges() {
-            new.retain(|r| !same(&rules.primary_key, r, &record));
-        }
-        new.push(record);
-    }
-    match rules.disposition {
-        Disposition::Append => {}
-        Disposition::Replace => model.clear(),
-        Disposition::Merge if rules.strategy == InsertOnly => {
-            new.retain(|n| !model.iter().any(|m| same(&rules.primary_key, m, n)));
-        }
-        Disposition::Merge => model.retain(|m| {
-            let by_key = came.iter().any(|n| same(&rules.primary_key, m, n));
-            let by_group = came.iter().any(|n| same(&rules.merge_key, m, n));
-            let everything = rules.strategy == Cdc && rules.merge_key.is_empty();
-            !(by_key || (by_group && rules.strategy != Upsert) || everything)
-        }),
-    }
-    model.extend(new);
 }

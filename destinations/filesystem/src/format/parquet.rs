@@ -138,7 +138,7 @@ fn lesser(a: Value, b: Value, least: bool) -> Value {
 
 /// All columns may be null but system columns, so a later file may lack them.
 fn field(column: &Column) -> Field {
-    Field::new(&column.name, column.data_type.arrow(), column.nullable)
+    Field::new(&column.name, column.column_type().arrow(), column.nullable)
 }
 
 /// Returns the schema with JSON columns that say so, as Parquet's own type for them.

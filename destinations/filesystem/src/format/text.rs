@@ -12,6 +12,7 @@ use arrow_array::types::{
     Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType as ArrowType;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Datelike, Timelike};
@@ -207,11 +208,15 @@ impl<'a> Cells<'a> {
                 put_date(days, out);
                 put(out, format_args!("{between}"));
                 put_time(of_day, out);
-                out.extend_from_slice(b"+00:00");
+                if matches!(array.data_type(), ArrowType::Timestamp(_, Some(_))) {
+                    out.extend_from_slice(b"+00:00");
+                }
             }
             DataType::Date => put_date(i64::from(array.as_primitive::<Date32Type>().value(row)), out),
             DataType::Time => put_time(array.as_primitive::<Time64MicrosecondType>().value(row), out),
-            DataType::Decimal => put(out, format_args!("{}", array.as_primitive::<Decimal128Type>().value(row))),
+            DataType::Decimal => {
+                put(out, format_args!("{}", array.as_primitive::<Decimal128Type>().value_as_string(row)))
+            }
             DataType::Binary => {
                 put(out, format_args!("{}", STANDARD.encode(array.as_binary::<i32>().value(row))));
             }

@@ -71,8 +71,10 @@ impl Member {
         let mut columns = manifest::columns(&whole);
         manifest::add_columns(&mut columns, current.map_or(&[], |c| &c.columns));
         let column = |c: &FileColumn| match whole.column(&c.name) {
-            Some(k) => Column { data_type: c.data_type, nullable: !is_always_there(k), ..k.clone() },
-            None => Column::data(&c.name, c.data_type),
+            Some(k) => {
+                Column { nullable: !is_always_there(k), role: k.role, ..Column::of_type(&c.name, c.column_type) }
+            }
+            None => Column::of_type(&c.name, c.column_type),
         };
         let table = Table { columns: columns.iter().map(column).collect(), ..table.clone() };
         let there = current.map(|c| c.files.clone()).unwrap_or_default();
@@ -92,7 +94,7 @@ impl Member {
     /// The query of the rows that came, with all columns and [`ORDER`].
     pub(crate) fn staged(&self) -> String {
         let mut columns = self.columns();
-        columns.push(FileColumn { name: ORDER.to_owned(), data_type: DataType::Bigint });
+        columns.push(FileColumn { name: ORDER.to_owned(), column_type: DataType::Bigint.into() });
         scan::select(&columns, self.staged.iter(), |f| PathBuf::from(&f.path), false)
     }
 

@@ -16,7 +16,7 @@ use crate::stage::{Context, Inner, StagedFile};
 use arrow_schema::Field;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Manifest, TableCount};
-use longshore_core::schema::{Column, ColumnRole, DataType, SystemColumns, Table};
+use longshore_core::schema::{Column, ColumnRole, ColumnType, DataType, SystemColumns, Table};
 use longshore_sql::{Dialect, identifier};
 use member::{Member, ORDER};
 use std::collections::BTreeMap;
@@ -90,7 +90,11 @@ impl Dialect for FileDialect {
     }
 
     fn type_name(&self, data_type: DataType) -> &'static str {
-        scan::type_name(data_type)
+        scan::plain_name(data_type)
+    }
+
+    fn sized_type_name(&self, column_type: ColumnType) -> String {
+        scan::type_name(column_type)
     }
 }
 
@@ -153,7 +157,8 @@ impl<'a> Run<'a> {
     fn write(&mut self, table: &Arc<Table>, query: &str) -> Result<()> {
         let inner = &mut *self.inner;
         self.engine.stream(query, |batch| {
-            let fits = |(c, f): (&Column, &Arc<Field>)| c.name == *f.name() && c.data_type.arrow() == *f.data_type();
+            let fits =
+                |(c, f): (&Column, &Arc<Field>)| c.name == *f.name() && c.column_type().arrow() == *f.data_type();
             let schema = batch.schema();
             if batch.num_columns() != table.columns.len() || !table.columns.iter().zip(schema.fields()).all(fits) {
                 return Err(Error::internal("merged rows do not have their table's columns").with("table", &table.name));

@@ -52,7 +52,7 @@ impl Run<'_> {
         let types: Vec<String> = stored
             .columns
             .iter()
-            .map(|c| format!("{} {}", identifier(&c.name), scan::type_name(c.data_type)))
+            .map(|c| format!("{} {}", identifier(&c.name), scan::type_name(c.column_type())))
             .collect();
         // A number a row instead of a path.
         let paths: Vec<String> = candidates

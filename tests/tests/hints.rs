@@ -1,0 +1,189 @@
+//! Hints of types, sizes, indexes and descriptions: what a user finds in the destination, and what is refused.
+
+use longshore_testkit::servers::postgres::PostgresServer;
+use longshore_tests::Lab;
+use serde_json::{Value, json};
+
+const HINTS: [&str; 9] = [
+    "price=decimal:precision=10:scale=2:description=in euros",
+    "n=bigint:precision=16",
+    "m=bigint:precision=32",
+    "code=text:precision=4:index",
+    "seen=timestamp:timezone=false",
+    "day=date",
+    "at=time:precision=3",
+    "lines.sku=text:precision=8:unique",
+    "lines.weight=decimal",
+];
+const RECORDS: &str = "{\"id\":1,\"price\":19.90,\"n\":7,\"m\":-7,\"code\":\"ab\",\"seen\":\"2024-01-31T12:00:00+02:00\",\"day\":\"2024-01-31\",\"at\":\"12:34:56.789\",\"lines\":[{\"sku\":\"a\",\"weight\":0.125},{\"sku\":\"b\",\"weight\":\"1.5\"}]}\n{\"id\":2,\"price\":\"0.05\",\"n\":70000,\"code\":\"too long\",\"lines\":[{\"sku\":\"c\"}]}\n";
+
+fn load<'a>(lab: &Lab, more: &[&'a str]) -> Value {
+    let hints = HINTS.iter().flat_map(|h| ["--hint", *h]);
+    lab.load(&["t.ndjson"].into_iter().chain(hints).chain(more.iter().copied()).collect::<Vec<&'a str>>())
+}
+
+/// Types of all columns but the loader's own, as `table.column type`.
+fn types(rows: Vec<Vec<Value>>) -> Vec<String> {
+    let line = |r: Vec<Value>| r.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect::<Vec<_>>().join(" ");
+    rows.into_iter().map(line).collect()
+}
+
+#[test]
+fn duckdb_has_the_types_and_descriptions_that_hints_name() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", RECORDS);
+    load(&lab, &[]);
+    let found = types(lab.rows("SELECT table_name || '.' || column_name, data_type FROM duckdb_columns() WHERE column_name NOT LIKE '\\_%' ESCAPE '\\' AND table_name IN ('t', 't__lines') ORDER BY table_name, column_index"));
+    let expect = [
+        "t.id BIGINT",
+        "t.price DECIMAL(10,2)",
+        "t.n SMALLINT",
+        "t.m INTEGER",
+        "t.code VARCHAR",
+        "t.seen TIMESTAMP",
+        "t.day DATE",
+        "t.at TIME",
+        "t.n__v_bigint BIGINT",
+        "t.code__v_text VARCHAR",
+        "t__lines.sku VARCHAR",
+        "t__lines.weight DECIMAL(38,9)",
+    ];
+    assert_eq!(found, expect);
+    let rows = lab.rows(
+        "SELECT price::VARCHAR, n, code, seen::VARCHAR, at::VARCHAR, n__v_bigint, code__v_text FROM t ORDER BY id",
+    );
+    let expect = json!([
+        ["19.90", 7, "ab", "2024-01-31 10:00:00", "12:34:56.789", null, null],
+        ["0.05", null, null, null, null, 70000, "too long"]
+    ]);
+    assert_eq!(json!(rows), expect);
+    let said = lab.rows("SELECT comment FROM duckdb_columns() WHERE table_name = 't' AND column_name = 'price'");
+    assert_eq!(json!(said), json!([["in euros"]]));
+}
+
+#[test]
+fn postgres_has_the_types_indexes_and_descriptions_that_hints_name() {
+    let server = PostgresServer::start(&[]);
+    let database = server.new_database();
+    let lab = Lab::new();
+    lab.write("t.ndjson", RECORDS);
+    let url = server.url(&database);
+    let to = ["--dataset", "raw", "--destination", &url];
+    load(&lab, &to);
+    let types = server.psql(&database, "SELECT string_agg(attrelid::regclass || '.' || attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attrelid::regclass::text, attnum) FROM pg_attribute WHERE attrelid IN ('raw.t'::regclass, 'raw.t__lines'::regclass) AND attnum > 0 AND attname NOT LIKE '\\_%'");
+    let expect = "raw.t.id bigint, raw.t.price numeric(10,2), raw.t.n smallint, raw.t.m integer, raw.t.code character varying(4), raw.t.seen timestamp without time zone, raw.t.day date, raw.t.at time(3) without time zone, raw.t.n__v_bigint bigint, raw.t.code__v_text text, raw.t__lines.sku character varying(8), raw.t__lines.weight numeric(38,9)";
+    assert_eq!(types.trim(), expect);
+    let indexes = server.psql(
+        &database,
+        "SELECT string_agg(indexdef, '; ' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'raw'",
+    );
+    let expect = "CREATE UNIQUE INDEX t__lines__sku__unique ON raw.t__lines USING btree (sku)";
+    assert!(indexes.contains(expect) && indexes.contains("INDEX t__code__index ON raw.t"), "{indexes}");
+    let said = server.psql(&database, "SELECT col_description('raw.t'::regclass, attnum) FROM pg_attribute WHERE attrelid = 'raw.t'::regclass AND attname = 'price'");
+    assert_eq!(said.trim(), "in euros");
+    // The next load goes straight into the tables.
+    lab.write("t.ndjson", RECORDS.replace("\"sku\":\"", "\"sku\":\"x"));
+    load(&lab, &to);
+    let sums = server.psql(&database, "SELECT sum(price), sum(n), sum(m), min(code), max(seen), max(at) FROM raw.t");
+    assert_eq!(sums.trim(), "39.90|14|-14|ab|2024-01-31 10:00:00|12:34:56.789");
+    // A value of a unique column that is there already.
+    let output = lab.run(&[&["load", "t.ndjson"], &to[..]].concat());
+    assert_eq!(output.status, Some(1), "{output:#?}");
+    for part in ["must be unique", "table t__lines", "column sku"] {
+        assert!(output.stderr.contains(part), "{part}: {output:#?}");
+    }
+    assert!(!output.stderr.contains("xa"), "a value is told: {output:#?}");
+    assert_eq!(server.psql(&database, "SELECT count(*) FROM raw.t").trim(), "4");
+}
+
+#[test]
+fn a_value_that_is_there_twice_ends_the_load_and_names_its_place() {
+    let server = PostgresServer::start(&[]);
+    let database = server.new_database();
+    let postgres = server.url(&database);
+    let lab = Lab::new();
+    let duckdb = format!("duckdb://{}", lab.database().display());
+    for url in [&duckdb, &postgres] {
+        lab.write("twice.ndjson", "{\"id\":1,\"mail\":\"a\"}\n{\"id\":2,\"mail\":\"a\"}\n");
+        let words = ["load", "twice.ndjson", "--table", "t", "--hint", "mail=text:unique", "--destination", url];
+        let output = lab.run(&words);
+        assert_eq!(output.status, Some(1), "{output:#?}");
+        for part in ["must be unique", "table t", "column mail"] {
+            assert!(output.stderr.contains(part), "{part}: {output:#?}");
+        }
+        lab.run(&["pipeline", "longshore", "drop-package"]);
+    }
+    assert_eq!(server.psql(&database, "SELECT count(*) FROM pg_tables WHERE tablename = 't'").trim(), "0");
+}
+
+#[test]
+fn wrong_sizes_are_refused_with_their_path() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", RECORDS);
+    for (hint, message) in [
+        ("price=decimal:precision=50", "from 1 to 38"),
+        ("price=decimal:precision=4", "cannot have 9 behind the point"),
+        ("price=double:precision=4", "no precision"),
+        ("lines.weight=bigint:scale=2", "no scale"),
+        ("lines.weight=date:timezone=false", "no time zone"),
+        ("lines.weight=timestamp:precision=9", "from 0 to 6"),
+    ] {
+        let output = lab.run(&["load", "t.ndjson", "--hint", hint]);
+        assert_eq!(output.status, Some(2), "{hint}: {output:#?}");
+        let path = hint.split('=').next().unwrap();
+        assert!(output.stderr.contains(message) && output.stderr.contains(path), "{hint}: {output:#?}");
+    }
+    lab.assert_nothing_loaded();
+}
+
+#[test]
+fn a_path_that_no_record_has_is_said() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", RECORDS);
+    let words = [
+        "t.ndjson",
+        "--hint",
+        "lines.weigth=decimal",
+        "--hint",
+        "lines.weight=decimal",
+        "--ignore",
+        "secret",
+        "--json-columns",
+        "lines.extra",
+    ];
+    let report = lab.load(&words);
+    let notes = report["notes"].to_string();
+    for path in ["lines.weigth", "secret", "lines.extra"] {
+        assert!(notes.contains(&format!("'{path}'")), "{path}: {notes}");
+    }
+    assert!(!notes.contains("'lines.weight'"), "{notes}");
+    // What an earlier load had is no slip of the pen.
+    lab.write("t.ndjson", "{\"id\":3}\n");
+    let report = lab.load(&["t.ndjson", "--hint", "lines.weight=decimal"]);
+    assert_eq!(report["notes"], json!([]));
+}
+
+#[test]
+fn a_project_hints_child_tables_by_path_and_renames_keys() {
+    let lab = Lab::new();
+    lab.write("o.ndjson", "{\"id\":1,\"lines\":[{\"price\":1.25,\"tax\":{\"rate\":\"0.2\"}}]}\n");
+    let project = "[pipeline]\nname = \"longshore\"\ndataset = \"longshore_dataset\"\n\n[sources.t]\ntype = \"files\"\nfiles = \"o.ndjson\"\nwrite_disposition = \"merge\"\nprimary_key = \"id\"\ncolumns = { id = { name = \"order_id\" } }\n\n[sources.t.nested_hints.lines]\ncolumns = { price = { data_type = \"decimal\", precision = 6, scale = 2 }, \"tax.rate\" = { data_type = \"decimal\", precision = 3, scale = 2 } }\n";
+    lab.write("longshore.toml", project);
+    for _ in 0..2 {
+        let output = lab.run(&["run"]);
+        assert_eq!(output.status, Some(0), "{output:#?}");
+        lab.write("o.ndjson", "{\"id\":1,\"lines\":[{\"price\":2,\"tax\":{\"rate\":0.07}}]}\n");
+    }
+    assert_eq!(json!(lab.rows("SELECT order_id FROM t")), json!([[1]]));
+    assert_eq!(json!(lab.rows("SELECT price::VARCHAR, tax__rate::VARCHAR FROM t__lines")), json!([["2.00", "0.07"]]));
+    lab.write("longshore.toml", project.replace("precision = 6", "precision = 60"));
+    let output = lab.run(&["run"]);
+    assert_eq!(output.status, Some(2), "{output:#?}");
+    assert!(output.stderr.contains("lines.price") && output.stderr.contains("longshore.toml:"), "{output:#?}");
+    lab.write(
+        "longshore.toml",
+        project.replace("[sources.t.nested_hints.lines]\ncolumns", "[sources.t.nested_hints.lines]\ncolums"),
+    );
+    let output = lab.run(&["check"]);
+    assert!(output.status != Some(0) && format!("{output:?}").contains("colums"), "{output:#?}");
+}
