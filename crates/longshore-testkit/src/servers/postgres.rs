@@ -68,13 +68,13 @@ impl PostgresServer {
             run(Command::new("chown").arg(user).arg(folder.path()));
         }
         let mut server = PostgresServer {
-            folder: folder.path().toowned(),
+            folder: folder.path().to_owned(),
             own: Some(folder),
             programs,
             user,
             port: 0,
             process: None,
-            settings: settings.iter().map(|s| (*s).toowned()).collect(),
+            settings: settings.iter().map(|s| (*s).to_owned()).collect(),
             databases: AtomicU32::new(0),
         };
         let data = server.data();
@@ -222,7 +222,7 @@ impl PostgresServer {
     pub fn psql(&self, database: &str, sql: &str) -> String {
         let output = self.try_psql(database, sql);
         assert!(output.status.success(), "psql: {}\n{sql}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').toowned()
+        String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned()
     }
 
     /// [`PostgresServer::psql`] with any outcome. The SQL goes through its standard input.
@@ -284,7 +284,7 @@ fn other_user() -> Option<String> {
         return None;
     }
     let user = if id(&["-u", "postgres"]).is_some() { "postgres" } else { "nobody" };
-    Some(user.toowned())
+    Some(user.to_owned())
 }
 
 fn run(command: &mut Command) {
