@@ -282,7 +282,7 @@ fn drop_takes_resources_with_their_tables_and_state() {
         assert!(asked.stdout.contains("orders__lines") && asked.stderr.contains("--yes"), "{asked:#?}");
         assert_eq!(place.tables(), named(&ALL));
         let output = place.ok(&["pipeline", "shop", "drop", "orders", "--yes"]);
-        assert!(output.stdout.contains("sources.drop.resources.orders"), "{output:#?}");
+        assert!(output.stdout.contains("sources.drop.files.orders"), "{output:#?}");
         assert_eq!(place.tables(), named(&[("people", 1), ("prices", 2)]), "{kind:?} {mode}");
         // It is a load like any other, which another machine goes on from.
         let again = Output::of(place.command("elsewhere", &["run"]));
