@@ -195,7 +195,7 @@ fn killed_anywhere_three_destinations_end_complete_and_equal() {
     let kills: usize = std::env::var("LONGSHORE_KILLS_THREE")
         .ok()
         .map_or(64, |n| n.parse().expect("LONGSHORE_KILLS_THREE is a number"));
-    let server = PostgresServer::start(&[]);
+    let server = PostgresServer::shared();
     // What the rounds make when nobody disturbs them.
     let quiet = Place::new(&server);
     let began = Instant::now();

@@ -30,7 +30,7 @@ struct Place {
 
 fn server() -> &'static PostgresServer {
     static SERVER: OnceLock<PostgresServer> = OnceLock::new();
-    SERVER.get_or_init(|| PostgresServer::start(&[]))
+    SERVER.get_or_init(|| PostgresServer::shared())
 }
 
 impl Place {
@@ -192,6 +192,26 @@ fn cursors_go_on(kind: Kind) {
     assert_eq!(read["schemas"], json!(["shop"]));
 }
 
+/// Tables, schema and cursors that Longshore drops are gone for dlt too; with what it loads then, we go on.
+fn what_we_drop_is_gone(kind: Kind) {
+    let place = Place::new(kind);
+    let dlt = |records: Value, columns: Value| {
+        let job = json!({ "table": "orders", "source": "shop", "cursor": "at", "records": records, "read": { "orders": columns } });
+        place.dlt(job)
+    };
+    dlt(json!([{ "id": 1, "old": true, "at": "2024-01-01T00:00:00Z", "lines": [{ "n": 1 }] }]), json!(["id"]));
+    let at = ["--destination", &place.url, "--dataset", DATASET, "--yes"];
+    place.run(&[&["pipeline", PIPELINE, "drop", "orders"], &at[..]].concat());
+    let read = dlt(json!([{ "id": 2, "at": "2023-01-01T00:00:00Z" }]), json!(["id"]));
+    assert_eq!((&read["start"], &read["rows"]["orders"]), (&json!(null), &json!([[2]])), "{read}");
+    assert_eq!(read["tables"], json!(["orders"]));
+    place.ours("{\"id\":3,\"v\":\"c\"}\n", &["--refresh", "drop_data"]);
+    // The load has no cursor, and takes nobody else's away.
+    let read = place.dlt(json!({ "read": { "orders": ["id", "v"] } }));
+    assert_eq!(read["rows"]["orders"], json!([[3, "c"]]));
+    assert!(read["sources"]["shop"]["resources"]["orders"].is_object(), "{read}");
+}
+
 macro_rules! on {
     ($($destination:ident: $kind:expr),*) => {$(
         mod $destination {
@@ -207,6 +227,10 @@ macro_rules! on {
             #[test]
             fn cursors_go_on_by_turns() {
                 cursors_go_on($kind);
+            }
+            #[test]
+            fn what_longshore_drops_is_gone() {
+                what_we_drop_is_gone($kind);
             }
         }
     )*};

@@ -89,7 +89,7 @@ fn a_sample_is_all_that_is_read() {
 
 #[test]
 fn a_role_that_only_reads_is_enough() {
-    let server = PostgresServer::start(&[]);
+    let server = PostgresServer::shared();
     let database = server.new_database();
     let lab = Lab::new();
     lab.write("t.ndjson", NEW);

@@ -2,14 +2,19 @@
 
 pub(crate) mod plan;
 mod project;
+mod upkeep;
 
 pub(crate) use plan::{PlanArgs, PlanWhat};
 pub(crate) use project::{CheckArgs, InitArgs, RunArgs};
+pub(crate) use upkeep::{AtArgs, DropArgs, SyncArgs};
 
+use crate::refresh::RefreshArgs;
 use crate::schema_args::{SchemaArgs, ShapeArgs};
 use crate::write_args::WriteArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use longshore_pipeline::{DEFAULT_LEASE_TIME, DEFAULT_WAIT, Pipeline};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Loads nested JSON into databases and files: parent and child tables, exactly once.
 #[derive(Debug, Parser)]
@@ -72,6 +77,39 @@ pub(crate) enum Command {
     },
 }
 
+/// How a command takes turns with other runs of its pipeline.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TurnArgs {
+    /// How long to wait for another run of the pipeline to end, such as 30s, 10m or 0s [default: 15s]
+    #[arg(long, value_name = "TIME", env = "LONGSHORE_WAIT", value_parser = duration)]
+    pub(crate) wait: Option<Duration>,
+
+    /// After how long without a sign of life a run in a folder or bucket counts as dead [default: 30s]
+    #[arg(long, value_name = "TIME", env = "LONGSHORE_LEASE_TIME", value_parser = duration)]
+    pub(crate) lease_time: Option<Duration>,
+}
+
+impl TurnArgs {
+    /// Tells the pipeline.
+    pub(crate) fn apply(&self, pipeline: Pipeline) -> Pipeline {
+        pipeline.waiting(self.wait.unwrap_or(DEFAULT_WAIT)).lease_time_of(self.lease_time.unwrap_or(DEFAULT_LEASE_TIME))
+    }
+}
+
+/// `30`, `30s`, `10m`, `2h`
+fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("write it as 30s, 10m or 2h".to_owned()),
+    };
+    let number = number.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds)).filter(|n| *n <= 30 * 86400);
+    number.map(Duration::from_secs).ok_or_else(|| "write it as 30s, 10m or 2h, at most 30 days".to_owned())
+}
+
 /// Which dataset of which destination.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PlaceArgs {
@@ -129,6 +167,9 @@ pub(crate) struct LoadArgs {
     pub(crate) write: WriteArgs,
 
     #[command(flatten)]
+    pub(crate) refresh: RefreshArgs,
+
+    #[command(flatten)]
     pub(crate) schema: SchemaArgs,
 
     #[command(flatten)]
@@ -149,6 +190,9 @@ pub(crate) struct LoadArgs {
     /// Loaded packages whose rows are kept, to be replayed to another destination
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) keep_packages: usize,
+
+    #[command(flatten)]
+    pub(crate) turn: TurnArgs,
 
     /// How to show progress
     #[arg(long, value_enum, default_value_t = ProgressMode::Auto)]
@@ -287,18 +331,32 @@ pub(crate) enum PipelineAction {
     /// What the last run did and where the time went
     Trace,
     /// Load the packages that wait
-    Retry,
+    Retry {
+        /// Also behind what another run of the pipeline has loaded meanwhile
+        #[arg(long)]
+        force: bool,
+
+        #[command(flatten)]
+        turn: TurnArgs,
+    },
     /// Load the packages that are still kept into another destination
     Replay {
         /// Where to: a name or a URL, as --destination of load
         #[arg(long, required = true, value_name = "URL")]
         to: Vec<String>,
+
+        #[command(flatten)]
+        turn: TurnArgs,
     },
     /// Give up a package that waits
     DropPackage {
         /// Its load id [default: the only one that waits]
         load_id: Option<String>,
     },
+    /// Drop resources: their tables with those below them, and what the state remembers of them
+    Drop(DropArgs),
+    /// Take schema and state over from the destination, and forget what the working folder knows
+    Sync(SyncArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -44,7 +44,11 @@ fn causes(error: &Error) -> Vec<String> {
     let mut causes = Vec::new();
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
-        causes.push(cause.to_string().trim().to_owned());
+        let text = cause.to_string().trim().to_owned();
+        // Some libraries' errors end with the text of their own cause.
+        if !causes.last().is_some_and(|outer: &String| outer.ends_with(&text)) {
+            causes.push(text);
+        }
         next = cause.source();
     }
     causes

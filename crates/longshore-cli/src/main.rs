@@ -6,6 +6,7 @@ mod error;
 mod machine;
 mod place;
 mod progress;
+mod refresh;
 mod say;
 mod schema_args;
 mod schema_text;

@@ -8,8 +8,6 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Several {
     parts: Vec<Part>,
     current: usize,
-    /// Without the cursors of earlier runs.
-    afresh: bool,
     /// States of sources that this run leaves out stay as they were.
     others: Map<String, Value>,
 }
@@ -25,8 +23,8 @@ pub(crate) struct Part {
 }
 
 impl Several {
-    pub(crate) fn new(parts: Vec<Part>, afresh: bool) -> Self {
-        Several { parts, current: 0, afresh, others: Map::new() }
+    pub(crate) fn new(parts: Vec<Part>) -> Self {
+        Several { parts, current: 0, others: Map::new() }
     }
 
     /// The number of the current source's first resource.
@@ -40,7 +38,7 @@ impl Source for Several {
         let known = start.state.as_ref().and_then(|s| s.get("sources")).and_then(Value::as_object);
         let mut known = known.cloned().unwrap_or_default();
         for part in &mut self.parts {
-            let state = known.remove(&part.name).filter(|_| !self.afresh);
+            let state = known.remove(&part.name);
             let state = if part.names_itself { state.map(|s| json!({ "sources": { &part.name: s } })) } else { state };
             let journal = start.journal.as_ref().map(|j| j.join(&part.name));
             part.source.begin(&Start { load_id: start.load_id.clone(), state, journal })?;

@@ -50,6 +50,8 @@ pub(crate) struct Opened {
     pub(crate) source: Box<dyn Source>,
     /// One for each of its resources.
     pub(crate) resources: Vec<Settings>,
+    /// Their names, by which the state knows them.
+    pub(crate) names: Vec<String>,
     /// Stands for its input as far as that is known beforehand; with the command it tells whether an interrupted run
     /// was the same.
     pub(crate) input: String,
@@ -191,7 +193,7 @@ fn open_rest(section: &Section, context: &Context<'_>) -> Result<Opened> {
             settings.write = WriteRules::default();
         }
     }
-    Ok(Opened { source: Box::new(source), resources, input, loads: loaded, names_itself: true, progress: None })
+    Ok(Opened { source: Box::new(source), resources, names, input, loads: loaded, names_itself: true, progress: None })
 }
 
 fn open_files(section: &Section, context: &Context<'_>) -> Result<Opened> {
@@ -200,8 +202,9 @@ fn open_files(section: &Section, context: &Context<'_>) -> Result<Opened> {
     config.resources.retain(|r| if select.is_empty() { r.selected } else { select.contains(&r.name) });
     let settings = |r: &declared::Resource| r.settings(context.system_columns, context.max_nesting);
     let resources = config.resources.iter().map(settings).collect::<Result<Vec<_>>>()?;
+    let names = config.resources.iter().map(|r| r.name.clone()).collect();
     let source = declared::FilesSource::new(config, context.folder, context.memory, &context.surroundings)?;
     let (input, progress) = (source.fingerprint(), Some(source.progress()));
     let loads = vec![true; resources.len()];
-    Ok(Opened { source: Box::new(source), resources, input, loads, names_itself: false, progress })
+    Ok(Opened { source: Box::new(source), resources, names, input, loads, names_itself: false, progress })
 }

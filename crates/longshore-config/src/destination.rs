@@ -51,7 +51,9 @@ impl Project {
             return self.of_dlt(word, &kind);
         }
         let known: Vec<&str> = self.destinations().into_iter().chain(kinds.iter().copied()).collect();
-        let hint = suggest(word, known.iter().copied()).unwrap_or_else(|| format!("there are: {}", known.join(", ")));
+        let hint = suggest(word, known.iter().copied()).unwrap_or_else(|| {
+            format!("there are: {}; or write a URL, and a folder with a slash: ./{word}", known.join(", "))
+        });
         let origin = self.layers[1].root.origin_of(&["pipeline", "destination"]); // there are always four and more
         Err(Problems::one(
             Problem::new(

@@ -15,6 +15,8 @@ pub struct PipelineSettings {
     pub destinations: Vec<String>,
     /// `native` or `dlt`.
     pub system_columns: Option<String>,
+    /// `drop_sources`, `drop_resources` or `drop_data`.
+    pub refresh: Option<String>,
     /// `fail` or `reject`.
     pub on_error: Option<String>,
     /// `auto`, `bar`, `log` or `off`.
@@ -42,11 +44,12 @@ pub struct PipelineSettings {
 }
 
 /// The keys, with what the JSON Schema says of each.
-pub(crate) const KEYS: [(&str, &str); 16] = [
+pub(crate) const KEYS: [(&str, &str); 17] = [
     ("name", "Names the state and the packages."),
     ("dataset", "Schema or folder the tables stand in; by default the name with _dataset behind it."),
     ("destination", "A kind, a name from [destinations], a URL, or a list of them."),
     ("system_columns", "Names and form of the loader's own columns and tables."),
+    ("refresh", "What goes before the new rows come, at each run."),
     ("on_error", "What to do with records that are not JSON."),
     ("progress", "How to show progress."),
     ("memory", "Memory to stay within, such as 256M or 2G."),
@@ -65,6 +68,7 @@ pub(crate) const KEYS: [(&str, &str); 16] = [
 pub(crate) fn words(key: &str) -> &'static [&'static str] {
     match key {
         "system_columns" => &["native", "dlt"],
+        "refresh" => &["drop_sources", "drop_resources", "drop_data"],
         "on_error" => &["fail", "reject"],
         "on_type_conflict" => &["variant", "widen", "text", "json", "reject"],
         "progress" => &["auto", "bar", "log", "off"],
@@ -90,6 +94,7 @@ fn take(settings: &mut PipelineSettings, entry: &Entry, section: &Section) -> Re
         "dataset" | "dataset_name" => settings.dataset = Some(text(entry, section)?),
         "destination" => settings.destinations = texts(entry, section)?,
         "system_columns" => settings.system_columns = Some(word(entry, section)?),
+        "refresh" => settings.refresh = Some(word(entry, section)?),
         "on_error" => settings.on_error = Some(word(entry, section)?),
         "progress" => settings.progress = Some(word(entry, section)?),
         "memory" => settings.memory = Some(size(entry, section)?),

@@ -1,5 +1,6 @@
 //! What a destination can do, as data: the pipeline asks this, never the destination's name.
 
+use crate::lease::Leases;
 use crate::schema::{Disposition, MergeStrategy, WriteRules};
 use std::num::NonZeroUsize;
 
@@ -16,9 +17,14 @@ pub struct Capabilities {
     pub dispositions: Dispositions,
     /// True when it can make a column's type wider in place, rows that are there included.
     pub widens: bool,
+    /// True when a table can go and come again with other columns in one step; otherwise it is emptied, and keeps those
+    /// it had.
+    pub remakes: bool,
     /// True when staging may begin while the package is still being written: what is staged is
     /// invisible, cheap to throw away, and holds no lock that others wait for longer than a load takes.
     pub stages_early: bool,
+    /// How it keeps the runs of one pipeline apart.
+    pub leases: Leases,
 }
 
 /// Ways of writing beside appending, which all can.

@@ -2,6 +2,7 @@
 
 use crate::capabilities::Capabilities;
 use crate::error::Result;
+use crate::lease::{Fence, LeaseAnswer, LeaseRequest, NoLease};
 use crate::package::{LoadId, Manifest, Part, TableCount, Target};
 use crate::schema::{Schema, SchemaChange, SystemColumns, Table};
 use arrow_array::RecordBatch;
@@ -34,6 +35,15 @@ pub trait Destination: Debug + Display + Send + Sync + 'static {
     /// Returns true when that load's record stands in the dataset.
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool>;
 
+    /// Takes the lease of the pipeline in the dataset: of its runs one at a time has it. Makes no table, and nothing
+    /// that [`Destination::last_committed`] would find. Whoever has it may lose it all the same, so it is only good
+    /// for waiting; what counts is the fence of [`Opening`].
+    ///
+    /// [`Capabilities::leases`] says what becomes of the lease of a run that died.
+    async fn lease(&self, _request: &LeaseRequest<'_>) -> Result<LeaseAnswer> {
+        Ok(LeaseAnswer::Ours(Box::new(NoLease)))
+    }
+
     /// Opens a load. Holds whatever the destination needs (a transaction, connections) until the
     /// load is committed or dropped; dropping it leaves nothing visible.
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>>;
@@ -57,6 +67,8 @@ pub trait Destination: Debug + Display + Send + Sync + 'static {
 pub struct Growth<'a> {
     /// The dataset.
     pub dataset: &'a str,
+    /// Tables that would go first.
+    pub drops: &'a [String],
     /// All tables as they would be.
     pub schema: &'a Schema,
     /// What of them is new to the pipeline.
@@ -74,6 +86,24 @@ pub struct Opening {
     pub load_id: LoadId,
     /// Names of the loader's own tables and columns.
     pub system_columns: SystemColumns,
+    /// What may stand there of the pipeline when the load commits; checked in the step that makes it visible.
+    pub fence: Fence,
+    /// Tables that go in that step, before the load's own tables are made: what is staged under their names is for new
+    /// ones. Those of [`Manifest::drops`].
+    pub drops: Vec<String>,
+}
+
+impl Opening {
+    /// Returns what a load of that package begins with.
+    pub fn of(manifest: &Manifest) -> Self {
+        Opening {
+            target: manifest.target.clone(),
+            load_id: manifest.load_id.clone(),
+            system_columns: manifest.schema.system_columns,
+            fence: manifest.fence.clone(),
+            drops: manifest.drops.clone(),
+        }
+    }
 }
 
 /// One load under way in one destination.
@@ -94,10 +124,15 @@ pub trait Load: Send + Sync {
         true
     }
 
+    /// Says that every part there is to stage early was staged: what waited for more rows to come need not wait for the
+    /// seal, which takes its time with the disk. The commit comes next, or the end of the load.
+    fn all_staged(&self) {}
+
     /// Makes everything staged visible, with tables that have no rows yet, the load's record, the
     /// schema version and the state, in one step; then counts back.
     ///
-    /// Returns `AlreadyCommitted` and changes nothing when the load's record stands there already.
+    /// Returns `AlreadyCommitted` and changes nothing when the load's record stands there already. Fails and changes
+    /// nothing when a load of the pipeline stands there that [`Opening::fence`] does not allow.
     async fn commit(self: Box<Self>, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome>;
 
     /// Gives the load up and removes what was staged. Dropping the load does the same as far as a

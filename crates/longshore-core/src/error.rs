@@ -50,7 +50,10 @@ impl Error {
     /// Adds a place: `("table", "orders")`.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
-        self.context.push((key, value.to_string()));
+        let place = (key, value.to_string());
+        if !self.context.contains(&place) {
+            self.context.push(place);
+        }
         self
     }
 

@@ -16,6 +16,8 @@
 //! * [`connect`] is what destinations are opened with, [`connect::Secret`] what is never printed;
 //! * [`package`] is the sealed bundle between a source and its destinations;
 //! * [`dlt`] is dlt's stored schema and state, so that both can go on with a dataset;
+//! * [`lease`] keeps the runs of one pipeline apart;
+//! * [`refresh`] is what goes before a load from scratch;
 //! * [`destination`] is the contract a destination keeps, [`memory`] its reference.
 
 pub mod capabilities;
@@ -25,10 +27,12 @@ pub mod dlt;
 pub mod error;
 pub mod hash;
 pub mod json;
+pub mod lease;
 pub mod memory;
 pub mod naming;
 pub mod normalize;
 pub mod package;
+pub mod refresh;
 pub mod schema;
 pub mod source;
 pub mod values;

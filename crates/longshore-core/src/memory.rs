@@ -3,6 +3,7 @@
 use crate::capabilities::{Atomicity, Capabilities, Dispositions};
 use crate::destination::{CommitOutcome, Committed, Destination, Load, Opening, Staged};
 use crate::error::{Error, Result};
+use crate::lease::{Holder, Lease, LeaseAnswer, LeaseRequest, Leases};
 use crate::normalize::cast_batch;
 use crate::package::{LoadId, Manifest, Part, TableCount, Target};
 use crate::schema::SystemTable;
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct MemoryDestination {
     capabilities: Capabilities,
     datasets: Arc<Mutex<BTreeMap<String, Dataset>>>,
+    leases: Arc<Mutex<Vec<(Target, Holder)>>>,
 }
 
 #[derive(Debug, Default)]
@@ -37,9 +39,11 @@ impl MemoryDestination {
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions { replace: true, merge: &[] },
             widens: true,
+            remakes: true,
             stages_early: true,
+            leases: Leases::Session,
         };
-        MemoryDestination { capabilities, datasets: Arc::default() }
+        MemoryDestination { capabilities, datasets: Arc::default(), leases: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Dataset>> {
@@ -80,6 +84,15 @@ impl Destination for MemoryDestination {
         Ok(datasets.get(&target.dataset).is_some_and(|d| d.loads.iter().any(|(_, c)| c.load_id == *load_id)))
     }
 
+    async fn lease(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, holder)) = leases.iter().find(|(target, _)| target == request.target) {
+            return Ok(LeaseAnswer::Held { holder: Some(holder.clone()), free_in: None });
+        }
+        leases.push((request.target.clone(), request.holder.clone()));
+        Ok(LeaseAnswer::Ours(Box::new(MemoryLease { of: Arc::clone(&self.leases), target: request.target.clone() })))
+    }
+
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
         Ok(Box::new(MemoryLoad { into: self.clone(), opening: opening.clone(), staged: Mutex::default() }))
     }
@@ -110,6 +123,19 @@ impl Destination for MemoryDestination {
     }
 }
 
+struct MemoryLease {
+    of: Arc<Mutex<Vec<(Target, Holder)>>>,
+    target: Target,
+}
+
+impl Lease for MemoryLease {}
+
+impl Drop for MemoryLease {
+    fn drop(&mut self) {
+        self.of.lock().unwrap_or_else(PoisonError::into_inner).retain(|(target, _)| *target != self.target);
+    }
+}
+
 struct MemoryLoad {
     into: MemoryDestination,
     opening: Opening,
@@ -135,6 +161,9 @@ impl Load for MemoryLoad {
         if dataset.loads.iter().any(|(_, c)| c.load_id == manifest.load_id) {
             return Ok(CommitOutcome::AlreadyCommitted);
         }
+        let own = dataset.loads.iter().filter(|(pipeline, _)| *pipeline == self.opening.target.pipeline);
+        self.opening.fence.check(own.map(|(_, c)| &c.load_id).max(), &self.opening.target)?;
+        dataset.rows.retain(|table, _| !manifest.drops.contains(table));
         for table in &manifest.schema.tables {
             dataset.rows.entry(table.name.clone()).or_default();
         }

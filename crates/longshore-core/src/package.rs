@@ -4,6 +4,7 @@
 //! `longshore-pipeline`.
 
 use crate::error::Result;
+use crate::lease::Fence;
 use crate::schema::{Schema, SchemaChange, SystemColumns, Table};
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,15 @@ pub struct Manifest {
     pub load_id: LoadId,
     /// Where it was meant to go.
     pub target: Target,
+    /// Which loads of the pipeline may stand in a dataset that this one is brought to.
+    #[serde(default, skip_serializing_if = "Fence::is_open")]
+    pub fence: Fence,
+    /// Tables that go with all they have, before those of the schema are made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drops: Vec<String>,
+    /// Root tables that lose their rows, with those of the tables below them, before the load's rows come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub empties: Vec<String>,
     /// Root tables of the resources that took part, with or without records.
     #[serde(default)]
     pub resources: Vec<String>,
@@ -177,9 +187,16 @@ pub struct PartFile {
 }
 
 impl Manifest {
-    /// Returns the root tables whose rows this load replaces, with or without new ones.
+    /// Returns the root tables whose earlier rows go, whether or not new ones come.
     pub fn replaced(&self) -> impl Iterator<Item = &Table> {
-        self.resources.iter().filter_map(|r| self.schema.table(r)).filter(|t| t.write.replaces())
+        let takes_part = move |t: &Table| self.resources.contains(&t.name);
+        let goes = move |t: &&Table| t.is_root() && (self.is_emptied(t) || (takes_part(t) && t.write.replaces()));
+        self.schema.tables.iter().filter(goes)
+    }
+
+    /// Returns true for a root table whose earlier rows go however the load writes it.
+    pub fn is_emptied(&self, table: &Table) -> bool {
+        self.empties.contains(&table.name)
     }
 
     /// Returns the root tables this load merges its rows into.

@@ -27,6 +27,8 @@ pub struct Bucket {
     pub host: Option<String>,
     /// What stands behind the bucket: a prefix, a key or a pattern, without a slash at its begin.
     pub key: String,
+    /// The profile of `~/.aws` that the URL or the settings name.
+    profile: Option<String>,
     /// Options of `object_store`, secrets among them.
     options: Vec<(String, String)>,
 }
@@ -51,12 +53,28 @@ impl Bucket {
     /// # Errors
     /// When the URL names no bucket, has a secret in it, or a setting is unknown.
     pub fn parse(url: &str, credentials: &Map<String, Value>, surroundings: &Connection) -> Result<Option<Self>> {
-        let Some((scheme, rest)) = url.split_once("://") else { return Ok(None) };
-        let Some(cloud) = Cloud::of_scheme(scheme) else { return Ok(None) };
-        let (rest, query) = match rest.rsplit_once('?') {
+        let (place, query) = match url.rsplit_once('?') {
             Some((place, query)) if query.contains('=') => (place, query),
-            _ => (rest, ""),
+            _ => (url, ""),
         };
+        let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Self::at(place, query, credentials, surroundings, &[])
+    }
+
+    /// Reads `s3://bucket/key` and the settings of its query. `others` are settings that somebody else knows: an unknown one
+    /// may be one of them, mistyped.
+    ///
+    /// # Errors
+    /// As [`Bucket::parse`].
+    pub fn at(
+        place: &str,
+        query: Vec<(String, String)>,
+        credentials: &Map<String, Value>,
+        surroundings: &Connection,
+        others: &[&str],
+    ) -> Result<Option<Self>> {
+        let Some((scheme, rest)) = place.split_once("://") else { return Ok(None) };
+        let Some(cloud) = Cloud::of_scheme(scheme) else { return Ok(None) };
         let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
         let (name, host) = match authority.split_once('@') {
             Some((name, host)) if cloud == Cloud::Azure && !name.contains(':') => (name, Some(host.to_owned())),
@@ -76,11 +94,20 @@ impl Bucket {
             name: name.to_owned(),
             host,
             key: key.trim_start_matches('/').to_owned(),
+            profile: None,
             options: Vec::new(),
         };
-        let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        bucket.options = credentials::options(&bucket, surroundings, credentials, query)?;
+        (bucket.options, bucket.profile) = credentials::options(&bucket, surroundings, credentials, query, others)?;
         Ok(Some(bucket))
+    }
+
+    /// Returns the settings that a URL may show: no secret is among them.
+    pub fn shown(&self) -> impl Iterator<Item = (&str, &str)> {
+        // An account that the host names need not be said twice.
+        let is_said = |key: &str| self.host.is_some() && key == "azure_storage_account_name";
+        let pairs = self.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let profile = self.profile.as_deref().map(|name| ("profile", name));
+        pairs.filter(move |(key, _)| credentials::is_shown(key) && !is_said(key)).chain(profile)
     }
 
     /// Returns the URL of another key in it.

@@ -38,8 +38,8 @@ fn is_public(key: &str) -> bool {
     PUBLIC.contains(&key)
 }
 
-/// Returns true for options that a URL shows: the public ones that are not made by ourselves.
-pub fn is_shown(key: &str) -> bool {
+/// True for options that a URL shows: the public ones that are not made by ourselves.
+pub(crate) fn is_shown(key: &str) -> bool {
     is_public(key) && !["aws_checksum_algorithm", "allow_http"].contains(&key)
 }
 
@@ -61,13 +61,15 @@ impl Options {
     }
 }
 
-/// Returns the options of a bucket: of the URL, the settings, the environment, then profiles and defaults.
+/// Returns the options of a bucket: of the URL, the settings, the environment, then profiles and defaults; and the profile
+/// that the URL or the settings name.
 pub(crate) fn options(
     bucket: &Bucket,
     connection: &Connection,
     credentials: &Map<String, Value>,
     query: Vec<(String, String)>,
-) -> Result<Vec<(String, String)>> {
+    others: &[&str],
+) -> Result<(Vec<(String, String)>, Option<String>)> {
     let mut options = Options { cloud: bucket.cloud, chosen: BTreeMap::new() };
     let mut profile = None;
     for (key, value) in query {
@@ -87,7 +89,10 @@ pub(crate) fn options(
                 .hint("secrets belong to the environment, a profile, or the settings, where nothing prints them"));
         }
         if !known {
-            return Err(unknown_option(&key, &["endpoint", "region", "path_style", "profile", "account"]));
+            return Err(unknown_option(
+                &key,
+                &[others, &["endpoint", "region", "path_style", "profile", "account"]].concat(),
+            ));
         }
     }
     from_settings(&mut options, bucket.cloud, credentials, &mut profile)?;
@@ -101,7 +106,7 @@ pub(crate) fn options(
         }
     }
     match bucket.cloud {
-        Cloud::Aws => aws_defaults(&mut options, connection, profile)?,
+        Cloud::Aws => aws_defaults(&mut options, connection, profile.as_deref())?,
         Cloud::Google => google_defaults(&mut options, connection, credentials)?,
         Cloud::Azure => azure_defaults(&mut options, bucket, connection),
     }
@@ -110,7 +115,7 @@ pub(crate) fn options(
     if plain || options.chosen.iter().any(|(k, v)| k.contains("endpoint") && v.starts_with("http://")) {
         options.offer("allow_http", "true");
     }
-    Ok(options.chosen.into_iter().collect())
+    Ok((options.chosen.into_iter().collect(), profile))
 }
 
 fn unknown_option(key: &str, known: &[&str]) -> Error {
@@ -218,9 +223,9 @@ fn from_settings(
 }
 
 /// A profile of `~/.aws`: the one that is asked for, or the default one where nothing else gives a key.
-fn aws_defaults(options: &mut Options, connection: &Connection, profile: Option<String>) -> Result<()> {
+fn aws_defaults(options: &mut Options, connection: &Connection, profile: Option<&str>) -> Result<()> {
     options.offer("checksum_algorithm", "SHA256");
-    let asked = profile.or_else(|| connection.env("AWS_PROFILE").map(str::to_owned));
+    let asked = profile.or_else(|| connection.env("AWS_PROFILE"));
     let given = [
         "aws_access_key_id",
         "aws_skip_signature",
@@ -236,7 +241,7 @@ fn aws_defaults(options: &mut Options, connection: &Connection, profile: Option<
         connection.env(variable).map(PathBuf::from).or_else(default)
     };
     let files = [file("AWS_SHARED_CREDENTIALS_FILE", "credentials"), file("AWS_CONFIG_FILE", "config")];
-    let wanted = asked.as_deref().unwrap_or("default");
+    let wanted = asked.unwrap_or("default");
     let mut known = Vec::new();
     let mut found = BTreeMap::new();
     for (name, section) in files.iter().flatten().flat_map(|f| sections(f)) {

@@ -11,5 +11,4 @@ mod error;
 
 pub use bucket::{Bucket, requests};
 pub use cloud::Cloud;
-pub use credentials::is_shown;
 pub use error::{Action, from_store};

@@ -2,13 +2,14 @@
 //! packages in order and stopping at the first that fails there.
 
 use crate::load::load_package;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Order, Pipeline};
 use crate::progress::Progress;
 use crate::report::DestinationReport;
 use crate::resume::{runtime, settle};
 use crate::store::StoredPackage;
 use longshore_core::destination::CommitOutcome;
 use longshore_core::error::{Error, Result};
+use longshore_core::lease::Fence;
 use std::collections::BTreeSet;
 use std::thread;
 use std::time::Instant;
@@ -28,14 +29,19 @@ pub(crate) fn deliver(
     pipeline: &Pipeline,
     packages: &mut [StoredPackage],
     progress: &Progress,
+    order: Order,
 ) -> Vec<Vec<DestinationReport>> {
     let mut reports: Vec<Vec<DestinationReport>> = packages.iter().map(there_already).collect();
     let lacking = packages.iter().flat_map(|p| p.progress.destinations.iter()).filter(|d| !d.committed);
     let urls: BTreeSet<String> = lacking.map(|d| d.url.clone()).collect();
     let shared = &*packages;
+    let loaded = pipeline.store().loaded().unwrap_or_default(); // what cannot be read allows nothing
+    let loaded = &loaded;
     let deliveries: Vec<Delivery> = thread::scope(|scope| {
-        let threads: Vec<_> =
-            urls.iter().map(|url| scope.spawn(move || deliver_to(pipeline, url, shared, progress))).collect();
+        let threads: Vec<_> = urls
+            .iter()
+            .map(|url| scope.spawn(move || deliver_to(pipeline, url, shared, loaded, progress, order)))
+            .collect();
         threads.into_iter().flat_map(|t| t.join().unwrap_or_default()).collect()
     });
     for d in deliveries {
@@ -57,8 +63,18 @@ fn there_already(package: &StoredPackage) -> Vec<DestinationReport> {
     package.progress.destinations.iter().map(report).collect()
 }
 
-fn deliver_to(pipeline: &Pipeline, url: &str, packages: &[StoredPackage], progress: &Progress) -> Vec<Delivery> {
+fn deliver_to(
+    pipeline: &Pipeline,
+    url: &str,
+    packages: &[StoredPackage],
+    loaded: &[StoredPackage],
+    progress: &Progress,
+    order: Order,
+) -> Vec<Delivery> {
     let state = progress.destination(url);
+    // Loads of this working folder are no strangers to one another.
+    let is_there = |p: &&StoredPackage| p.progress.destinations.iter().any(|d| d.url == url && d.committed);
+    let mut own = loaded.iter().chain(packages).filter(is_there).map(|p| p.manifest.load_id.clone()).max();
     let mut failed = None;
     let mut deliveries = Vec::new();
     for (package, p) in packages.iter().enumerate() {
@@ -68,10 +84,17 @@ fn deliver_to(pipeline: &Pipeline, url: &str, packages: &[StoredPackage], progre
         let began = Instant::now();
         let outcome = match &failed {
             Some(earlier) => Err(waits_for(earlier)),
-            None => pipeline.find(url).and_then(|d| runtime()?.block_on(load_package(d.as_ref(), p, &state))),
+            None => pipeline.find(url).and_then(|d| {
+                let fence = match order {
+                    Order::Kept => p.manifest.fence.clone().and(own.as_ref()),
+                    Order::Any => Fence::Open,
+                };
+                runtime()?.block_on(load_package(d.as_ref(), p, &fence, &state))
+            }),
         };
-        if outcome.is_err() {
-            failed.get_or_insert_with(|| p.manifest.load_id.clone());
+        match &outcome {
+            Ok(_) => own = own.max(Some(p.manifest.load_id.clone())),
+            Err(_) => _ = failed.get_or_insert_with(|| p.manifest.load_id.clone()),
         }
         deliveries.push(Delivery {
             url: url.to_owned(),

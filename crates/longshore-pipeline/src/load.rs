@@ -4,6 +4,7 @@ use crate::progress::{DestinationState, DestinationStep};
 use crate::store::StoredPackage;
 use longshore_core::destination::{CommitOutcome, Destination, Load, Opening, Staged};
 use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::lease::Fence;
 use longshore_core::package::{Manifest, Part, TableCount};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +14,16 @@ use tracing::{debug, warn};
 const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Loads a sealed package from its files. Safe to call again after any outcome.
+/// Loads a sealed package from its files, behind what the fence allows. Safe to call again after any outcome.
 pub(crate) async fn load_package(
     destination: &dyn Destination,
     package: &StoredPackage,
+    fence: &Fence,
     state: &DestinationState,
 ) -> Result<CommitOutcome> {
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
-        match try_load(destination, package, state).await {
+        match try_load(destination, package, fence, state).await {
             Err(e) if e.is_retryable() && attempt < TRIES => {
                 warn!(destination = %destination, attempt, error = %e, "the load failed, trying again");
                 tokio::time::sleep(pause).await;
@@ -36,27 +38,20 @@ pub(crate) async fn load_package(
 async fn try_load(
     destination: &dyn Destination,
     package: &StoredPackage,
+    fence: &Fence,
     state: &DestinationState,
 ) -> Result<CommitOutcome> {
     let manifest = &package.manifest;
     if destination.is_committed(&manifest.target, &manifest.load_id).await? {
         return Ok(CommitOutcome::AlreadyCommitted);
     }
-    let load = destination.begin(&opening(manifest)).await?;
+    let opening = Opening { fence: fence.clone(), ..Opening::of(manifest) };
+    let load = destination.begin(&opening).await?;
     let mut staged = Vec::new();
     for part in package.parts() {
         staged.push(stage(load.as_ref(), &part, state).await?);
     }
     commit(load, manifest, &staged, state).await
-}
-
-/// What a destination needs to know to load that package.
-pub(crate) fn opening(manifest: &Manifest) -> Opening {
-    Opening {
-        target: manifest.target.clone(),
-        load_id: manifest.load_id.clone(),
-        system_columns: manifest.schema.system_columns,
-    }
 }
 
 /// Stages one part.
@@ -109,6 +104,8 @@ fn agree(manifest: &Manifest, found: &[TableCount], what: &str) -> Result<()> {
 pub(crate) enum Step {
     /// Another part.
     Part(Part),
+    /// There are no more.
+    AllParts,
     /// The package is sealed, and these are its files.
     Commit(Arc<Manifest>, Vec<Part>),
 }

@@ -61,15 +61,16 @@ impl PartFileWriter {
         self.writer.get_ref().bytes
     }
 
-    /// Ends the file and brings it to the disk.
-    pub(crate) fn finish(mut self) -> Result<PartFile> {
-        let path = &self.path;
-        self.writer.finish().map_err(|e| write_error(path, e.into()))?;
+    /// Ends the file. It still has to be brought to the disk.
+    pub(crate) fn finish(mut self) -> Result<(PartFile, PathBuf)> {
+        let path = self.path;
+        self.writer.finish().map_err(|e| write_error(&path, e.into()))?;
         let sink = self.writer.get_ref();
-        sink.file.sync_data().map_err(|e| write_error(path, e.into()))?;
         let file = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let crc32 = format!("{:08x}", sink.hash.clone().finalize());
-        Ok(PartFile { table: self.table, file, columns: self.columns, rows: self.rows, bytes: sink.bytes, crc32 })
+        let part =
+            PartFile { table: self.table, file, columns: self.columns, rows: self.rows, bytes: sink.bytes, crc32 };
+        Ok((part, path))
     }
 }
 

@@ -1,18 +1,22 @@
 //! A pipeline: a name, its working folder, and how it is run.
 
+use crate::drop::{DropPlan, DropRequest};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::run::Run;
 use crate::schema_files::SchemaFiles;
 use crate::store::Store;
+use crate::sync::Synced;
 use longshore_core::destination::Destination;
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::{OnError, Settings};
+use longshore_core::refresh::Refresh;
 use longshore_core::source::Source;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A destination and the URL it was named by, which finds it again for a package that waits.
 #[derive(Debug, Clone)]
@@ -23,8 +27,22 @@ pub struct DestinationRef {
     pub destination: Arc<dyn Destination>,
 }
 
+/// Behind what a package may be loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Behind what it went on from.
+    Kept,
+    /// Behind whatever stands there.
+    Any,
+}
+
 /// Finds the destination of a package that an earlier run left, by its URL.
 pub type Connect = Arc<dyn Fn(&str) -> Result<Arc<dyn Destination>> + Send + Sync>;
+
+/// How long a run waits for another one of the same pipeline, when nothing else is said.
+pub const DEFAULT_WAIT: Duration = Duration::from_secs(15);
+/// After how long without a sign of life a run's lease in a folder or bucket is free, when nothing else is said.
+pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(30);
 
 /// What one run does beside reading its source.
 #[derive(Clone)]
@@ -36,6 +54,8 @@ pub struct RunOptions {
     pub schema_name: Option<String>,
     /// Rules of normalising, one for each of the source's resources; each names its root table.
     pub resources: Vec<Settings>,
+    /// What goes before the load: it begins from scratch there.
+    pub refresh: Option<Refresh>,
     /// What to do with malformed records.
     pub on_error: OnError,
     /// Normalising threads; at least one.
@@ -57,6 +77,8 @@ pub struct Pipeline {
     destinations: Vec<DestinationRef>,
     connect: Option<Connect>,
     keep_packages: usize,
+    wait: Duration,
+    lease_time: Duration,
 }
 
 impl Pipeline {
@@ -70,7 +92,15 @@ impl Pipeline {
             return Err(Error::config("a pipeline needs a destination"));
         }
         let store = Store::open(data_dir, name)?;
-        Ok(Pipeline { name: name.to_owned(), store, destinations, connect: None, keep_packages: 0 })
+        Ok(Pipeline {
+            name: name.to_owned(),
+            store,
+            destinations,
+            connect: None,
+            keep_packages: 0,
+            wait: DEFAULT_WAIT,
+            lease_time: DEFAULT_LEASE_TIME,
+        })
     }
 
     /// Tells how to find destinations of earlier packages that this run does not name.
@@ -84,6 +114,20 @@ impl Pipeline {
     #[must_use]
     pub fn keep_packages_of(mut self, count: usize) -> Self {
         self.keep_packages = count;
+        self
+    }
+
+    /// Waits so long for another run of the pipeline before that is an error.
+    #[must_use]
+    pub fn waiting(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Lets leases in folders and buckets be free when they were not renewed for so long.
+    #[must_use]
+    pub fn lease_time_of(mut self, time: Duration) -> Self {
+        self.lease_time = time.max(Duration::from_secs(1));
         self
     }
 
@@ -115,12 +159,13 @@ impl Pipeline {
         crate::plan::plan_package(&self.destinations, &self.store.find_package(load_id)?)
     }
 
-    /// Loads packages that wait, and nothing new.
+    /// Loads packages that wait, and nothing new. With [`Order::Any`] also behind loads of other runs that came
+    /// meanwhile.
     ///
     /// # Errors
     /// When one cannot be read, or its destination is not to be found.
-    pub fn retry(&self, progress: &Progress) -> Result<Vec<FinishedRun>> {
-        crate::resume::retry(self, progress)
+    pub fn retry(&self, progress: &Progress, order: Order) -> Result<Vec<FinishedRun>> {
+        crate::resume::retry(self, progress, order)
     }
 
     /// Brings the packages that still have their rows to the pipeline's destinations, oldest first, whatever
@@ -130,6 +175,30 @@ impl Pipeline {
     /// When a package cannot be read, or none has its rows.
     pub fn replay(&self, progress: &Progress) -> Result<Vec<Report>> {
         crate::replay::replay(self, progress)
+    }
+
+    /// Takes resources away at all destinations: tables with those below them, and what the state remembers of them.
+    /// `agrees` is shown what would go, while nobody else may load; where it says no, nothing is done.
+    ///
+    /// # Errors
+    /// When packages wait, a destination does not answer, or nothing there is what is meant. A destination that fails
+    /// after that is in the report, and the package waits for it.
+    pub fn drop_resources(
+        &self,
+        dataset: &str,
+        request: &DropRequest,
+        mut agrees: impl FnMut(&DropPlan) -> Result<bool>,
+    ) -> Result<Option<FinishedRun>> {
+        crate::drop::drop_resources(self, dataset, request, &mut agrees)
+    }
+
+    /// Forgets what the working folder knows and takes over what the destinations know. Packages that wait stay; with
+    /// `drop_overtaken` without those that another run was faster than.
+    ///
+    /// # Errors
+    /// When a destination does not answer; then nothing is forgotten.
+    pub fn sync(&self, dataset: &str, drop_overtaken: bool) -> Result<Synced> {
+        crate::sync::sync(self, dataset, drop_overtaken)
     }
 
     /// Keeps a run's report for `pipeline NAME trace`.
@@ -155,6 +224,14 @@ impl Pipeline {
 
     pub(crate) fn keep_packages(&self) -> usize {
         self.keep_packages
+    }
+
+    pub(crate) fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    pub(crate) fn lease_time(&self) -> Duration {
+        self.lease_time
     }
 
     pub(crate) fn find(&self, url: &str) -> Result<Arc<dyn Destination>> {

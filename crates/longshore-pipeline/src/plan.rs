@@ -14,6 +14,7 @@ use longshore_core::destination::{Committed, Growth};
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::Shape;
 use longshore_core::package::{Counts, DiscardCount, LoadId, TableCount, Target};
+use longshore_core::refresh::{Cleared, without};
 use longshore_core::schema::{Retyped, Schema, SchemaChange, Table};
 use longshore_core::source::{Source, Start};
 use serde::Serialize;
@@ -134,6 +135,8 @@ struct Load {
     schema: Schema,
     rows: Vec<TableCount>,
     resources: Vec<String>,
+    drops: Vec<String>,
+    empties: Vec<String>,
     keys: Keys,
     refused: Refusals,
 }
@@ -147,7 +150,7 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
     let mut standing = standing(pipeline, &target, refusals.iter().map(|_| None).collect())?;
     let mut notes = std::mem::take(&mut standing.notes);
     let state = standing.known.as_ref().and_then(|k| k.state.clone());
-    let known = run.schema(standing.known.take())?;
+    let Cleared { schema: known, state, drops, empties } = run.cleared(run.schema(standing.known.take())?, state);
     let can_widen = run.resources().iter().all(|r| r.rules.can_widen);
     let schema = run.options.schema_files.apply(known, can_widen)?;
     let mut resources = run.resources();
@@ -173,6 +176,8 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
         schema: extracted.shape.schema().clone(),
         rows: rows.into_iter().map(|(table, rows)| TableCount { table, rows }).collect(),
         resources: extracted.shape.resource_tables(),
+        drops,
+        empties,
         keys,
         refused: extracted.refused,
     };
@@ -204,6 +209,8 @@ pub(crate) fn plan_package(destinations: &[DestinationRef], package: &StoredPack
         schema: manifest.schema.clone(),
         rows: manifest.tables.clone(),
         resources: manifest.resources.clone(),
+        drops: manifest.drops.clone(),
+        empties: manifest.empties.clone(),
         keys,
         refused: Refusals::default(),
     };
@@ -260,14 +267,21 @@ fn at_destination(at: &DestinationRef, target: &Target, load: &Load) -> Result<D
     };
     let system = load.schema.system_columns;
     let before = committed.map_or_else(|| Schema::new(&load.schema.name, system), |c| c.schema);
-    let change = SchemaChange::between(&before, &load.schema);
-    let growth = Growth { dataset: &target.dataset, schema: &load.schema, change: &change, existing: &existing };
+    let change = SchemaChange::between(&without(before, &load.drops), &load.schema);
+    let growth = Growth {
+        dataset: &target.dataset,
+        drops: &load.drops,
+        schema: &load.schema,
+        change: &change,
+        existing: &existing,
+    };
     let mut tables = tables(load, &change, &existing);
+    tables.extend(gone(load, &existing));
     for table in tables.iter_mut().filter(|t| t.existing_rows.is_some()) {
         table.matched_rows = runtime.block_on(load.keys.count(destination, &target.dataset, &table.table));
     }
     let (violations, violations_not_listed) = load.refused.clone().into_parts();
-    let changes = !change.is_empty() || tables.iter().any(|t| t.removed_rows > 0);
+    let changes = !change.is_empty() || !load.drops.is_empty() || tables.iter().any(|t| t.removed_rows > 0);
     Ok(DestinationPlan {
         destination: at.url.clone(),
         verdict: match (violations.is_empty(), changes) {
@@ -290,10 +304,27 @@ fn root_of<'a>(schema: &'a Schema, table: &'a Table) -> &'a Table {
     }
 }
 
+/// Tables that go and do not come again.
+fn gone<'a>(load: &'a Load, existing: &'a [TableCount]) -> impl Iterator<Item = TablePlan> + 'a {
+    let is_gone = |t: &&TableCount| load.drops.contains(&t.table) && load.schema.table(&t.table).is_none();
+    existing.iter().filter(is_gone).map(|t| TablePlan {
+        table: t.table.clone(),
+        is_new: false,
+        columns: Vec::new(),
+        widened: Vec::new(),
+        rows: 0,
+        existing_rows: Some(t.rows),
+        write: "drop".to_owned(),
+        removed_rows: t.rows,
+        matched_rows: None,
+    })
+}
+
 fn tables(load: &Load, change: &SchemaChange, existing: &[TableCount]) -> Vec<TablePlan> {
     let replaced = |table: &Table| {
         let root = root_of(&load.schema, table);
-        root.write.replaces() && load.resources.contains(&root.name)
+        let is_replaced = root.write.replaces() && load.resources.contains(&root.name);
+        is_replaced || load.empties.contains(&root.name) || load.drops.contains(&table.name)
     };
     let mut plans = Vec::new();
     for table in &load.schema.tables {

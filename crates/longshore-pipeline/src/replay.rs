@@ -1,11 +1,12 @@
 //! Bringing packages that are still kept to a destination that came later.
 
 use crate::deliver::deliver;
+use crate::leases::Leases;
 use crate::lock::PipelineLock;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Order, Pipeline};
 use crate::progress::Progress;
 use crate::report::{Outcome, Report, Timings};
-use crate::resume::finish;
+use crate::resume::{datasets, finish};
 use crate::store::{DestinationProgress, StoredPackage};
 use longshore_core::error::{Error, Result};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::time::Instant;
 pub(crate) fn replay(pipeline: &Pipeline, progress: &Progress) -> Result<Vec<Report>> {
     let began = Instant::now();
     let store = pipeline.store();
-    let lock = Arc::new(PipelineLock::acquire(store.folder(), pipeline.name())?);
+    let lock = Arc::new(PipelineLock::acquire(store, pipeline.name(), pipeline.wait())?);
     let mut packages = store.loaded()?;
     packages.extend(store.pending()?);
     let known = packages.len();
@@ -26,10 +27,12 @@ pub(crate) fn replay(pipeline: &Pipeline, progress: &Progress) -> Result<Vec<Rep
             .hint("packages keep their rows when they are loaded with --keep-packages N"));
     }
     let gone = known - packages.len();
+    let _leases = Leases::take(pipeline, &datasets(&packages))?;
     for package in &mut packages {
         add_destinations(pipeline, package);
     }
-    let deliveries = deliver(pipeline, &mut packages, progress);
+    // What stands there came from this very working folder, or the user knows.
+    let deliveries = deliver(pipeline, &mut packages, progress, Order::Any);
     let timings = Timings { load: began.elapsed().as_secs_f64(), ..Timings::default() };
     let mut reports = Vec::new();
     for (package, mut destinations) in packages.into_iter().zip(deliveries) {

@@ -1,32 +1,46 @@
 //! Finishing what earlier runs left: packages that are sealed but not reported as loaded.
 
 use crate::deliver::{deliver, waits_for};
+use crate::leases::Leases;
 use crate::lock::PipelineLock;
-use crate::pipeline::{FinishedRun, Pipeline};
+use crate::pipeline::{FinishedRun, Order, Pipeline};
 use crate::progress::Progress;
 use crate::report::{DestinationReport, Outcome, Report, Timings};
 use crate::store::{DestinationProgress, StoredPackage};
 use longshore_core::destination::CommitOutcome;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::LoadId;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Loads every waiting package, in each destination up to the first that fails there.
-pub(crate) fn retry(pipeline: &Pipeline, progress: &Progress) -> Result<Vec<FinishedRun>> {
-    let lock = Arc::new(PipelineLock::acquire(pipeline.store().folder(), pipeline.name())?);
+pub(crate) fn retry(pipeline: &Pipeline, progress: &Progress, order: Order) -> Result<Vec<FinishedRun>> {
+    let lock = Arc::new(PipelineLock::acquire(pipeline.store(), pipeline.name(), pipeline.wait())?);
     pipeline.store().sweep(None)?;
-    complete(pipeline, progress, &lock)
+    let _leases = Leases::take(pipeline, &datasets(&pipeline.store().pending()?))?;
+    complete(pipeline, progress, order, &lock)
+}
+
+/// Datasets that packages go to.
+pub(crate) fn datasets(packages: &[StoredPackage]) -> Vec<&str> {
+    let datasets: BTreeSet<&str> = packages.iter().map(|p| p.manifest.target.dataset.as_str()).collect();
+    datasets.into_iter().collect()
 }
 
 /// Brings all waiting packages to the destinations that lack them.
-pub(crate) fn complete(pipeline: &Pipeline, progress: &Progress, lock: &Arc<PipelineLock>) -> Result<Vec<FinishedRun>> {
+pub(crate) fn complete(
+    pipeline: &Pipeline,
+    progress: &Progress,
+    order: Order,
+    lock: &Arc<PipelineLock>,
+) -> Result<Vec<FinishedRun>> {
     let began = Instant::now();
     let mut packages = pipeline.store().pending()?;
     if packages.is_empty() {
         return Ok(Vec::new());
     }
-    let reports = deliver(pipeline, &mut packages, progress);
+    let reports = deliver(pipeline, &mut packages, progress, order);
     let timings = Timings { load: began.elapsed().as_secs_f64(), ..Timings::default() };
     let finished = packages.into_iter().zip(reports);
     finished.map(|(package, reports)| finish(pipeline, package, reports, Outcome::Completed, timings, lock)).collect()
@@ -50,7 +64,7 @@ pub(crate) fn finish_earlier(
 ) -> Result<Earlier> {
     let mut earlier = Earlier { own: None, out: pipeline.destinations().iter().map(|_| None).collect() };
     let before = pipeline.store().pending()?;
-    for (finished, before) in complete(pipeline, progress, lock)?.into_iter().zip(&before) {
+    for (finished, before) in complete(pipeline, progress, Order::Kept, lock)?.into_iter().zip(&before) {
         let had_failed = before.progress.destinations.iter().any(|d| d.error.is_some());
         let same = !fingerprint.is_empty() && before.progress.fingerprint == fingerprint;
         let load_id = before.manifest.load_id.clone();
@@ -60,7 +74,9 @@ pub(crate) fn finish_earlier(
         }
         // A source with state goes on from it: its command is meant to be run again and again. The input of any
         // other would be loaded twice where it is loaded already.
-        if same && !(had_failed && before.manifest.state.is_some()) {
+        // Nor is anything refreshed twice.
+        let refreshes = !before.manifest.drops.is_empty() || !before.manifest.empties.is_empty();
+        if same && (refreshes || !(had_failed && before.manifest.state.is_some())) {
             earlier.own = Some(finished);
         } else if failed {
             note_waiting(pipeline, &load_id, &finished, &mut earlier.out, notes);
@@ -97,13 +113,14 @@ fn note_waiting(
 
 fn blocked(pipeline: &str, load_id: &LoadId, report: &DestinationReport) -> Error {
     let reason = report.error.as_deref().unwrap_or("unknown");
+    let ways_out = report.hint.clone().filter(|hint| hint.contains("drop-package"));
     Error::destination(format!("an earlier package cannot be loaded, and goes first: {reason}"))
         .with("pipeline", pipeline)
         .with("load", load_id)
         .with("destination", &report.destination)
-        .hint(format!(
-            "remove the cause and run again, or give it up with 'longshore pipeline {pipeline} drop-package {load_id}'"
-        ))
+        .hint(ways_out.unwrap_or_else(|| {
+            format!("remove the cause and run again, or give it up with 'longshore pipeline {pipeline} drop-package {load_id}'")
+        }))
 }
 
 /// The error of a destination that takes nothing new, for the package that it lacks now too.

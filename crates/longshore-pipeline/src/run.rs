@@ -1,6 +1,7 @@
 //! One run, from what earlier runs left to the report.
 
 use crate::extract::{Extract, Extracted, NumberedBatches};
+use crate::leases::Leases;
 use crate::load::load_package;
 use crate::lock::PipelineLock;
 use crate::pipeline::{DestinationRef, FinishedRun, Pipeline, RunOptions};
@@ -12,9 +13,11 @@ use crate::standing::{Standing, none_left, standing};
 use crate::store::{DestinationProgress, LoadProgress, StoredPackage};
 use crate::writer::PackageWriter;
 use longshore_core::destination::{CommitOutcome, Committed, Opening};
-use longshore_core::error::{Error, Result};
+use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::lease::Fence;
 use longshore_core::normalize::{Settings, Shape};
 use longshore_core::package::{LoadId, Manifest, Target};
+use longshore_core::refresh::{Cleared, nothing_remembered};
 use longshore_core::schema::{Disposition, Schema, SchemaChange, SystemColumns};
 use longshore_core::source::{Source, Start};
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tracing::{debug, info};
 
 /// Version of the manifest's form.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 /// Recursion follows the nesting of lists, which the nesting limit bounds at 1000 by default.
 const WORKER_STACK: usize = 64 << 20;
 
@@ -39,7 +42,9 @@ impl Run<'_> {
         let began = Instant::now();
         self.check_dispositions()?;
         let store = self.pipeline.store();
-        let lock = Arc::new(PipelineLock::acquire(store.folder(), self.pipeline.name())?);
+        let lock = Arc::new(PipelineLock::acquire(store, self.pipeline.name(), self.pipeline.wait())?);
+        // Until the end of the run: the next one reads what this one leaves.
+        let mut leases = Leases::take(self.pipeline, &[&self.options.dataset])?;
         let swept = store.sweep(Some(self.pipeline.keep_packages()))?;
         let mut notes = Vec::new();
         let interrupted = store.interrupted();
@@ -62,9 +67,11 @@ impl Run<'_> {
             return Ok(with_notes(done, notes, began));
         }
         none_left(&mut out)?;
+        let without_lease = self.without_lease(&mut leases, &mut out);
         let earlier_load = own.as_ref().and_then(|e| e.report.load_id.clone());
         let target = Target { pipeline: self.pipeline.name().to_owned(), dataset: self.options.dataset.clone() };
         let standing = standing(self.pipeline, &target, out)?;
+        notes.extend(without_lease);
         notes.extend(standing.notes.iter().cloned());
         let load_id = match interrupted {
             Some(id) => LoadId::from_micros(id.micros(), self.system()),
@@ -81,6 +88,7 @@ impl Run<'_> {
             notes.push(already_note(&done));
             return Ok(with_notes(done, notes, began));
         };
+        notes.extend(from_scratch(&package.manifest));
         if let Some(load_id) = earlier_load {
             notes.push(format!("completed load {load_id}, which an earlier run had left; this run's input was another, and was loaded too"));
         }
@@ -102,13 +110,21 @@ impl Run<'_> {
         let began = Instant::now();
         let options = &self.options;
         let state = standing.known.as_ref().and_then(|k| k.state.clone());
-        let known = self.schema(standing.known.take())?;
+        let remembered = state.clone();
+        let fence = Fence::After(standing.known.as_ref().map(|k| k.load_id.clone()));
+        let Cleared { schema: known, state, drops, empties } = self.cleared(self.schema(standing.known.take())?, state);
+        let forgets = state != remembered;
         let can_widen = self.resources().iter().all(|r| r.rules.can_widen);
         let schema = options.schema_files.apply(known.clone(), can_widen)?;
         let shape = Shape::with_resources(schema.clone(), self.resources())
             .ok_or_else(|| Error::config("the run has no resources"))?;
-        let opening =
-            Opening { target: target.clone(), load_id: load_id.clone(), system_columns: schema.system_columns };
+        let opening = Opening {
+            target: target.clone(),
+            load_id: load_id.clone(),
+            system_columns: schema.system_columns,
+            fence: fence.clone(),
+            drops: drops.clone(),
+        };
         let journal = self.pipeline.store().journal(&load_id);
         source.begin(&Start { load_id: load_id.clone(), state, journal: Some(journal) })?;
         let mut writer = PackageWriter::begin(self.pipeline.store(), &load_id)?;
@@ -129,6 +145,7 @@ impl Run<'_> {
             if let Some(earlier) = earlier.take() {
                 earlier.acknowledge()?;
             }
+            stagers.iter().for_each(Stager::all_parts);
             let (parts, tables) = writer.finish()?;
             notes.extend(extracted.shape.unmet_paths().iter().map(|path| unmet_note(path)));
             let schema_after = extracted.shape.schema().clone();
@@ -136,10 +153,13 @@ impl Run<'_> {
                 format: FORMAT,
                 load_id,
                 target,
+                fence,
+                drops,
+                empties,
                 resources: extracted.shape.resource_tables(),
                 change: SchemaChange::between(&known, &schema_after),
                 schema: schema_after,
-                state: extracted.state,
+                state: extracted.state.or_else(|| forgets.then(nothing_remembered)),
                 counts: extracted.counts,
                 discards: extracted.discards,
                 tables,
@@ -153,6 +173,31 @@ impl Run<'_> {
             let load = began.elapsed().as_secs_f64() - normalise;
             Ok(Some((package, reports, Timings { normalise, load, total: 0.0 })))
         })
+    }
+
+    /// What comes of destinations where the lease could not be taken: one that cannot be reached takes no part.
+    fn without_lease(&self, leases: &mut Leases, out: &mut [Option<Error>]) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (number, e) in leases.troubles.drain(..) {
+            let url = &self.pipeline.destinations()[number].url;
+            if e.kind() == ErrorKind::Unavailable {
+                out[number].get_or_insert(e);
+            } else if out[number].is_none() {
+                notes.push(format!("two runs at once are told from one another only at their commits, because no lease could be taken at {url}: {}", chain(&e)));
+            }
+        }
+        notes
+    }
+
+    /// Schema and state to begin with, without what goes before the load.
+    pub(crate) fn cleared(&self, schema: Schema, state: Option<serde_json::Value>) -> Cleared {
+        let Some(refresh) = &self.options.refresh else {
+            return Cleared { schema, state, ..Cleared::default() };
+        };
+        let empty = Schema::new(&schema.name, schema.system_columns);
+        let shape = Shape::with_resources(empty, self.resources());
+        let roots = shape.map_or_else(Vec::new, |shape| shape.resource_tables());
+        refresh.apply(schema, state, &roots)
     }
 
     /// The schema to begin with. A dataset keeps the system columns it was begun with.
@@ -258,9 +303,7 @@ impl Run<'_> {
             digest,
             destinations: destinations.collect(),
         };
-        let package = self.pipeline.store().seal(writer.folder(), &manifest, &progress)?;
-        writer.sealed();
-        Ok(package)
+        writer.seal(self.pipeline.store(), &manifest, &progress)
     }
 
     /// Commits everywhere, side by side: a destination that fails or takes long does not hold up the others.
@@ -310,7 +353,8 @@ impl Run<'_> {
         self.options.progress.enter(Stage::Load);
         let destination = &self.pipeline.destinations()[index];
         let state = self.options.progress.destination(&destination.url);
-        runtime()?.block_on(load_package(destination.destination.as_ref(), package, &state))
+        let fence = &package.manifest.fence;
+        runtime()?.block_on(load_package(destination.destination.as_ref(), package, fence, &state))
     }
 }
 
@@ -340,6 +384,16 @@ pub(crate) fn extract_all(
     // A disk that is full stops the workers too: its own error comes first.
     written?;
     extract.finish()
+}
+
+/// Says what a refresh has taken away.
+fn from_scratch(manifest: &Manifest) -> Option<String> {
+    let (tables, what) = match (manifest.drops.as_slice(), manifest.empties.as_slice()) {
+        ([], []) => return None,
+        ([], emptied) => (emptied, "were emptied, with those below them,"),
+        (dropped, _) => (dropped, "were dropped"),
+    };
+    Some(format!("from scratch: these tables {what} in the step that brought the new rows: {}", tables.join(", ")))
 }
 
 fn with_notes(mut finished: FinishedRun, notes: Vec<String>, began: Instant) -> FinishedRun {

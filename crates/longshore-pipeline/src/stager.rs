@@ -50,6 +50,11 @@ impl<'scope> Stager<'scope> {
         Ok(Stager { steps: Some(send), thread: Some(thread) })
     }
 
+    /// Says that the input is at its end.
+    pub(crate) fn all_parts(&self) {
+        let _ = self.steps.as_ref().map(|steps| steps.send(Step::AllParts)); // a thread that failed says so at the commit
+    }
+
     /// Lets the destination commit. `None` when it does not stage early.
     pub(crate) fn commit(self, package: &StoredPackage) -> Option<Result<CommitOutcome>> {
         let step = Step::Commit(Arc::new(package.manifest.clone()), package.parts().collect());
@@ -95,6 +100,7 @@ fn stage_early(
                 last = part.number;
                 staged.push(runtime.block_on(stage(load.as_ref(), &part, state))?);
             }
+            Step::AllParts => load.all_staged(),
             Step::Commit(manifest, files) => {
                 let late = files.into_iter().filter(|f| !load.stages_early(&f.table));
                 // Numbered on from the parts that came early: files are cut in another way.

@@ -75,7 +75,11 @@ pub(crate) fn none_left(out: &mut [Option<Error>]) -> Result<()> {
     Ok(())
 }
 
-fn ask(destinations: &[DestinationRef], target: &Target, out: &[Option<Error>]) -> Vec<Result<Option<Committed>>> {
+pub(crate) fn ask(
+    destinations: &[DestinationRef],
+    target: &Target,
+    out: &[Option<Error>],
+) -> Vec<Result<Option<Committed>>> {
     let ask_one = |d: &DestinationRef| runtime()?.block_on(d.destination.last_committed(target));
     if let [only] = destinations {
         return vec![ask_one(only)];

@@ -2,24 +2,28 @@
 //!
 //! ```text
 //! <data dir>/pipelines/<pipeline>/
-//!     lock                          held by the run under way
+//!     lock                          held by the run under way, which says in it who it is
+//!     id                            stands for this folder, where others are asked to let it in
 //!     packages/<load id>.partial/   being made; thrown away by the next run
 //!     packages/<load id>.pages/     what a source has fetched so far; the next run goes on from it
 //!     packages/<load id>/           sealed by one rename: manifest.json, progress.json, *.arrow
 //!     loaded/<load id>/             loaded everywhere and reported: manifest.json, progress.json; of the newest few,
 //!                                   where that is asked for, the *.arrow too
+//!     known.json                    what 'sync' took over from the destinations
 //!     trace.json                    the last run's report
 //! ```
 
 use crate::part_file::{StoredPart, write_error};
-use longshore_core::destination::rejects_table;
+use crate::pipeline::Pipeline;
+use longshore_core::destination::{Committed, rejects_table};
 use longshore_core::error::{Error, Result};
-use longshore_core::package::{LoadId, Manifest, Part, PartFile, PartRows, TableCount};
-use longshore_core::schema::{SystemColumns, Table};
+use longshore_core::package::{LoadId, Manifest, Part, PartFile, PartRows, TableCount, Target};
+use longshore_core::schema::{Schema, SystemColumns, Table};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 /// Loaded packages whose records are kept.
 const KEEP_LOADED: usize = 100;
@@ -70,6 +74,36 @@ pub struct DestinationProgress {
     pub tables: Vec<TableCount>,
 }
 
+/// What a dataset knew of the pipeline when the working folder was made to agree with it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Known {
+    /// Its name.
+    pub dataset: String,
+    /// Where it stands, as URLs without secrets.
+    pub destinations: Vec<String>,
+    /// The newest load.
+    pub load_id: LoadId,
+    /// The schema as of that load.
+    pub schema: Schema,
+    /// The sources' state.
+    pub state: Option<serde_json::Value>,
+    /// Packages that were in the folder then, and stayed.
+    pub(crate) beside: Vec<LoadId>,
+}
+
+impl Known {
+    pub(crate) fn of(known: &Committed, target: &Target, pipeline: &Pipeline, beside: Vec<LoadId>) -> Self {
+        Known {
+            dataset: target.dataset.clone(),
+            destinations: pipeline.destinations().iter().map(|d| d.url.clone()).collect(),
+            load_id: known.load_id.clone(),
+            schema: known.schema.clone(),
+            state: known.state.clone(),
+            beside,
+        }
+    }
+}
+
 impl Store {
     /// Opens (and makes) the folder of a pipeline.
     ///
@@ -104,6 +138,22 @@ impl Store {
     /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Returns what stands for this folder and no other: made once, at random.
+    pub(crate) fn identity(&self) -> Result<String> {
+        use std::hash::{BuildHasher, RandomState};
+        let path = self.folder.join("id");
+        if let Some(known) = fs::read_to_string(&path).ok().filter(|id| id.len() >= 16) {
+            return Ok(known);
+        }
+        let random = |salt: &str| RandomState::new().hash_one((salt, std::time::SystemTime::now(), std::process::id()));
+        let id = format!("{:016x}{:016x}", random("a"), random("b"));
+        let temporary = self.folder.join("id.new");
+        fs::write(&temporary, &id)
+            .and_then(|()| fs::rename(&temporary, &path))
+            .map_err(|e| write_error(&path, e.into()))?;
+        Ok(id)
     }
 
     /// Returns sealed packages that wait, oldest first.
@@ -208,10 +258,18 @@ impl Store {
         Ok(folder)
     }
 
-    /// Seals a package: after this rename it exists, and its files never change.
-    pub(crate) fn seal(&self, partial: &Path, manifest: &Manifest, progress: &LoadProgress) -> Result<StoredPackage> {
-        write_synced(&partial.join("manifest.json"), manifest)?;
-        write_synced(&partial.join("progress.json"), progress)?;
+    /// Seals a package: after this rename it exists, and its files never change. `files` are those of its files that
+    /// are not on the disk yet for certain.
+    pub(crate) fn seal(
+        &self,
+        partial: &Path,
+        mut files: Vec<PathBuf>,
+        manifest: &Manifest,
+        progress: &LoadProgress,
+    ) -> Result<StoredPackage> {
+        files.push(write_json(partial.join("manifest.json"), manifest)?);
+        files.push(write_json(partial.join("progress.json"), progress)?);
+        sync_files(&files)?;
         sync_folder(partial)?;
         let folder = self.folder.join("packages").join(manifest.load_id.as_str());
         fs::rename(partial, &folder).map_err(|e| write_error(&folder, e.into()))?;
@@ -264,6 +322,43 @@ impl Store {
             .map_err(|e| write_error(&from, e.into()))
     }
 
+    /// Returns what was taken over from the destinations, if nothing newer has been loaded from here since.
+    pub fn known(&self) -> Option<Known> {
+        let known: Known = serde_json::from_slice(&fs::read(self.folder.join("known.json")).ok()?).ok()?;
+        let names = ["packages", "loaded"].map(|sub| list_folder(&self.folder.join(sub)));
+        let mut own = names.iter().flatten().filter_map(|n| LoadId::parse(n));
+        let is_old = |id: &LoadId| *id <= known.load_id || known.beside.contains(id);
+        own.all(|id| is_old(&id)).then_some(known)
+    }
+
+    /// Notes what was taken over; `None`: the destinations know nothing.
+    pub(crate) fn write_known(&self, known: Option<&Known>) -> Result<()> {
+        let path = self.folder.join("known.json");
+        let Some(known) = known else {
+            let _ = fs::remove_file(&path); // there may be none
+            return Ok(());
+        };
+        let temporary = self.folder.join("known.json.new");
+        sync_file(&write_json(temporary.clone(), known)?)?;
+        fs::rename(&temporary, &path).map_err(|e| write_error(&path, e.into()))
+    }
+
+    /// Removes records of loaded packages, and the last run's report. Returns the loads that stay because their rows
+    /// are kept, and how many records went.
+    pub(crate) fn forget_loaded(&self) -> Result<(Vec<LoadId>, usize)> {
+        let (mut kept, mut removed) = (Vec::new(), 0);
+        for package in self.loaded()? {
+            if package.has_rows() && !package.manifest.parts.is_empty() {
+                kept.push(package.manifest.load_id);
+                continue;
+            }
+            fs::remove_dir_all(&package.folder).map_err(|e| write_error(&package.folder, e.into()))?;
+            removed += 1;
+        }
+        let _ = fs::remove_file(self.folder.join("trace.json")); // there may be none
+        Ok((kept, removed))
+    }
+
     /// Keeps a run's report for `pipeline NAME trace`.
     ///
     /// # Errors
@@ -294,7 +389,7 @@ impl StoredPackage {
     pub(crate) fn save_progress(&self) -> Result<()> {
         let path = self.folder.join("progress.json");
         let temporary = self.folder.join("progress.json.new");
-        write_synced(&temporary, &self.progress)?;
+        sync_file(&write_json(temporary.clone(), &self.progress)?)?;
         fs::rename(&temporary, &path).map_err(|e| write_error(&path, e.into()))
     }
 
@@ -364,11 +459,24 @@ fn list_folder(folder: &Path) -> Vec<String> {
     entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect()
 }
 
-fn write_synced(path: &Path, value: &impl Serialize) -> Result<()> {
-    let failed = |e: std::io::Error| write_error(path, e.into());
-    let text = serde_json::to_vec_pretty(value).map_err(|e| write_error(path, e.into()))?;
-    fs::write(path, text).map_err(failed)?;
-    File::open(path).and_then(|f| f.sync_data()).map_err(failed)
+fn write_json(path: PathBuf, value: &impl Serialize) -> Result<PathBuf> {
+    let text = serde_json::to_vec_pretty(value).map_err(|e| write_error(&path, e.into()))?;
+    fs::write(&path, text).map_err(|e| write_error(&path, e.into()))?;
+    Ok(path)
+}
+
+/// Brings a file to the disk.
+pub(crate) fn sync_file(path: &Path) -> Result<()> {
+    File::open(path).and_then(|f| f.sync_data()).map_err(|e| write_error(path, e.into()))
+}
+
+/// Brings files to the disk. Each waits for it: together that takes little longer than for one.
+fn sync_files(files: &[PathBuf]) -> Result<()> {
+    thread::scope(|scope| {
+        let syncs: Vec<_> = files.iter().map(|path| scope.spawn(|| sync_file(path))).collect();
+        let panicked = || Err(Error::internal("a thread that wrote a file panicked"));
+        syncs.into_iter().try_for_each(|sync| sync.join().unwrap_or_else(|_| panicked()))
+    })
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {

@@ -3,15 +3,14 @@
 
 use crate::extract::NumberedBatches;
 use crate::part_file::PartFileWriter;
-use crate::store::Store;
+use crate::store::{LoadProgress, Store, StoredPackage, sync_file};
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::TableBatch;
-use longshore_core::package::{LoadId, Part, PartFile, PartRows, TableCount};
+use longshore_core::package::{LoadId, Manifest, Part, PartFile, PartRows, TableCount};
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::thread;
 
 /// A part file is ended at this size: large enough not to swarm, small enough to read again quickly.
 const PART_BYTES: u64 = 256 << 20;
@@ -25,6 +24,8 @@ pub(crate) struct PackageWriter {
     files: u64,
     batches: u64,
     done: Vec<PartFile>,
+    /// Files that are not on the disk yet for certain.
+    unsynced: Vec<PathBuf>,
     rows: Vec<TableCount>,
     sealed: bool,
 }
@@ -38,6 +39,7 @@ impl PackageWriter {
             files: 0,
             batches: 0,
             done: Vec::new(),
+            unsynced: Vec::new(),
             rows: Vec::new(),
             sealed: false,
         })
@@ -105,32 +107,35 @@ impl PackageWriter {
 
     fn end(&mut self, table: &str) -> Result<()> {
         if let Some((_, writer)) = self.open.remove(table) {
-            self.done.push(writer.finish()?);
+            let (part, path) = writer.finish()?;
+            sync_file(&path)?;
+            self.done.push(part);
         }
         Ok(())
     }
 
     /// Ends all files and returns them with the rows per table, in first-seen order.
     pub(crate) fn finish(&mut self) -> Result<(Vec<PartFile>, Vec<TableCount>)> {
-        // Each waits for the disk: together that takes little longer than for one.
-        let ended = thread::scope(|scope| {
-            let ends: Vec<_> = self.open.drain().map(|(_, (_, writer))| scope.spawn(|| writer.finish())).collect();
-            let panicked = || Err(Error::internal("a thread that ended a part file panicked"));
-            ends.into_iter().map(|end| end.join().unwrap_or_else(|_| panicked())).collect::<Result<Vec<_>>>()
-        });
-        self.done.extend(ended?);
+        for (_, (_, writer)) in self.open.drain() {
+            let (part, path) = writer.finish()?;
+            self.done.push(part);
+            self.unsynced.push(path);
+        }
         // File names are in the order the files were begun.
         self.done.sort_by(|a, b| a.file.cmp(&b.file));
         Ok((std::mem::take(&mut self.done), std::mem::take(&mut self.rows)))
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The folder has become a package: it is no longer ours to remove.
-    pub(crate) fn sealed(&mut self) {
-        self.sealed = true;
+    /// Makes a package of it.
+    pub(crate) fn seal(
+        &mut self,
+        store: &Store,
+        manifest: &Manifest,
+        progress: &LoadProgress,
+    ) -> Result<StoredPackage> {
+        let package = store.seal(&self.folder, std::mem::take(&mut self.unsynced), manifest, progress)?;
+        self.sealed = true; // the folder is no longer ours to remove
+        Ok(package)
     }
 }
 

@@ -32,11 +32,18 @@ pub fn add_column(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Co
     format!("ALTER TABLE {} ADD COLUMN {}", qualified(dataset, table), definition(dialect, &nullable))
 }
 
+/// Returns the statement that takes a table away.
+pub fn drop_table(dialect: &dyn Dialect, dataset: &str, table: &str) -> String {
+    format!("DROP TABLE {}", dialect.qualified(dataset, table))
+}
+
 /// Returns the statements that make room for what a load would add: schema, tables, columns, in that order.
 pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
     let system = growth.schema.system_columns;
-    let is_there = |table: &str| growth.existing.iter().any(|t| t.table == table);
-    let mut statements = Vec::new();
+    let stood_there = |table: &str| growth.existing.iter().any(|t| t.table == table);
+    let is_there = |table: &str| stood_there(table) && !growth.drops.iter().any(|t| t == table);
+    let drops = growth.drops.iter().filter(|t| stood_there(t));
+    let mut statements: Vec<String> = drops.map(|t| drop_table(dialect, growth.dataset, t)).collect();
     if growth.existing.is_empty() {
         statements.push(create_schema(growth.dataset));
     }

@@ -10,7 +10,7 @@ mod records;
 mod root_ids;
 
 pub use ddl::{
-    add_column, create_schema, create_table, growth, hinted, inexact_values, repeated_values, system_table,
+    add_column, create_schema, create_table, drop_table, growth, hinted, inexact_values, repeated_values, system_table,
     widen_column,
 };
 pub use dialect::Dialect;

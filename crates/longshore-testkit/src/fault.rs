@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use longshore_core::capabilities::Capabilities;
 use longshore_core::destination::{CommitOutcome, Committed, Destination, Load, Opening, Staged};
+use longshore_core::lease::{LeaseAnswer, LeaseRequest};
 use longshore_core::package::{LoadId, Manifest, Part, TableCount, Target};
 use longshore_core::{Error, ErrorKind, Result};
 use std::fmt;
@@ -126,6 +127,11 @@ impl Destination for FaultyDestination {
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
         self.plan.check_gone()?;
         self.inner.is_committed(target, load_id).await
+    }
+
+    async fn lease(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer> {
+        self.plan.check_gone()?;
+        self.inner.lease(request).await
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {

@@ -15,6 +15,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, 
 use arrow_schema::ArrowError;
 use longshore_core::destination::{CommitOutcome, Destination, Load, Opening, Staged, rejects_table};
 use longshore_core::json::Tape;
+use longshore_core::lease::Fence;
 use longshore_core::normalize::{
     FieldPath, Offsets, OnError, RecordBytes, SchemaRules, Settings, Shape, TableBatch, arrow_schema, native_row_id,
     normalize,
@@ -56,6 +57,9 @@ pub struct PackageBuilder {
     rules: SchemaRules,
     hints: Vec<(FieldPath, DataType)>,
     resources: Vec<String>,
+    fence: Fence,
+    drops: Vec<String>,
+    empties: Vec<String>,
 }
 
 impl PackageBuilder {
@@ -78,6 +82,9 @@ impl PackageBuilder {
             rules: SchemaRules::default(),
             hints: Vec::new(),
             resources: Vec::new(),
+            fence: Fence::Open,
+            drops: Vec::new(),
+            empties: Vec::new(),
         }
     }
 
@@ -97,6 +104,31 @@ impl PackageBuilder {
         self.base = earlier.manifest.schema.clone();
         self.schema = self.base.clone();
         self.system = self.base.system_columns;
+        self
+    }
+
+    /// Lets nothing stand there when the load commits that is newer than this package; `None` for nothing at all.
+    #[must_use]
+    pub fn fenced(mut self, known: Option<&Package>) -> Self {
+        self.fence = Fence::After(known.map(|p| p.manifest.load_id.clone()));
+        self
+    }
+
+    /// Drops a root table with those below it, as the earlier load left them. To be called before there are rows.
+    #[must_use]
+    pub fn dropping(mut self, root: &str) -> Self {
+        let children = self.schema.children_of(root).into_iter().map(|t| t.name.clone());
+        let gone: Vec<String> = [root.to_owned()].into_iter().chain(children).collect();
+        self.schema.tables.retain(|t| !gone.contains(&t.name));
+        self.base = self.schema.clone();
+        self.drops.extend(gone);
+        self
+    }
+
+    /// Takes the rows out of a root table and those below it.
+    #[must_use]
+    pub fn emptying(mut self, root: &str) -> Self {
+        self.empties.push(root.to_owned());
         self
     }
 
@@ -293,6 +325,9 @@ impl PackageBuilder {
                 format: 1,
                 load_id: self.load_id,
                 target: self.target,
+                fence: self.fence,
+                drops: self.drops,
+                empties: self.empties,
                 resources: self.resources,
                 change: SchemaChange::between(&self.base, &self.schema),
                 schema: self.schema,
@@ -312,11 +347,7 @@ impl Package {
     /// Returns what a load of this package begins with.
     #[must_use]
     pub fn opening(&self) -> Opening {
-        Opening {
-            target: self.manifest.target.clone(),
-            load_id: self.manifest.load_id.clone(),
-            system_columns: self.manifest.schema.system_columns,
-        }
+        Opening::of(&self.manifest)
     }
 
     /// Cuts the parts into parts of at most `rows` rows.

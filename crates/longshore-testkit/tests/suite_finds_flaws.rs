@@ -6,6 +6,7 @@ use libtest_mimic::Arguments;
 use longshore_core::Result;
 use longshore_core::capabilities::Capabilities;
 use longshore_core::destination::{CommitOutcome, Committed, Destination, Load, Opening, Staged};
+use longshore_core::lease::{LeaseAnswer, LeaseRequest, NoLease};
 use longshore_core::memory::MemoryDestination;
 use longshore_core::package::{LoadId, Manifest, Part, PartRows, TableCount, Target};
 use longshore_testkit::conformance;
@@ -22,6 +23,8 @@ enum Flaw {
     ForgetsTheState,
     ShowsWhatIsStaged,
     MixesPipelines,
+    GivesTheLeaseTwice,
+    ForgetsTheFence,
 }
 
 /// A memory destination with a flaw.
@@ -72,8 +75,18 @@ impl Destination for Flawed {
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
         self.inner.is_committed(target, load_id).await
     }
+    async fn lease(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer> {
+        match self.flaw {
+            Flaw::GivesTheLeaseTwice => Ok(LeaseAnswer::Ours(Box::new(NoLease))),
+            _ => self.inner.lease(request).await,
+        }
+    }
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
-        let opening = Opening { target: self.target(&opening.target), ..opening.clone() };
+        let fence = match self.flaw {
+            Flaw::ForgetsTheFence => longshore_core::lease::Fence::Open,
+            _ => opening.fence.clone(),
+        };
+        let opening = Opening { target: self.target(&opening.target), fence, ..opening.clone() };
         Ok(Box::new(FlawedLoad { inner: self.inner.begin(&opening).await?, of: self.clone(), opening }))
     }
     async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {
@@ -162,6 +175,8 @@ fn each_flaw_fails_the_case_that_names_it() {
         (Flaw::ShowsWhatIsStaged, "visibility::staged_rows_are_invisible_until_the_commit"),
         (Flaw::ShowsWhatIsStaged, "visibility::nothing_is_left_of_a_dropped_load"),
         (Flaw::MixesPipelines, "sharing::two_pipelines_have_schemas_and_states_of_their_own"),
+        (Flaw::ForgetsTheFence, "turns::a_load_that_another_run_was_faster_than_is_refused"),
+        (Flaw::GivesTheLeaseTwice, "turns::of_two_runs_one_has_the_lease"),
     ] {
         let log = folder.path().join("log").display().to_string();
         let arguments =

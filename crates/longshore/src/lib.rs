@@ -101,6 +101,7 @@ pub use builder::PipelineBuilder;
 pub use longshore_core::capabilities;
 pub use longshore_core::destination::{self, Destination};
 pub use longshore_core::error::{Error, ErrorKind, Result};
+pub use longshore_core::lease;
 pub use longshore_core::memory::{self, MemoryDestination};
 pub use longshore_core::normalize::OnError;
 pub use longshore_core::package::{self, LoadId, TableCount};

@@ -13,7 +13,7 @@ use longshore_core::package::{LoadId, TableCount};
 use longshore_core::schema::DataType;
 use longshore_core::source::Source;
 use longshore_pipeline::store::Store;
-use longshore_pipeline::{DestinationRef, FinishedRun, Outcome, Report, RunOptions};
+use longshore_pipeline::{DestinationRef, FinishedRun, Order, Outcome, Report, RunOptions};
 use longshore_source_files::{BlockReader, Input, JsonSource, Options, Select, to_error};
 use serde::Serialize;
 use std::error::Error as StdError;
@@ -163,7 +163,11 @@ impl Pipeline {
     /// When one cannot be loaded; it goes on waiting.
     pub fn retry(&self) -> Result<Vec<Report>> {
         on_own_thread(|| {
-            self.inner.retry(&self.settings.progress)?.into_iter().map(|finished| self.acknowledge(finished)).collect()
+            self.inner
+                .retry(&self.settings.progress, Order::Kept)?
+                .into_iter()
+                .map(|finished| self.acknowledge(finished))
+                .collect()
         })
     }
 
@@ -299,6 +303,7 @@ impl Pipeline {
         let options = RunOptions {
             dataset: settings.dataset.clone(),
             schema_name: None,
+            refresh: None,
             resources: vec![normalize],
             on_error: settings.on_error,
             threads: settings.threads,

@@ -36,7 +36,8 @@ pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest) -> Result<Comm
         return Ok(CommitOutcome::AlreadyCommitted);
     }
     let there = ensure_tables(load, manifest, &staged).await?;
-    let steps = steps(units(manifest, &staged, &there));
+    let gone = gone(load, manifest).await?;
+    let steps = steps(units(manifest, &staged, &there, &gone));
     let mut counted = BTreeMap::new();
     for (number, step) in steps.iter().enumerate() {
         let script = Script { load, manifest, there: &there, step, number, is_last: number + 1 == steps.len() };
@@ -49,9 +50,27 @@ pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest) -> Result<Comm
         }
     }
     debug!(load_id = %manifest.load_id, "committed");
+    // They are empty: what stays is nothing but a name.
+    for table in &gone {
+        if let Err(failure) = tables::remove(&load.api, &target.dataset, table).await {
+            info!(?failure, table, "an empty table could not be removed");
+        }
+    }
     let count =
         |t: &TableCount| TableCount { table: t.table.clone(), rows: counted.get(&t.table).copied().unwrap_or(0) };
     Ok(CommitOutcome::Committed(manifest.tables.iter().map(count).collect()))
+}
+
+/// Tables that are there, and go with this load for good. Those that come again are emptied and stay: no transaction
+/// makes tables.
+async fn gone(load: &Place, manifest: &Manifest) -> Result<Vec<String>> {
+    let mut gone = Vec::new();
+    for table in manifest.drops.iter().filter(|t| manifest.schema.table(t).is_none()) {
+        if tables::find(&load.api, &load.opening.target.dataset, table).await.map_err(Error::from)?.is_some() {
+            gone.push(table.clone());
+        }
+    }
+    Ok(gone)
 }
 
 /// Makes what is missing of all tables that are to be there after the load.

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
 use longshore_core::destination::{Committed, Destination, Load, Opening};
 use longshore_core::error::{Error, Result};
+use longshore_core::lease::Leases;
 use longshore_core::package::{LoadId, TableCount, Target};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -36,8 +37,11 @@ impl BigQuery {
             concurrency: NonZeroUsize::MIN.saturating_add(3),
             dispositions: Dispositions::ALL,
             widens: false,
+            remakes: false,
             // Uploads are the longest part of a load, and one that is given up leaves nothing.
             stages_early: true,
+            // A lease would be a job of some seconds, and be renewed by others: the commit refuses the second run.
+            leases: Leases::None,
         };
         Ok(BigQuery { api: Api::new(config)?, capabilities })
     }

@@ -98,6 +98,7 @@ impl Script<'_> {
         let done = if self.is_last { "0".to_owned() } else { format!("0, {}", self.number + 1) };
         let known = format!("EXISTS (SELECT 1 FROM {loads} WHERE load_id = @load_id AND status IN ({done}))");
         lines.push(refusals.end_if(&known, "already"));
+        lines.extend(self.fence(&loads, &mut refusals));
         let mut next_count = counts.iter();
         for unit in self.step {
             lines.extend(self.unit(unit, &mut next_count, &mut refusals)?);
@@ -110,6 +111,19 @@ impl Script<'_> {
         lines.push("COMMIT TRANSACTION".to_owned());
         lines.push(refusals.answer("committed"));
         Ok(Text { sql: lines.join(";\n") + ";", refusals: refusals.errors })
+    }
+
+    /// The statement that refuses the load if another run of the pipeline has loaded meanwhile.
+    fn fence(&self, loads: &str, refusals: &mut Refusals) -> Option<String> {
+        let fence = &self.load.opening.fence;
+        let newer = match (fence.after()?, self.system()) {
+            (None, _) => String::new(),
+            (Some(known), SystemColumns::Native) => format!(" AND load_id > {}", known.micros()),
+            (Some(known), SystemColumns::Dlt) => format!(" AND load_id > '{known}'"),
+        };
+        let own = if self.system() == SystemColumns::Native { "pipeline" } else { "schema_name" };
+        let query = format!("SELECT COUNT(*) FROM {loads} WHERE {own} = @pipeline AND status = 0{newer}");
+        Some(refusals.add(&query, fence.overtaken(None, &self.load.opening.target)))
     }
 
     fn unit<'c>(

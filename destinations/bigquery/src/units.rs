@@ -35,8 +35,13 @@ pub(crate) fn units<'a>(
     manifest: &'a Manifest,
     staged: &'a [StagedRows],
     there: &BTreeMap<String, Ensured>,
+    gone: &'a [String],
 ) -> Vec<Unit<'a>> {
     let mut units = Vec::new();
+    if !gone.is_empty() {
+        let tables = gone.iter().map(String::as_str).collect();
+        units.push(Unit { kind: Kind::Replace, tables, staged: Vec::new() });
+    }
     let lacking = lacking_root_ids(manifest, there);
     if !lacking.is_empty() {
         let tables = lacking.iter().map(|t| t.name.as_str()).collect();
@@ -44,11 +49,21 @@ pub(crate) fn units<'a>(
     }
     let filled: Vec<&StagedRows> = staged.iter().filter(|s| s.rows > 0).collect();
     let mut taken: Vec<&str> = Vec::new();
-    let replaced = manifest.replaced().map(|t| (t, Kind::Replace));
+    let is_replaced = |t: &Table| manifest.replaced().any(|r| r.name == t.name);
+    let dropped = manifest.schema.tables.iter().filter(|t| t.is_root() && manifest.drops.contains(&t.name));
+    let dropped = dropped.filter(|t| !is_replaced(t));
+    let replaced = manifest.replaced().chain(dropped).map(|t| (t, Kind::Replace));
     for (root, kind) in replaced.chain(manifest.merged().map(|t| (t, Kind::Merge(t)))) {
         let children = manifest.schema.children_of(&root.name);
         let tables: Vec<&str> = children.into_iter().chain([root]).map(|t| t.name.as_str()).collect();
-        let staged = filled.iter().copied().filter(|s| tables.contains(&s.table.as_str())).collect();
+        // Rows to be merged come behind those that go.
+        let waits = matches!(kind, Kind::Replace) && root.write.merges();
+        let staged = filled.iter().copied().filter(|s| !waits && tables.contains(&s.table.as_str()));
+        let staged: Vec<&StagedRows> = staged.filter(|s| !taken.contains(&s.table.as_str())).collect();
+        if waits {
+            units.push(Unit { kind, tables, staged });
+            continue;
+        }
         taken.extend(&tables);
         units.push(Unit { kind, tables, staged });
     }

@@ -23,6 +23,7 @@ pub(crate) fn commit(
     if is_committed(load, manifest)? {
         return Ok(CommitOutcome::AlreadyCommitted);
     }
+    check_fence(load)?;
     for receipt in staged.iter().filter(|r| r.rows > 0) {
         let is_staged = |name: &str| load.tables.contains_key(name);
         let beside = manifest.schema.table(&receipt.table).map(|t| staging(t, &manifest.load_id).name);
@@ -56,6 +57,18 @@ fn is_committed(load: &Inner, manifest: &Manifest) -> Result<bool> {
     let failed = |m: String| from_message(&m, &load.path);
     let reader = connection.database().reader().map_err(failed)?;
     memory::has_load(&reader, &load.opening.target, &manifest.load_id).map_err(|e| failed(e.to_string()))?
+}
+
+/// The file is ours alone: what stood there when the load began stands there still.
+fn check_fence(load: &Inner) -> Result<()> {
+    let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
+    let (fence, target) = (&load.opening.fence, &load.opening.target);
+    if fence.is_open() {
+        return Ok(());
+    }
+    let failed = |m: String| from_message(&m, &load.path);
+    let reader = connection.database().reader().map_err(failed)?;
+    fence.check(memory::newest_load(&reader, target).map_err(|e| failed(e.to_string()))??.as_ref(), target)
 }
 
 fn write_records(load: &mut Inner, manifest: &Manifest) -> Result<()> {

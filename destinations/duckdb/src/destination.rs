@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
 use longshore_core::destination::{Committed, Destination, Growth, Load, Opening};
 use longshore_core::error::{Error, Result};
+use longshore_core::lease::{LeaseAnswer, LeaseRequest, Leases};
 use longshore_core::package::{LoadId, TableCount, Target};
 use longshore_sql::{identifier, literal, qualified};
 use std::fmt;
@@ -42,7 +43,9 @@ impl DuckDb {
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions::ALL,
             widens: true,
+            remakes: true,
             stages_early: true,
+            leases: Leases::Session,
         };
         DuckDb { config, capabilities }
     }
@@ -165,6 +168,10 @@ impl Destination for DuckDb {
         };
         let found = self.read(|c| memory::has_load(c, target, load_id)).await?;
         Ok(found.transpose()?.unwrap_or(false))
+    }
+
+    async fn lease(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer> {
+        crate::lease::take(self.path(), request)
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {

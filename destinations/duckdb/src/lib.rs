@@ -15,6 +15,7 @@ mod destination;
 mod error;
 mod ffi;
 mod hints;
+mod lease;
 mod memory;
 mod merge;
 mod queue;

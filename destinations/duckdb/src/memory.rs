@@ -6,7 +6,7 @@ use longshore_core::dlt::{self, Stored};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, Target};
 use longshore_core::schema::{SystemColumns, SystemTable};
-use longshore_sql::{DltQueries, qualified};
+use longshore_sql::{DltQueries, literal, qualified};
 
 /// A pipeline's newest load in one of the modes, as stored.
 pub(crate) struct StoredLoad {
@@ -70,6 +70,26 @@ pub(crate) fn has_load(c: &duckdb::Connection, target: &Target, load_id: &LoadId
         }
     }
     Ok(Ok(false))
+}
+
+/// The id of a pipeline's newest load in whichever mode.
+pub(crate) fn newest_load(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Result<Option<LoadId>>> {
+    let mut newest = None;
+    for mode in modes(c, &target.dataset)? {
+        let found = match mode {
+            SystemColumns::Native => {
+                let table = qualified(&target.dataset, mode.table_name(SystemTable::Loads));
+                let pipeline = literal(&target.pipeline);
+                text(c, &format!("SELECT max(load_id)::VARCHAR FROM {table} WHERE pipeline = {pipeline}"))?
+            }
+            SystemColumns::Dlt => match dlt::stored_schema_names(state(c, target)?.as_deref(), &target.pipeline) {
+                Ok(names) => text(c, &DltQueries::of(&target.dataset).last_load(&names))?,
+                Err(e) => return Ok(Err(e)),
+            },
+        };
+        newest = newest.max(found.as_deref().and_then(LoadId::parse));
+    }
+    Ok(Ok(newest))
 }
 
 /// The newest load of a pipeline in whichever mode.
@@ -146,5 +166,5 @@ fn state(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Option<Strin
 fn text(c: &duckdb::Connection, sql: &str) -> duckdb::Result<Option<String>> {
     let mut statement = c.prepare(sql)?;
     let mut rows = statement.query([])?;
-    rows.next()?.map(|r| r.get(0)).transpose()
+    rows.next()?.map(|r| r.get::<_, Option<String>>(0)).transpose().map(Option::flatten)
 }

@@ -16,7 +16,7 @@ use longshore_core::normalize::cast_batch;
 use longshore_core::package::{LoadId, Manifest, Part};
 use longshore_core::schema::{Column, ColumnRole, ColumnType, SystemColumns, Table};
 use longshore_sql::{
-    add_column, create_schema, create_table, identifier, inexact_values, literal, qualified, widen_column,
+    add_column, create_schema, create_table, drop_table, identifier, inexact_values, literal, qualified, widen_column,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -146,6 +146,10 @@ impl Load for DuckLoad {
         self.queue_part(part)
     }
 
+    fn all_staged(&self) {
+        self.queue.complete();
+    }
+
     async fn commit(self: Box<Self>, manifest: &Manifest, staged: &[Staged]) -> Result<CommitOutcome> {
         self.queue.complete();
         let mut inner = self.lock().outcome()?;
@@ -196,6 +200,10 @@ impl Inner {
         connection.execute("BEGIN").map_err(failed)?;
         connection.execute(&create_schema(&opening.target.dataset)).map_err(failed)?;
         remove_remains(&mut connection, &mut tables, opening).map_err(failed)?;
+        // Their rows are seen by others until the commit.
+        for table in opening.drops.iter().filter(|t| tables.remove(t.as_str()).is_some()) {
+            connection.execute(&drop_table(&DuckDialect, &opening.target.dataset, table)).map_err(failed)?;
+        }
         Ok(Inner {
             tables,
             made: BTreeSet::new(),

@@ -17,7 +17,7 @@ use longshore_core::destination::{CommitOutcome, Opening, Staged, rejects_table}
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{Manifest, TableCount};
 use longshore_core::schema::{SystemColumns, Table};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Files published at once.
@@ -40,22 +40,37 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
     }
     let now = Utc::now();
     let records = records::of(&load.store, &target, manifest, now).await?;
-    let rewritten: Vec<&str> = manifest.replaced().chain(manifest.merged()).map(|t| t.name.as_str()).collect();
+    let rewritten = manifest.replaced().chain(manifest.merged()).map(|t| t.name.as_str());
+    let mut rewritten: Vec<&str> = rewritten.chain(manifest.drops.iter().map(String::as_str)).collect();
+    rewritten.sort_unstable();
+    rewritten.dedup();
     let turns = Turns::look(&load.store, &target, &manifest.load_id, rewritten.iter().copied()).await?;
+    let fence = &load.opening.fence;
+    if !fence.is_open() {
+        let newest =
+            manifest::newest_load(&load.store, &target, load.opening.system_columns, &manifest.load_id).await?;
+        if let Err(e) = fence.check(newest.as_ref(), &target) {
+            retract(load, &pending).await?;
+            return Err(e);
+        }
+    }
     let current = match rewritten.is_empty() {
         true => Tables::new(),
         false => Dataset::read(&load.store, &target.dataset).await?.tables,
     };
-    let merged = match merge::merge_all(&mut inner, manifest, &mut files, &current).await {
+    let merged = match merge::merge_all(&mut inner, manifest, &mut files, &staying(manifest, &current)).await {
         // Files may be gone, because another load has written them anew.
         Err(e) if turns.are_over(&load.store).await? => return Err(turns::overtaken().source(e)),
         outcome => outcome?,
     };
     let (mut tables, to_publish) = plan(load, manifest, files, &merged.columns);
     let mut removed = replaced_files(load, manifest, &current).await?;
-    removed.extend(merged.removed);
+    for (table, paths) in merged.removed {
+        removed.entry(table).or_default().extend(paths);
+    }
     for table in &mut tables {
         table.removed = removed.get(&table.table).cloned().unwrap_or_default();
+        table.dropped = manifest.drops.contains(&table.table);
     }
     let own = records.all().map(|r| r.path.clone()).filter(|p| *p != records.schema_path());
     announce(load, &pending, manifest, to_publish.iter().map(|f| f.file.path.clone()).chain(own).collect()).await?;
@@ -88,6 +103,16 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
     };
     let counts = manifest.tables.iter().map(|t| TableCount { table: t.table.clone(), rows: rows(&t.table) }).collect();
     Ok(CommitOutcome::Committed(counts))
+}
+
+/// Removes what an earlier try of the load had made visible for dlt, which knows no manifests.
+async fn retract(load: &Context, pending: &str) -> Result<()> {
+    let Some(bytes) = load.store.read(pending).await? else { return Ok(()) };
+    let note = serde_json::from_slice::<Pending>(&bytes).ok();
+    for path in note.into_iter().flat_map(|note| note.paths) {
+        load.store.delete(&in_dataset(&load.opening.target.dataset, &path)).await?;
+    }
+    load.store.delete(pending).await
 }
 
 /// Deletes what counts no longer; the note goes when that is done.
@@ -126,14 +151,32 @@ pub(crate) fn data_path(config: &Config, opening: &Opening, table: &str, number:
     })
 }
 
-/// Files that hold what this load replaces, by table.
+/// The tables without those whose rows go whatever the load brings: nothing is merged into these.
+fn staying(manifest: &Manifest, current: &Tables) -> Tables {
+    let emptied = manifest.schema.tables.iter().filter(|t| t.is_root() && manifest.is_emptied(t));
+    let emptied: Vec<&str> = emptied
+        .flat_map(|t| manifest.schema.children_of(&t.name).into_iter().chain([t]))
+        .map(|t| t.name.as_str())
+        .chain(manifest.drops.iter().map(String::as_str))
+        .collect();
+    let of = |(name, table): (&String, &CurrentTable)| {
+        let is_emptied = emptied.contains(&name.as_str());
+        let columns = if manifest.drops.contains(name) { Vec::new() } else { table.columns.clone() };
+        let files = if is_emptied { Vec::new() } else { table.files.clone() };
+        (name.clone(), CurrentTable { columns, files })
+    };
+    current.iter().map(of).collect()
+}
+
+/// Files that hold what this load replaces or drops, by table.
 async fn replaced_files(
     load: &Context,
     manifest: &Manifest,
     current: &Tables,
 ) -> Result<BTreeMap<String, Vec<String>>> {
     let families = manifest.replaced().flat_map(|t| manifest.schema.children_of(&t.name).into_iter().chain([t]));
-    let names: Vec<&str> = families.map(|t| t.name.as_str()).collect();
+    let names = families.map(|t| t.name.as_str()).chain(manifest.drops.iter().map(String::as_str));
+    let names: Vec<&str> = names.collect::<BTreeSet<&str>>().into_iter().collect();
     let paths = |table: &CurrentTable| table.files.iter().map(|(file, _)| file.path.clone()).collect();
     let mut replaced: BTreeMap<String, Vec<String>> =
         names.iter().filter_map(|name| Some(((*name).to_owned(), paths(current.get(*name)?)))).collect();
@@ -168,7 +211,9 @@ fn plan(
     merged: &BTreeMap<String, Vec<FileColumn>>,
 ) -> (Vec<TableFiles>, Vec<StagedFile>) {
     let rejects = rejects_table(manifest.schema.system_columns);
-    let mut tables: Vec<&Table> = manifest.schema.tables.iter().collect();
+    let gone: Vec<Table> =
+        manifest.drops.iter().filter(|t| manifest.schema.table(t).is_none()).map(|t| Table::new(t, None)).collect();
+    let mut tables: Vec<&Table> = gone.iter().chain(&manifest.schema.tables).collect();
     if files.contains_key(&rejects.name) {
         tables.push(&rejects);
     }
@@ -182,7 +227,7 @@ fn plan(
         }
         let rows = added.iter().map(|f| f.rows).sum();
         let columns = merged.get(&table.name).cloned().unwrap_or_else(|| manifest::columns(table));
-        TableFiles { table: table.name.clone(), columns, rows, added, removed: Vec::new() }
+        TableFiles { table: table.name.clone(), columns, rows, added, removed: Vec::new(), dropped: false }
     });
     let entries = entries.collect();
     (entries, to_publish)

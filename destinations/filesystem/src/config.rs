@@ -5,11 +5,9 @@ mod location;
 
 use file_format::compression_name;
 pub use file_format::{Compression, FileFormat};
-pub(crate) use location::unknown_option;
-pub(crate) use location::{Bucket, Location};
+pub(crate) use location::Location;
 use location::{location, split_query};
 
-use crate::credentials;
 use crate::layout::{self, Layout};
 use chrono::{DateTime, Utc};
 use longshore_core::connect::Connection;
@@ -137,10 +135,7 @@ impl Config {
             query.append_pair("target_file_size", &self.file_bytes.to_string());
         }
         if let Location::Bucket(bucket) = &self.location {
-            // An account that the host names need not be said twice.
-            for (key, value) in bucket.options.iter().filter(|(k, _)| {
-                credentials::is_shown(k) && !(bucket.host.is_some() && k == "azure_storage_account_name")
-            }) {
+            for (key, value) in bucket.shown() {
                 query.append_pair(key, value);
             }
         }

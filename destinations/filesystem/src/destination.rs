@@ -2,16 +2,16 @@
 
 use crate::config::Config;
 use crate::dataset::{Dataset, Loaded};
-use crate::layout::path_safe;
 use crate::manifest::{self, FileManifest};
 use crate::stage::FileLoad;
 use crate::store::Store;
-use crate::{clean, of_dlt, query, records};
+use crate::{clean, lease, of_dlt, query, records};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
 use longshore_core::destination::{Committed, Destination, Load, Opening};
 use longshore_core::error::Result;
+use longshore_core::lease::{LeaseAnswer, LeaseRequest, Leases};
 use longshore_core::package::{LoadId, TableCount, Target};
 use longshore_core::schema::SystemTable;
 use std::fmt;
@@ -40,7 +40,9 @@ impl Filesystem {
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions::ALL,
             widens: false,
+            remakes: true,
             stages_early: true,
+            leases: Leases::Expiring,
         };
         Ok(Filesystem { store: Store::open(&config.location)?, config: Arc::new(config), capabilities })
     }
@@ -76,10 +78,7 @@ impl Destination for Filesystem {
     }
 
     async fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {
-        let begin = format!("{}__", path_safe(&target.pipeline));
-        let mut own = manifest::list(&self.store, &target.dataset).await?;
-        // The rest of the name is the load id alone: no other pipeline's longer name fits.
-        own.retain(|(id, path)| path.rsplit('/').next() == Some(&format!("{begin}{id}.json")));
+        let mut own = manifest::list_of(&self.store, target).await?;
         let loads: Vec<LoadId> = own.iter().map(|(id, _)| id.clone()).collect();
         let mut newest = None;
         while let (Some((load_id, path)), None) = (own.pop(), &newest) {
@@ -100,6 +99,10 @@ impl Destination for Filesystem {
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
         let path = manifest::path(&target.dataset, &target.pipeline, load_id);
         Ok(manifest::read(&self.store, &path).await?.is_some())
+    }
+
+    async fn lease(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer> {
+        lease::take(&self.store, request).await
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {

@@ -194,6 +194,10 @@ fn check_literals(pieces: &[Piece]) -> Result<(), String> {
     if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
         return Err("it begins or ends with '/', or has an empty folder, '.' or '..' in it".to_owned());
     }
+    let folder = path.split('/').next().unwrap_or_default();
+    if OWN_FOLDERS.contains(&folder) || RECORDS.contains(&folder) {
+        return Err(format!("the folder {folder} is the destination's own"));
+    }
     Ok(())
 }
 
@@ -267,6 +271,8 @@ pub(crate) const MANIFESTS: &str = "_manifests";
 pub(crate) const PENDING: &str = "_manifests/pending";
 pub(crate) const STAGING: &str = "_staging";
 const OWN_FOLDERS: [&str; 2] = [MANIFESTS, STAGING];
+/// Folders of loads, schemas and states, by both names.
+const RECORDS: [&str; 6] = ["_loads", "_schemas", "_state", "_dlt_loads", "_dlt_version", "_dlt_pipeline_state"];
 
 /// Returns 40 small hexadecimal digits that stand for a text.
 pub(crate) fn hex_hash(text: &str) -> String {
@@ -351,6 +357,8 @@ mod tests {
         assert!(refusal("/{table_name}/{file_id}").contains("begins"));
         assert!(refusal("{table_name/{file_id}").contains("no placeholder"));
         assert!(refusal("{table_name}/{file_id").contains("no '}'"));
+        assert!(refusal("_manifests/{table_name}/{file_id}").contains("own"));
+        assert!(refusal("_dlt_loads/{table_name}.{file_id}").contains("own"));
     }
 
     #[test]

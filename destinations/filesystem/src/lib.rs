@@ -13,7 +13,6 @@
 mod clean;
 mod commit;
 mod config;
-mod credentials;
 mod dataset;
 mod destination;
 mod encoders;
@@ -21,6 +20,7 @@ mod engine;
 mod error;
 mod format;
 mod layout;
+mod lease;
 mod local;
 mod manifest;
 mod merge;

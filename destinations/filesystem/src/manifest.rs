@@ -6,10 +6,11 @@
 
 use crate::config::FileFormat;
 use crate::layout::{MANIFESTS, PENDING, path_safe};
+use crate::of_dlt;
 use crate::store::Store;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::error::{Error, Result};
-use longshore_core::package::LoadId;
+use longshore_core::package::{LoadId, Target};
 use longshore_core::schema::{ColumnType, DataType, SystemColumns, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -64,6 +65,9 @@ pub struct TableFiles {
     /// Paths of files that do not count any more since this load.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<String>,
+    /// The table went with all it had before: what it has now is of this load. Without columns it is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dropped: bool,
 }
 
 /// A column's name and type.
@@ -197,6 +201,35 @@ pub(crate) async fn list(store: &Store, dataset: &str) -> Result<Vec<(LoadId, St
     Ok(found)
 }
 
+/// Returns the paths of a pipeline's manifests with their loads, in the order of the load ids.
+pub(crate) async fn list_of(store: &Store, target: &Target) -> Result<Vec<(LoadId, String)>> {
+    let begin = format!("{}__", path_safe(&target.pipeline));
+    let mut own = list(store, &target.dataset).await?;
+    // The rest of the name is the load id alone: no other pipeline's longer name fits.
+    own.retain(|(id, path)| path.rsplit('/').next() == Some(&format!("{begin}{id}.json")));
+    Ok(own)
+}
+
+/// Returns the newest load of a pipeline that was committed, but for one.
+pub(crate) async fn newest_load(
+    store: &Store,
+    target: &Target,
+    system: SystemColumns,
+    but: &LoadId,
+) -> Result<Option<LoadId>> {
+    let mut own = list_of(store, target).await?;
+    let mut newest = None;
+    while let (Some((load_id, path)), None) = (own.pop(), &newest) {
+        newest = read(store, &path).await?.map(|_| load_id).filter(|id| id != but);
+    }
+    if system == SystemColumns::Native {
+        return Ok(newest);
+    }
+    // dlt writes no manifests.
+    let name = longshore_core::dlt::schema_name(&target.pipeline);
+    Ok(newest.max(of_dlt::find(store, target, &name, Some(but)).await?.load_id))
+}
+
 /// Reads all manifests of a dataset, in the order of the load ids.
 pub(crate) async fn read_all(store: &Store, dataset: &str) -> Result<Vec<FileManifest>> {
     let paths = list(store, dataset).await?;
@@ -224,13 +257,23 @@ pub(crate) fn fold_into(tables: &mut Tables, manifests: &[FileManifest]) {
     let removed: HashSet<&str> = changes().flat_map(|c| &c.removed).map(String::as_str).collect();
     for change in changes() {
         let table = tables.entry(change.table.clone()).or_default();
+        if change.dropped {
+            table.columns.clear();
+        }
         add_columns(&mut table.columns, &change.columns);
         let columns = |file: &DataFile| change.columns[..file.columns.min(change.columns.len())].to_vec();
         table.files.extend(change.added.iter().map(|file| (file.clone(), columns(file))));
     }
     for table in tables.values_mut() {
         table.files.retain(|(file, _)| !removed.contains(file.path.as_str()));
+        if table.columns.is_empty() {
+            // Files of a load that ran at the same time.
+            let of_files = std::mem::take(&mut table.files);
+            of_files.iter().for_each(|(_, columns)| add_columns(&mut table.columns, columns));
+            table.files = of_files;
+        }
     }
+    tables.retain(|_, table| !table.columns.is_empty());
 }
 
 fn is_larger(a: &FileColumn, b: &FileColumn) -> bool {
@@ -279,6 +322,7 @@ mod tests {
             rows: added.len() as u64,
             added: added.iter().map(file).collect(),
             removed: removed.iter().map(|p| (*p).to_owned()).collect(),
+            dropped: false,
         };
         FileManifest {
             format: FORMAT,
@@ -305,6 +349,17 @@ mod tests {
         let files: Vec<(&str, usize)> = table.files.iter().map(|(f, c)| (f.path.as_str(), c.len())).collect();
         assert_eq!(files, [("2", 1), ("3", 2)]);
         assert_eq!(table.columns.len(), 2);
+        let mut loads = Vec::from(loads);
+        loads.push(load(3, &["c"], &["4"], &["2", "3"]));
+        loads[2].tables[0].dropped = true;
+        let mut tables = Tables::new();
+        fold_into(&mut tables, &loads);
+        assert_eq!((tables["t"].columns.len(), tables["t"].files.len()), (1, 1), "made anew");
+        loads.push(load(4, &[], &[], &["4"]));
+        loads[3].tables[0].dropped = true;
+        let mut tables = Tables::new();
+        fold_into(&mut tables, &loads);
+        assert_eq!(tables.len(), 0, "gone");
         let mut backwards = Tables::new();
         fold_into(&mut backwards, &loads[1..]);
         fold_into(&mut backwards, &loads[..1]);

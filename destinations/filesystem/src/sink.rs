@@ -3,9 +3,10 @@
 //! A folder gets a temporary file, renamed when it is published. A bucket gets the parts of a multipart
 //! upload, which is completed when it is published; a file smaller than a part waits in memory.
 
-use crate::error::{Action, from_io};
-use crate::store::{Remote, Store, io, remove_empty_folders, sync_folder};
+use crate::error::from_io;
+use crate::store::{Remote, Store, remove_empty_folders, sync_folder};
 use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_object_store::{Action, requests};
 use object_store::{
     Attribute, Attributes, Error as StoreError, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt,
     PutMultipartOptions, PutPayload,
@@ -170,7 +171,7 @@ fn send_part(
         }
     };
     let sent = upload.upload.put_part(PutPayload::from(part));
-    upload.parts.push(io()?.spawn(async move {
+    upload.parts.push(requests()?.spawn(async move {
         let sent = sent.await;
         drop(slot);
         sent
@@ -183,7 +184,7 @@ fn begin(remote: &Remote, path: &str, attempt: &Arc<str>) -> Result<Box<dyn Mult
     let options = PutMultipartOptions { attributes: attributes(attempt), ..PutMultipartOptions::default() };
     let objects = Arc::clone(&remote.objects);
     let (send, receive) = std::sync::mpsc::sync_channel(1);
-    io()?.spawn(async move {
+    requests()?.spawn(async move {
         let _ = send.send(objects.put_multipart_opts(&key, options).await); // the receiver waits for exactly this
     });
     let answer = receive.recv().map_err(|e| Error::internal("an upload could not begin").source(e))?;
@@ -274,7 +275,7 @@ fn discard(to: Target, root: Option<&PathBuf>) {
             for part in &upload.parts {
                 part.abort();
             }
-            if let Ok(io) = io() {
+            if let Ok(io) = requests() {
                 io.spawn(async move {
                     let _ = upload.upload.abort().await; // what stays, the bucket's lifecycle rule removes
                 });
@@ -300,7 +301,7 @@ async fn complete(remote: &Remote, path: &str, mut upload: Upload, bytes: u64, a
         sent.map_err(|e| remote.error(e, path, Action::Write))?;
     }
     let mut inner = upload.upload;
-    let outcome = io()?.spawn(async move { inner.complete().await }).await;
+    let outcome = requests()?.spawn(async move { inner.complete().await }).await;
     let failed = match outcome.map_err(|e| Error::internal("the request broke off").source(e))? {
         Ok(_) => return Ok(()),
         Err(e) => e,

@@ -4,13 +4,14 @@ mod folder;
 mod remote;
 
 pub(crate) use folder::{remove_empty_folders, sync_folder};
-pub(crate) use remote::{Remote, io};
+pub(crate) use remote::Remote;
 
 use crate::config::Location;
-use crate::error::{Action, from_io};
+use crate::error::from_io;
 use folder::{is_missing, list_folder, place};
 use futures_util::TryStreamExt;
 use longshore_core::error::{Error, Result};
+use longshore_object_store::Action;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode};
 use std::fs;
@@ -41,16 +42,7 @@ impl Store {
                     .map(Store::Folder)
                     .map_err(|e| Error::config("the current folder is not to be found").source(e))
             }
-            Location::Bucket(bucket) => {
-                let wrong = |e: StoreError| {
-                    Error::config("the object store cannot be opened with these settings")
-                        .with("bucket", &bucket.name)
-                        .source(e)
-                };
-                let objects = remote::build(bucket).map_err(wrong)?;
-                let (cloud, name, prefix) = (bucket.cloud, bucket.name.clone(), bucket.prefix.clone());
-                Ok(Store::Bucket(Remote { objects, cloud, bucket: name, prefix }))
-            }
+            Location::Bucket(bucket) => Remote::open(bucket).map(Store::Bucket),
         }
     }
 
@@ -124,7 +116,7 @@ impl Store {
             }
             Store::Bucket(remote) => {
                 let prefix = remote.key(folder)?;
-                let strip = remote.prefix.clone();
+                let strip = remote.bucket.key.clone();
                 let found = remote
                     .retry(folder, Action::List, move |objects| {
                         let prefix = prefix.clone();

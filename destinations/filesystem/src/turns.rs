@@ -1,17 +1,21 @@
-//! Turns: of loads that rewrite one table at once, one wins and the others begin again from what it left.
+//! Turns: of loads that rewrite one table at once, or that belong to one pipeline, one wins and the others begin again
+//! from what it left.
 //!
 //! A load that replaces or merges reads which files there are, and later says which of them do not count any more.
 //! Between the two, nobody else may have rewritten the table. So it takes the turn behind the newest one it saw
-//! (`<dataset>/_manifests/turns/<table>/<number>.json`, made only if there is none) just before its manifest.
+//! (`<dataset>/_manifests/turns/<table>/<number>.json`, made only if there is none) just before its manifest. In the
+//! same way no other load of the pipeline may come between the look at its newest one, which the fence is asked
+//! about, and the manifest (`<dataset>/_manifests/runs/<pipeline>/turns/<number>.json`).
 
 use crate::layout::{MANIFESTS, path_safe};
+use crate::lease;
 use crate::manifest::{self, FileManifest, in_dataset};
 use crate::store::Store;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{LoadId, Target};
 use serde::{Deserialize, Serialize};
 
-/// The newest turns of the tables a load rewrites.
+/// The newest turns of the tables a load rewrites, and of its pipeline.
 pub(crate) struct Turns {
     target: Target,
     load_id: LoadId,
@@ -37,8 +41,9 @@ impl Turns {
         roots: impl Iterator<Item = &'a str>,
     ) -> Result<Self> {
         let mut turns = Turns { target: target.clone(), load_id: load_id.clone(), tables: Vec::new() };
-        for root in roots {
-            let folder = in_dataset(&target.dataset, &format!("{MANIFESTS}/turns/{}", path_safe(root)));
+        let of_tables =
+            roots.map(|root| in_dataset(&target.dataset, &format!("{MANIFESTS}/turns/{}", path_safe(root))));
+        for folder in of_tables.chain([format!("{}/turns", lease::folder(target))]) {
             let number = newest(store, &folder).await?;
             if number > 0 {
                 turns.fence(store, &path(&folder, number)).await?;
@@ -70,11 +75,8 @@ impl Turns {
             let is_ours = store.create(&path(folder, number + 1), bytes.clone()).await?;
             // Old turns are removed: one that was free because it is long over is none.
             if !is_ours || newest(store, folder).await? != number + 1 {
-                return Err(Error::new(
-                    ErrorKind::Unavailable,
-                    "another load has rewritten the table at the same time",
-                )
-                .hint("run the same command again; nothing is lost"));
+                return Err(Error::new(ErrorKind::Unavailable, "another load was committed at the same time")
+                    .hint("run the same command again; nothing is lost"));
             }
         }
         Ok(())
@@ -104,7 +106,7 @@ impl Turns {
 
 /// The error of a load that is to begin again.
 pub(crate) fn overtaken() -> Error {
-    Error::new(ErrorKind::Unavailable, "another load has rewritten the table at the same time")
+    Error::new(ErrorKind::Unavailable, "another load was committed at the same time")
         .hint("run the same command again; nothing is lost")
 }
 

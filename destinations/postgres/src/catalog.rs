@@ -94,6 +94,26 @@ pub(crate) async fn has_load(session: &Session, target: &Target, load_id: &LoadI
     Ok(false)
 }
 
+/// Returns the id of a pipeline's newest load, in whichever mode.
+pub(crate) async fn newest_load(session: &Session, target: &Target) -> Result<Option<LoadId>> {
+    let mut newest = None;
+    for mode in modes(session, &target.dataset).await? {
+        let sql = match mode {
+            SystemColumns::Native => {
+                let table = qualified(&target.dataset, mode.table_name(SystemTable::Loads));
+                format!("SELECT max(load_id) FROM {table} WHERE pipeline = {}", literal(&target.pipeline))
+            }
+            SystemColumns::Dlt => {
+                let state = state(session, target).await?;
+                let names = dlt::stored_schema_names(state.as_deref(), &target.pipeline)?;
+                DltQueries::of(&target.dataset).last_load(&names)
+            }
+        };
+        newest = newest.max(session.value(&sql).await?.as_deref().and_then(LoadId::parse));
+    }
+    Ok(newest)
+}
+
 /// Returns the newest schema and state of a pipeline, in whichever mode.
 pub(crate) async fn last_committed(session: &Session, target: &Target) -> Result<Option<Committed>> {
     let mut newest: Option<Committed> = None;

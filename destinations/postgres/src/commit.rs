@@ -13,8 +13,8 @@ use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{Manifest, TableCount};
 use longshore_core::schema::{Column, ColumnType, SystemColumns, SystemTable, Table};
 use longshore_sql::{
-    add_column, create_table, hinted, identifier, inexact_values, literal, load_records, qualified, system_table,
-    validity_table, widen_column,
+    add_column, create_table, drop_table, hinted, identifier, inexact_values, literal, load_records, qualified,
+    system_table, validity_table, widen_column,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -83,8 +83,8 @@ async fn try_commit(
     }
     let target = &load.opening.target;
     make_schema(&load.control, &target.dataset).await?;
-    let mut has_changes =
-        !changes(&catalog::tables(&load.control, &target.dataset, Kinds::All).await?, wanted).is_empty();
+    let existing = catalog::tables(&load.control, &target.dataset, Kinds::All).await?;
+    let mut has_changes = !changes(&existing, wanted).is_empty() || dropped(load, &existing).next().is_some();
     loop {
         begin(&load.control, &target.dataset, &target.pipeline, has_changes).await?;
         if catalog::has_load(&load.control, target, &manifest.load_id).await? {
@@ -94,7 +94,15 @@ async fn try_commit(
                 false => CommitOutcome::AlreadyCommitted,
             });
         }
-        let existing = catalog::tables(&load.control, &target.dataset, Kinds::All).await?;
+        let fence = &load.opening.fence;
+        if !fence.is_open() {
+            fence.check(catalog::newest_load(&load.control, target).await?.as_ref(), target)?;
+        }
+        let mut existing = catalog::tables(&load.control, &target.dataset, Kinds::All).await?;
+        if has_changes {
+            drop_tables(load, &existing).await?;
+            existing.retain(|table, _| !load.opening.drops.contains(table));
+        }
         let changes = changes(&existing, wanted);
         if !changes.is_empty() && !has_changes {
             // Somebody dropped something meanwhile: it takes the lock of those who change things.
@@ -113,6 +121,25 @@ async fn try_commit(
         debug!(load_id = %manifest.load_id, "committed");
         return Ok(CommitOutcome::Committed(counts(load, manifest)));
     }
+}
+
+/// Tables that go and are there.
+fn dropped<'a>(load: &'a Inner, existing: &'a Tables) -> impl Iterator<Item = &'a String> {
+    load.opening.drops.iter().filter(|table| existing.contains_key(*table))
+}
+
+async fn drop_tables(load: &Inner, existing: &Tables) -> Result<()> {
+    let dataset = &load.opening.target.dataset;
+    for table in dropped(load, existing) {
+        let gone = load.control.batch(&drop_table(&PostgresDialect, dataset, table)).await;
+        gone.map_err(|e| match e.is_retryable() {
+            true => e,
+            false => e.with("table", table).with("dataset", dataset).hint(
+                "views that need it have to go first, then run again; or give the package up (drop-package), and take only the rows with --refresh drop_data",
+            ),
+        })?;
+    }
+    Ok(())
 }
 
 /// Rows that wait for a table whose columns somebody changed meanwhile have the wrong form: the load begins again.

@@ -173,10 +173,22 @@ impl Config {
         if self.ssl_mode != SslMode::Prefer {
             parameters.push(format!("sslmode={}", self.ssl_mode.name()));
         }
-        if let Some(file) = &self.ssl_root_cert {
-            let path = if file == "system" { None } else { std::path::absolute(file).ok() };
-            let file = path.map_or(file.clone(), |p| p.display().to_string());
-            parameters.push(format!("sslrootcert={}", encode(&file)));
+        let absolute = |file: &std::path::Path| {
+            encode(&std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string())
+        };
+        match self.ssl_root_cert.as_deref() {
+            Some("system") => parameters.push("sslrootcert=system".to_owned()),
+            Some(file) => parameters.push(format!("sslrootcert={}", absolute(file.as_ref()))),
+            None => {}
+        }
+        if let Some((cert, key)) = &self.ssl_cert {
+            parameters.push(format!("sslcert={}&sslkey={}", absolute(cert), absolute(key)));
+        }
+        if self.read_write {
+            parameters.push("target_session_attrs=read-write".to_owned());
+        }
+        if let Some(options) = &self.options {
+            parameters.push(format!("options={}", encode(options)));
         }
         if let Some(schema) = &self.staging_schema {
             parameters.push(format!("staging_schema={}", encode(schema)));
@@ -295,7 +307,8 @@ mod tests {
             "postgres://me:hush@%2Fvar%2Frun:5433/my%20db",
             "postgres:///db?host=/tmp&user=me&password=hush",
             "postgres://me:hu@sh@[::1]:7/db?sslmode=require&sslrootcert=/ca.pem",
-            "postgres://me@a:1,b:2/db?sslmode=disable",
+            "postgres://me@a:1,b:2/db?sslmode=disable&target_session_attrs=primary&options=-c%20role%3Dloader",
+            "postgres://me@h/db?sslmode=verify-full&sslrootcert=system&sslcert=/c.pem&sslkey=/k.pem",
         ] {
             let first = config(url).unwrap();
             assert!(!first.url().contains("hu"), "{}", first.url());

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions};
 use longshore_core::destination::{Committed, Destination, Growth, Load, Opening};
 use longshore_core::error::{ErrorKind, Result};
+use longshore_core::lease::{LeaseAnswer, LeaseRequest, Leases};
 use longshore_core::package::{LoadId, TableCount, Target};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -35,7 +36,9 @@ impl Postgres {
             concurrency: NonZeroUsize::new(config.connections).unwrap_or(NonZeroUsize::MIN),
             dispositions: Dispositions::ALL,
             widens: true,
+            remakes: true,
             stages_early: true,
+            leases: Leases::Session,
         };
         Ok(Postgres { engine: Arc::new(Engine::new(config)?), capabilities })
     }
@@ -72,6 +75,10 @@ impl Destination for Postgres {
 
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
         catalog::has_load(&self.reader().await?, target, load_id).await
+    }
+
+    async fn lease(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer> {
+        crate::lease::take(&self.engine, request).await
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {

@@ -11,9 +11,16 @@ pub(crate) fn from_driver(error: tokio_postgres::Error, role: &str) -> Error {
     let mut cause = std::error::Error::source(&error);
     while let Some(e) = cause {
         if e.is::<rustls::Error>() || e.to_string().contains("invalid peer certificate") {
+            let text = e.to_string();
+            let hint = if text.contains("UnsupportedCertVersion") {
+                "the certificate is of X.509's version 1, which cannot be checked: give the server one with extensions \
+                 (openssl x509 -extfile, with subjectAltName), or use sslmode=require, which checks nobody"
+            } else {
+                "check sslmode and sslrootcert; verify-full also needs the host's name in the certificate"
+            };
             return Error::destination("the server's certificate is not trusted, or TLS failed")
-                .hint("check sslmode and sslrootcert; verify-full also needs the host's name in the certificate")
-                .source(e.to_string());
+                .hint(hint)
+                .source(text);
         }
         cause = e.source();
     }
@@ -67,6 +74,11 @@ fn explain(code: &str, db: &DbError) -> (ErrorKind, &'static str, &'static str) 
             Busy,
             "a table is locked by another session for too long",
             "end the other session's transaction, and run the same command again",
+        ),
+        "28000" if db.message().contains("client certificate") => (
+            Destination,
+            "the server asks for a client certificate",
+            "name its files with sslcert and sslkey (PGSSLCERT, PGSSLKEY)",
         ),
         "28P01" | "28000" => {
             (Destination, "the server refused the login", "check user, password, database and the server's pg_hba.conf")

@@ -15,6 +15,7 @@ mod destination;
 mod encode;
 mod error;
 mod late;
+mod lease;
 mod merge;
 mod passfile;
 mod session;

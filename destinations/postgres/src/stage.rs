@@ -77,7 +77,9 @@ impl PostgresLoad {
         let staging = Staging::begin(&control, opening).await?;
         // Known before anything is read, not only at the commit.
         check_schema(&control, &opening.target.dataset).await?;
-        let existing = Arc::new(catalog::tables(&control, &opening.target.dataset, Kinds::All).await?);
+        let mut existing = catalog::tables(&control, &opening.target.dataset, Kinds::All).await?;
+        existing.retain(|table, _| !opening.drops.contains(table));
+        let existing = Arc::new(existing);
         let inner = Inner {
             engine: Arc::clone(engine),
             control,

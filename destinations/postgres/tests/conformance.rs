@@ -35,14 +35,20 @@ impl Site for Database {
     async fn read(&self, dataset: &str, table: &str) -> Result<Option<Rows>> {
         Ok(read(&self.server, &self.name, dataset, table))
     }
+
+    async fn clean(&self) -> Result<()> {
+        self.server.drop_database(&self.name);
+        Ok(())
+    }
 }
 
 fn main() -> ExitCode {
-    let server = Arc::new(PostgresServer::start(&["max_connections=200"]));
+    let server = Arc::new(PostgresServer::shared());
     let code = conformance::main(Arc::new(Databases(Arc::clone(&server))));
     drop(server);
     code
 }
+
 /// Returns a table in the suite's canonical form, or `None` when there is none.
 fn read(server: &PostgresServer, database: &str, dataset: &str, table: &str) -> Option<Rows> {
     let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));

@@ -14,12 +14,12 @@ use serde_json::json;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// One server for all tests of this file, stopped by the last of them.
+/// One server for all tests of this file; one of their own is stopped by the last of them.
 fn server() -> Arc<PostgresServer> {
     static SERVER: OnceLock<std::sync::Mutex<std::sync::Weak<PostgresServer>>> = OnceLock::new();
     let mut server = SERVER.get_or_init(Default::default).lock().unwrap();
     server.upgrade().unwrap_or_else(|| {
-        let started = Arc::new(PostgresServer::start(&["max_connections=100"]));
+        let started = Arc::new(PostgresServer::shared());
         *server = Arc::downgrade(&started);
         started
     })

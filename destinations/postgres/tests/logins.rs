@@ -97,6 +97,36 @@ async fn every_mode_checks_what_it_says() {
     assert_eq!(server.psql("postgres", "SELECT count(*) FROM data.orders__lines"), "2");
 }
 
+/// Certificates without extensions, which rustls does not read, log a role in; the server's own is no obstacle where nobody
+/// is checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_of_version_1_do_where_nothing_of_them_is_checked() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/version1");
+    let pem = |name: &str| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+    let server = secure_server(&pem("server.crt"), &pem("server.key"));
+    let ca = server.write_file("ca.crt", &pem("ca.crt"));
+    let hba = server.write_file("hba2.conf", "local all all trust\nhostssl all all all cert\n");
+    server.psql("postgres", &format!("ALTER SYSTEM SET ssl_ca_file = '{}'", ca.display()));
+    server.psql("postgres", &format!("ALTER SYSTEM SET hba_file = '{}'", hba.display()));
+    let mut server = server;
+    server.kill();
+    server.resume();
+    let own = format!("sslcert={folder}/client.crt&sslkey={folder}/client.key");
+    for mode in ["prefer", "require"] {
+        let destination = open(&server, "localhost", &format!("sslmode={mode}&{own}")).unwrap();
+        assert!(is_encrypted(&*destination).await.unwrap_or_else(|e| panic!("{mode}: {e}")), "{mode}");
+    }
+    let without = is_encrypted(&*open(&server, "localhost", "sslmode=require").unwrap()).await.unwrap_err();
+    assert!(without.hint_text().is_some_and(|h| h.contains("sslcert")), "{without:?}");
+    let checked = format!("sslmode=verify-full&sslrootcert={folder}/ca.crt&{own}");
+    let refused = is_encrypted(&*open(&server, "localhost", &checked).unwrap()).await.unwrap_err();
+    assert!(refused.hint_text().is_some_and(|h| h.contains("version 1")), "{refused:?}");
+    let (certificate, _) = server_certificate(&authority("any"), "localhost");
+    let readable = server.write_file("other.crt", &certificate).display().to_string();
+    let mixed = format!("sslcert={readable}&sslkey={folder}/client.key");
+    assert!(open(&server, "localhost", &mixed).unwrap_err().to_string().contains("do not fit"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_signed_by_itself_is_trusted_by_naming_it() {
     let key = KeyPair::generate().unwrap();

@@ -15,6 +15,7 @@ use longshore::arrow_array::{RecordBatch, StringArray};
 use longshore::arrow_schema::{DataType, Field, Schema as ArrowSchema};
 use longshore::capabilities::{Atomicity, Capabilities, Dispositions};
 use longshore::destination::{CommitOutcome, Committed, Load, Opening, Staged};
+use longshore::lease::Leases;
 use longshore::memory::with_load_id;
 use longshore::package::{LoadId, Manifest, Part, TableCount, Target};
 use longshore::schema::SystemTable;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 const MANIFEST: &str = "manifest.json";
 
 /// A folder of loads. For data that JSON cannot say (NaN, bytes) a real one would choose another file format.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct JsonLines {
     folder: PathBuf,
     capabilities: Capabilities,
@@ -45,7 +46,9 @@ impl JsonLines {
             concurrency: NonZeroUsize::MIN,
             dispositions: Dispositions::APPEND,
             widens: false,
-            stages_early: true, // a partial folder is invisible and easily thrown away
+            remakes: true,
+            leases: Leases::None, // two runs at once: the second is refused at its commit
+            stages_early: true,   // a partial folder is invisible and easily thrown away
         };
         JsonLines { folder: folder.into(), capabilities }
     }
@@ -102,7 +105,8 @@ impl Destination for JsonLines {
         // What an earlier try of this load left is of no use: its parts come again.
         let _ = fs::remove_dir_all(&partial);
         fs::create_dir_all(&partial).map_err(|e| cannot("create", &partial, e))?;
-        Ok(Box::new(JsonLinesLoad { partial, finished, load_id: opening.load_id.clone() }))
+        let opening = opening.clone();
+        Ok(Box::new(JsonLinesLoad { partial, finished, opening, of: self.clone() }))
     }
 
     /// People look at the files. This answers `SELECT * FROM table`, with the rows as JSON.
@@ -114,7 +118,7 @@ impl Destination for JsonLines {
             return Err(Error::destination("no such table").with("table", table));
         }
         let mut lines = Vec::new();
-        for load in &loads {
+        for load in since_dropped(&loads, table) {
             for path in part_files(&self.load_folder(&load.target, &load.load_id), table)? {
                 let text = fs::read_to_string(&path).map_err(|e| cannot("read", &path, e))?;
                 lines.extend(text.lines().map(str::to_owned));
@@ -128,6 +132,7 @@ impl Destination for JsonLines {
     async fn tables(&self, dataset: &str) -> Result<Vec<TableCount>> {
         let mut rows: BTreeMap<String, u64> = BTreeMap::new();
         for load in self.manifests(dataset)? {
+            load.drops.iter().for_each(|table| _ = rows.remove(table));
             for table in &load.schema.tables {
                 rows.entry(table.name.clone()).or_default();
             }
@@ -141,11 +146,18 @@ impl Destination for JsonLines {
     }
 }
 
+/// The loads whose rows of a table count: those from the last one on that dropped it.
+fn since_dropped<'a>(loads: &'a [Manifest], table: &str) -> &'a [Manifest] {
+    let dropped = loads.iter().rposition(|load| load.drops.iter().any(|t| t == table));
+    &loads[dropped.unwrap_or(0)..]
+}
+
 /// A load under way: files in a folder that nobody reads.
 struct JsonLinesLoad {
     partial: PathBuf,
     finished: PathBuf,
-    load_id: LoadId,
+    opening: Opening,
+    of: JsonLines,
 }
 
 #[async_trait]
@@ -157,7 +169,7 @@ impl Load for JsonLinesLoad {
         let mut rows = 0;
         for batch in part.batches()? {
             // Parts come without the load id, which is the same for all their rows.
-            let batch = with_load_id(&batch?, &part.table, self.load_id.as_str())?;
+            let batch = with_load_id(&batch?, &part.table, self.opening.load_id.as_str())?;
             rows += batch.num_rows() as u64;
             let mut writer = arrow_json::LineDelimitedWriter::new(&mut file);
             writer.write(&batch).and_then(|()| writer.finish()).map_err(|e| cannot("write", &path, e))?;
@@ -171,6 +183,9 @@ impl Load for JsonLinesLoad {
         if self.finished.exists() {
             return Ok(CommitOutcome::AlreadyCommitted); // dropping the load removes the partial folder
         }
+        // Somebody else may have loaded since this load began.
+        let newest = self.of.last_committed(&self.opening.target).await?.map(|c| c.load_id);
+        self.opening.fence.check(newest.as_ref(), &self.opening.target)?;
         let path = self.partial.join(MANIFEST);
         let text = serde_json::to_vec_pretty(manifest).map_err(|e| cannot("write", &path, e))?;
         let mut file = File::create(&path).map_err(|e| cannot("create", &path, e))?;

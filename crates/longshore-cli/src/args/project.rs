@@ -1,6 +1,7 @@
 //! The commands of a project: `run`, `check`, `init`.
 
-use super::{OnError, ProgressMode, SystemColumns};
+use super::{OnError, ProgressMode, SystemColumns, TurnArgs};
+use crate::refresh::RefreshArgs;
 use crate::schema_args::SchemaArgs;
 use clap::Args;
 use std::path::PathBuf;
@@ -28,9 +29,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
     pub(crate) select: Vec<String>,
 
-    /// Begin without cursors and replace what is there
-    #[arg(long)]
-    pub(crate) full_refresh: bool,
+    #[command(flatten)]
+    pub(crate) refresh: RefreshArgs,
 
     /// Save the answers of APIs in a folder, secrets taken out
     #[arg(long, value_name = "DIR", conflicts_with = "replay")]
@@ -66,6 +66,9 @@ pub(crate) struct RunArgs {
     /// Loaded packages whose rows are kept, to be replayed to another destination
     #[arg(long, value_name = "N")]
     pub(crate) keep_packages: Option<usize>,
+
+    #[command(flatten)]
+    pub(crate) turn: TurnArgs,
 
     /// How to show progress
     #[arg(long, value_enum)]

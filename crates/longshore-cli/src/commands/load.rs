@@ -48,6 +48,7 @@ pub(super) fn prepare(cli: &Cli, args: &LoadArgs) -> Result<Prepared> {
     let options = RunOptions {
         dataset: place.dataset.clone(),
         schema_name: None,
+        refresh: args.refresh.of_load(),
         resources: vec![settings],
         on_error: args.on_error.into(),
         threads,
@@ -55,9 +56,8 @@ pub(super) fn prepare(cli: &Cli, args: &LoadArgs) -> Result<Prepared> {
         schema_files: args.schema.files(None),
         progress: Progress::default(),
     };
-    let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &place.pipeline, place.destinations)?
-        .keep_packages_of(args.keep_packages)
-        .connect_with(addresses.as_connect());
+    let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &place.pipeline, place.destinations)?;
+    let pipeline = args.turn.apply(pipeline).keep_packages_of(args.keep_packages).connect_with(addresses.as_connect());
     Ok(Prepared { pipeline, source: input.source, progress: input.progress, options })
 }
 
@@ -162,7 +162,7 @@ fn fingerprint(args: &LoadArgs, place: &Place, input: &Reading) -> Result<String
             args.max_nesting,
             &args.json_columns,
             (&args.hint, &args.unnest),
-            (args.system_columns, args.on_error, &args.write, &args.schema, &args.shape),
+            (args.system_columns, args.on_error, &args.write, &args.schema, &args.shape, &args.refresh),
             &place.dataset,
             urls
         )

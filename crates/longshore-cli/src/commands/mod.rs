@@ -10,6 +10,7 @@ mod plan;
 mod query;
 mod run;
 mod tables;
+mod upkeep;
 
 use crate::args::{Cli, Command};
 use crate::say::say;

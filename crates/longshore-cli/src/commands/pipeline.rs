@@ -1,6 +1,7 @@
 //! `longshore pipeline NAME …`: looking after a pipeline and its packages.
 
-use crate::args::{Cli, PipelineAction, PipelineArgs, SchemaFormat};
+use super::upkeep;
+use crate::args::{Cli, PipelineAction, PipelineArgs, SchemaFormat, TurnArgs};
 use crate::error::FAILED;
 use crate::place::{Addresses, data_dir};
 use crate::say::say;
@@ -9,14 +10,19 @@ use crate::summary::{self, bytes, number};
 use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, Manifest};
-use longshore_pipeline::store::{Store, StoredPackage};
-use longshore_pipeline::{DestinationRef, Outcome, Pipeline, Progress};
+use longshore_pipeline::store::{Known, Store, StoredPackage};
+use longshore_pipeline::{DestinationRef, Order, Outcome, Pipeline, Progress};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(cli: &Cli, args: &PipelineArgs) -> Result<ExitCode> {
     let data_dir = data_dir(cli.data_dir.as_ref())?;
+    match &args.action {
+        PipelineAction::Drop(what) => return upkeep::drop_resources(&data_dir, args, what),
+        PipelineAction::Sync(what) => return upkeep::sync(&data_dir, args, what),
+        _ => {}
+    }
     let store = Store::existing(&data_dir, &args.name)?;
     match &args.action {
         PipelineAction::Info => info(&store, args),
@@ -24,8 +30,12 @@ pub(crate) fn run(cli: &Cli, args: &PipelineArgs) -> Result<ExitCode> {
         PipelineAction::Schema { history: true, .. } => history(&store, args),
         PipelineAction::Schema { format, .. } => schema(&store, if args.json { SchemaFormat::Json } else { *format }),
         PipelineAction::Trace => trace(&store, args),
-        PipelineAction::Retry => return retry(&data_dir, &store, args),
-        PipelineAction::Replay { to } => return replay(&data_dir, args, to),
+        PipelineAction::Retry { force, turn } => {
+            let order = if *force { Order::Any } else { Order::Kept };
+            return retry(&data_dir, &store, args, order, turn);
+        }
+        PipelineAction::Replay { to, turn } => return replay(&data_dir, args, to, turn),
+        PipelineAction::Drop(_) | PipelineAction::Sync(_) => Ok(()), // done above: they may be the first to know the pipeline
         PipelineAction::DropPackage { load_id } => drop_package(&store, load_id.as_deref(), args.json),
     }?;
     Ok(ExitCode::SUCCESS)
@@ -40,6 +50,9 @@ fn all_packages(store: &Store) -> Result<Vec<StoredPackage>> {
 fn info(store: &Store, args: &PipelineArgs) -> Result<()> {
     let (loaded, pending) = (store.loaded()?, store.pending()?);
     let newest = loaded.last().or(pending.last());
+    if let Some(known) = store.known() {
+        return info_of_known(store, args, &known, &pending);
+    }
     if args.json {
         say!(
             "{}",
@@ -71,6 +84,35 @@ fn info(store: &Store, args: &PipelineArgs) -> Result<()> {
     for p in &pending {
         say!("    {}", p.manifest.load_id);
     }
+    Ok(())
+}
+
+/// What 'sync' took over, as long as nothing was loaded from here since.
+fn info_of_known(store: &Store, args: &PipelineArgs, known: &Known, pending: &[StoredPackage]) -> Result<()> {
+    let waiting: Vec<&LoadId> = pending.iter().map(|p| &p.manifest.load_id).collect();
+    if args.json {
+        say!(
+            "{}",
+            json!({
+                "pipeline": args.name,
+                "working_folder": store.folder(),
+                "dataset": known.dataset,
+                "destinations": known.destinations,
+                "last_load": known.load_id,
+                "tables": known.schema.tables.len(),
+                "state": known.state,
+                "waiting": waiting,
+            })
+        );
+        return Ok(());
+    }
+    say!("Pipeline {} in {}", args.name, store.folder().display());
+    say!("  dataset       {}", known.dataset);
+    known.destinations.iter().for_each(|url| say!("  destination   {url}"));
+    say!("  tables        {}", known.schema.tables.len());
+    say!("  last load     {} (from elsewhere, by 'sync')", known.load_id);
+    say!("  waiting       {} package(s)", pending.len());
+    waiting.iter().for_each(|id| say!("    {id}"));
     Ok(())
 }
 
@@ -124,6 +166,10 @@ fn package_json(p: &StoredPackage) -> Value {
 }
 
 fn schema(store: &Store, format: SchemaFormat) -> Result<()> {
+    if let Some(known) = store.known() {
+        say!("{}", schema_text::text(&known.schema, &known.dataset, format)?);
+        return Ok(());
+    }
     let all = all_packages(store)?;
     let newest = all.last().ok_or_else(|| Error::config("nothing has been loaded yet, so there is no schema"))?;
     say!("{}", schema_text::text(&newest.manifest.schema, &newest.manifest.target.dataset, format)?);
@@ -160,7 +206,7 @@ fn trace(store: &Store, args: &PipelineArgs) -> Result<()> {
 }
 
 /// Loads what waits, each package where it was meant to go.
-fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode> {
+fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs, order: Order, turn: &TurnArgs) -> Result<ExitCode> {
     let addresses = Addresses::here(Limits::default())?;
     let mut destinations: Vec<DestinationRef> = Vec::new();
     for package in store.pending()? {
@@ -176,8 +222,9 @@ fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     let pipeline = Pipeline::open(data_dir, &args.name, destinations)?.connect_with(addresses.as_connect());
+    let pipeline = turn.apply(pipeline);
     let mut failed = false;
-    let finished = pipeline.retry(&Progress::default())?;
+    let finished = pipeline.retry(&Progress::default(), order)?;
     if args.json {
         let reports: Vec<_> = finished.iter().map(|f| &f.report).collect();
         say!("{}", json!(reports));
@@ -193,11 +240,12 @@ fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs) -> Result<ExitCode
 }
 
 /// Loads what is still kept, wherever it was meant to go, into the destinations given here.
-fn replay(data_dir: &Path, args: &PipelineArgs, to: &[String]) -> Result<ExitCode> {
+fn replay(data_dir: &Path, args: &PipelineArgs, to: &[String], turn: &TurnArgs) -> Result<ExitCode> {
     let addresses = Addresses::here(Limits::default())?;
     let destinations = to.iter().map(|url| addresses.open(url, &args.name)).collect::<Result<Vec<_>>>()?;
     // What is kept stays kept: only a load decides that.
-    let pipeline = Pipeline::open(data_dir, &args.name, destinations)?
+    let pipeline = turn
+        .apply(Pipeline::open(data_dir, &args.name, destinations)?)
         .keep_packages_of(usize::MAX)
         .connect_with(addresses.as_connect());
     let reports = pipeline.replay(&Progress::default())?;

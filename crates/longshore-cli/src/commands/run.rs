@@ -13,7 +13,6 @@ use clap::ValueEnum;
 use longshore_config::{PipelineSettings, Problem, Problems, Project, Section};
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::DEFAULT_MAX_NESTING;
-use longshore_core::schema::Disposition;
 use longshore_pipeline::{Outcome, Pipeline, Progress, RunOptions};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -57,18 +56,16 @@ pub(super) fn prepare(cli: &Cli, args: &RunArgs) -> Result<Prepared> {
 
     let mut opened = open(&sections, args, said, &folder, memory)?;
     let fingerprint = fingerprint(args, &place, &project, &opened)?;
-    let resources = opened.iter().flat_map(|(_, o)| o.resources.iter().cloned().zip(o.loads.iter().copied()));
-    let resources = resources.map(|(mut settings, loads)| {
-        if args.full_refresh && loads {
-            settings.write.disposition = Disposition::Replace;
-        }
-        settings
-    });
+    let resources = opened.iter().flat_map(|(_, o)| o.resources.iter().cloned());
+    let declared = sections.iter().flat_map(self::resources);
+    let declared = (sections.len() < project.sources().len()).then(|| declared.collect());
+    let refresh = args.refresh.of_run(word(said.refresh.as_deref()), !args.select.is_empty(), &opened, declared);
     // As dlt does it: a schema is named after its source.
     let schema_name = if let [only] = project.sources().as_slice() { Some((*only).to_owned()) } else { None };
     let options = RunOptions {
         dataset: place.dataset.clone(),
         schema_name,
+        refresh,
         resources: resources.collect(),
         on_error: args.on_error.or(word(said.on_error.as_deref())).unwrap_or(OnError::Fail).into(),
         threads,
@@ -77,13 +74,15 @@ pub(super) fn prepare(cli: &Cli, args: &RunArgs) -> Result<Prepared> {
         progress: Progress::default(),
     };
     let keep = args.keep_packages.or(said.keep_packages.and_then(|n| usize::try_from(n).ok())).unwrap_or(0);
-    let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &name, place.destinations)?
+    let pipeline = args
+        .turn
+        .apply(Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &name, place.destinations)?)
         .keep_packages_of(keep)
         .connect_with(addresses.as_connect());
     // A bar of bytes makes sense where there is one input to watch.
     let input = if let [(_, only)] = opened.as_mut_slice() { only.progress.take() } else { None };
     let progress = args.progress.or(word(said.progress.as_deref())).unwrap_or(ProgressMode::Auto);
-    Ok(Prepared { pipeline, source: several(opened, args.full_refresh), options, progress, input })
+    Ok(Prepared { pipeline, source: several(opened), options, progress, input })
 }
 
 /// The flag, the file, the only source, or the folder: the first that has a name.
@@ -198,14 +197,14 @@ fn open(
     Ok(opened)
 }
 
-fn several(opened: Vec<(String, Opened)>, afresh: bool) -> Several {
+fn several(opened: Vec<(String, Opened)>) -> Several {
     let part = |(name, o): (String, Opened)| Part {
         name,
         source: o.source,
         resources: o.resources.len(),
         names_itself: o.names_itself,
     };
-    Several::new(opened.into_iter().map(part).collect(), afresh)
+    Several::new(opened.into_iter().map(part).collect())
 }
 
 /// A word of the file that was checked when it was read.
@@ -221,15 +220,8 @@ fn fingerprint(args: &RunArgs, place: &Place, project: &Project, opened: &[(Stri
     let written = std::fs::metadata(&file).ok().and_then(|m| m.modified().ok());
     let urls: Vec<&str> = place.destinations.iter().map(|d| d.url.as_str()).collect();
     let inputs: Vec<(&str, &str)> = opened.iter().map(|(name, o)| (name.as_str(), o.input.as_str())).collect();
-    let switches = (
-        &args.select,
-        args.full_refresh,
-        args.max_nesting,
-        args.system_columns,
-        args.on_error,
-        &args.replay,
-        &args.schema,
-    );
+    let switches =
+        (&args.select, &args.refresh, args.max_nesting, args.system_columns, args.on_error, &args.replay, &args.schema);
     let said = format!("{:?}", (folder, file, written, switches, &place.pipeline, &place.dataset, urls, inputs));
     Ok(longshore_core::hash::content_hash(said.as_bytes()))
 }

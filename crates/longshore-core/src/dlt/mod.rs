@@ -48,7 +48,11 @@ impl Documents {
     /// # Errors
     /// When what is stored cannot be read.
     pub fn of(manifest: &Manifest, stored: &Stored, destination_type: &str) -> Result<Self> {
-        let before = stored.schema.as_deref().map(parse).transpose()?;
+        let mut before = stored.schema.as_deref().map(parse).transpose()?;
+        // A table that is made anew has nothing of the one before.
+        if let Some(tables) = before.as_mut().and_then(|d| d["tables"].as_object_mut()) {
+            tables.retain(|name, _| !manifest.drops.contains(name));
+        }
         let schema = SchemaDocument::new(&manifest.schema, before.as_ref());
         let before = stored.state.as_deref().map(decode_state).transpose()?;
         let state = StateDocument::new(manifest, before, destination_type)?;

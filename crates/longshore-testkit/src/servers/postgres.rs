@@ -1,5 +1,6 @@
 //! A PostgreSQL server of a test's own: made by `initdb` in a temporary folder, reached by a socket in it and by a free
-//! port of this machine, stopped when it is dropped.
+//! port of this machine, stopped when it is dropped. Tests that need nothing of their own but a database share a server,
+//! where the test command started one.
 //!
 //! Its programs come from `PATH` or from where Debian has them; `scripts/get-postgres` installs them. PostgreSQL refuses
 //! to run as root, so for root it runs as the user `postgres` (or `nobody`).
@@ -17,7 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running server. Its superuser is `postgres` and needs no password.
 #[derive(Debug)]
 pub struct PostgresServer {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// Removes the folder; `None` for a server that somebody else started.
+    own: Option<tempfile::TempDir>,
     programs: PathBuf,
     user: Option<String>,
     port: u16,
@@ -27,6 +30,29 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
+    /// Returns the server that `tests/servers/with_servers.py` started for all tests, or else a new one. It is for databases
+    /// of one's own: it is never stopped, and its settings and roles are everybody's.
+    ///
+    /// # Panics
+    /// As [`PostgresServer::start`].
+    #[must_use]
+    pub fn shared() -> Self {
+        let Ok(told) = std::env::var("LONGSHORE_TEST_POSTGRES") else {
+            return Self::start(&["max_connections=200"]);
+        };
+        let (folder, port) = told.rsplit_once(':').expect("LONGSHORE_TEST_POSTGRES is the socket's folder and port");
+        PostgresServer {
+            folder: PathBuf::from(folder),
+            own: None,
+            programs: programs().expect("whoever started the server has psql"),
+            user: other_user(),
+            port: port.parse().expect("the port is a number"),
+            process: None,
+            settings: Vec::new(),
+            databases: AtomicU32::new(0),
+        }
+    }
+
     /// Makes and starts a server with further settings, such as `max_connections=20`.
     ///
     /// # Panics
@@ -42,12 +68,13 @@ impl PostgresServer {
             run(Command::new("chown").arg(user).arg(folder.path()));
         }
         let mut server = PostgresServer {
-            folder,
+            folder: folder.path().toowned(),
+            own: Some(folder),
             programs,
             user,
             port: 0,
             process: None,
-            settings: settings.iter().map(|s| (*s).to_owned()).collect(),
+            settings: settings.iter().map(|s| (*s).toowned()).collect(),
             databases: AtomicU32::new(0),
         };
         let data = server.data();
@@ -128,11 +155,11 @@ impl PostgresServer {
     /// The folder of the server's socket, certificates, log and data.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.join("data")
     }
 
     /// The port, on 127.0.0.1 and in the socket's name.
@@ -162,9 +189,17 @@ impl PostgresServer {
     /// When it cannot be made.
     #[must_use]
     pub fn new_database(&self) -> String {
-        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let name = format!("test_{}_{}", std::process::id(), self.databases.fetch_add(1, Ordering::Relaxed));
         self.psql("postgres", &format!("CREATE DATABASE {name}"));
         name
+    }
+
+    /// Removes a database, with whoever is connected to it.
+    ///
+    /// # Panics
+    /// When it cannot be removed.
+    pub fn drop_database(&self, name: &str) {
+        self.psql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
     }
 
     /// Returns the URL of a database, by TCP.
@@ -187,7 +222,7 @@ impl PostgresServer {
     pub fn psql(&self, database: &str, sql: &str) -> String {
         let output = self.try_psql(database, sql);
         assert!(output.status.success(), "psql: {}\n{sql}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned()
+        String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').toowned()
     }
 
     /// [`PostgresServer::psql`] with any outcome. The SQL goes through its standard input.
@@ -224,7 +259,9 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        self.kill();
+        if self.own.is_some() {
+            self.kill();
+        }
     }
 }
 
@@ -247,7 +284,7 @@ fn other_user() -> Option<String> {
         return None;
     }
     let user = if id(&["-u", "postgres"]).is_some() { "postgres" } else { "nobody" };
-    Some(user.to_owned())
+    Some(user.toowned())
 }
 
 fn run(command: &mut Command) {

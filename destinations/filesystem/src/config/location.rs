@@ -1,10 +1,10 @@
 //! Where datasets are: a folder, or a prefix in a bucket.
 
 use super::QUERY_KEYS;
-use crate::credentials::{self, Cloud};
 use crate::layout::nearest;
 use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
+use longshore_object_store::Bucket;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use url::form_urlencoded;
@@ -14,28 +14,8 @@ use url::form_urlencoded;
 pub enum Location {
     /// A folder of this machine; made if it is missing.
     Folder(PathBuf),
-    /// A bucket, which must exist.
+    /// A prefix in a bucket, which must exist.
     Bucket(Bucket),
-}
-
-/// A prefix in a bucket.
-#[derive(Clone)]
-pub struct Bucket {
-    pub(crate) cloud: Cloud,
-    /// The URL's scheme, as it was written.
-    pub(crate) scheme: String,
-    pub(crate) name: String,
-    /// Azure's `container@account.dfs.core.windows.net`: the host.
-    pub(crate) host: Option<String>,
-    pub(crate) prefix: String,
-    /// Options of `object_store`, secrets among them.
-    pub(crate) options: Vec<(String, String)>,
-}
-
-impl std::fmt::Debug for Bucket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bucket").field("name", &self.name).field("prefix", &self.prefix).finish_non_exhaustive()
-    }
 }
 
 impl std::fmt::Display for Location {
@@ -48,13 +28,7 @@ impl std::fmt::Display for Location {
                     Err(()) => write!(f, "file://{}", path.display()),
                 }
             }
-            Location::Bucket(b) => {
-                write!(f, "{}://{}", b.scheme, b.name)?;
-                if let Some(host) = &b.host {
-                    write!(f, "@{host}")?;
-                }
-                if b.prefix.is_empty() { Ok(()) } else { write!(f, "/{}", b.prefix) }
-            }
+            Location::Bucket(bucket) => f.write_str(bucket.to_string().trim_end_matches('/')),
         }
     }
 }
@@ -81,37 +55,16 @@ pub(super) fn location(
     let Some((scheme, rest)) = place.split_once("://") else {
         return folder(place, place.strip_prefix("file:").map(str::to_owned), connection, &query);
     };
-    let Some(cloud) = Cloud::of_scheme(scheme) else {
-        if scheme == "file" {
-            let rest = rest.strip_prefix("localhost/").map_or_else(|| rest.to_owned(), |r| format!("/{r}"));
-            return folder(place, Some(rest), connection, &query);
-        }
+    if scheme == "file" {
+        let rest = rest.strip_prefix("localhost/").map_or_else(|| rest.to_owned(), |r| format!("/{r}"));
+        return folder(place, Some(rest), connection, &query);
+    }
+    let Some(mut bucket) = Bucket::at(place, query, credentials, connection, &QUERY_KEYS)? else {
         return Err(Error::config(format!("'{scheme}' is no scheme of files"))
             .hint("write file:///folder, s3://bucket/prefix, gs://bucket/prefix, or az://container/prefix"));
     };
-    let (authority, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    let (name, host) = match authority.split_once('@') {
-        Some((name, host)) if cloud == Cloud::Azure && !name.contains(':') => (name, Some(host.to_owned())),
-        Some(_) => {
-            return Err(Error::config("the URL has credentials in it").with("scheme", scheme).hint(
-                "credentials belong to the environment, a profile, or the destination's settings, where nothing prints them",
-            ));
-        }
-        None => (authority, None),
-    };
-    if name.is_empty() {
-        return Err(Error::config("the URL names no bucket").hint(format!("write {scheme}://bucket/prefix")));
-    }
-    let prefix: Vec<&str> = prefix.split('/').filter(|p| !p.is_empty()).collect();
-    let mut bucket = Bucket {
-        cloud,
-        scheme: scheme.to_owned(),
-        name: name.to_owned(),
-        host,
-        prefix: prefix.join("/"),
-        options: Vec::new(),
-    };
-    bucket.options = credentials::options(&bucket, connection, credentials, query)?;
+    let prefix: Vec<&str> = bucket.key.split('/').filter(|p| !p.is_empty()).collect();
+    bucket.key = prefix.join("/");
     Ok(Location::Bucket(bucket))
 }
 
@@ -143,7 +96,7 @@ fn folder(
     Ok(Location::Folder(path))
 }
 
-pub(crate) fn unknown_option(key: &str, known: &[&str]) -> Error {
+fn unknown_option(key: &str, known: &[&str]) -> Error {
     let error = Error::config(format!("there is no setting '{key}'"));
     match nearest(key, known) {
         Some(near) => error.hint(format!("did you mean {near}?")),

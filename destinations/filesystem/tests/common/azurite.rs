@@ -12,21 +12,32 @@ use std::process::{Child, Command, Stdio};
 pub const ACCOUNT: &str = "devstoreaccount1";
 pub const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-/// A running Azurite with one container; ended when it is dropped.
+/// A running Azurite with one container; ended when it is dropped, unless all tests share it.
 pub struct Azurite {
-    process: Child,
+    own: Option<(Child, tempfile::TempDir)>,
     pub endpoint: String,
-    _folder: tempfile::TempDir,
 }
 
 impl Azurite {
-    pub fn start() -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/get-azurite");
-        let found = Command::new(script).stderr(Stdio::inherit()).output().expect("the script runs");
+    /// The one that `tests/servers/with_servers.py` started, or a new one.
+    pub fn shared() -> Self {
+        let Ok(address) = std::env::var("LONGSHORE_TEST_AZURITE") else { return Self::start() };
+        make_container(&address);
+        Azurite { own: None, endpoint: format!("http://{address}/{ACCOUNT}") }
+    }
+
+    fn start() -> Self {
+        // Other packages' tests have this file, too.
+        let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let checkout = above.find(|p| p.join("scripts/get-azurite").is_file()).expect("a checkout");
+        let found = Command::new(checkout.join("scripts/get-azurite"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("the script runs");
         assert!(found.status.success(), "scripts/get-azurite failed");
         let main = String::from_utf8(found.stdout).expect("a path");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let watch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/end_with_stdin.js");
+        let watch = checkout.join("destinations/filesystem/tests/common/end_with_stdin.js");
         let mut process = Command::new("node")
             .arg("--require")
             .arg(watch)
@@ -44,14 +55,16 @@ impl Azurite {
         let address = address.expect("azurite says where it listens");
         std::thread::spawn(move || lines.for_each(drop)); // so that its output never fills up
         make_container(&address);
-        Azurite { process, endpoint: format!("http://{address}/{ACCOUNT}"), _folder: folder }
+        Azurite { own: Some((process, folder)), endpoint: format!("http://{address}/{ACCOUNT}") }
     }
 }
 
 impl Drop for Azurite {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if let Some((process, _)) = &mut self.own {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 
@@ -70,5 +83,6 @@ fn make_container(address: &str) {
     .expect("azurite takes the request");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("azurite answers");
-    assert!(answer.starts_with("HTTP/1.1 201"), "the container cannot be made: {answer}");
+    let is_there = answer.starts_with("HTTP/1.1 201") || answer.contains("ContainerAlreadyExists");
+    assert!(is_there, "the container cannot be made: {answer}");
 }

@@ -45,7 +45,7 @@ impl Buckets {
     }
 
     pub fn azure() -> Self {
-        let server = super::azurite::Azurite::start();
+        let server = super::azurite::Azurite::shared();
         let credentials = object(json!({
             "azure_storage_account_name": super::azurite::ACCOUNT,
             "azure_storage_account_key": super::azurite::KEY,
@@ -55,7 +55,9 @@ impl Buckets {
     }
 
     pub fn open(&self, prefix: u64) -> Result<Arc<dyn Destination>> {
-        super::open(&connection(&format!("{}/test-{prefix}", self.url), &self.credentials))
+        // The process too: several may share a server.
+        let url = format!("{}/test-{}-{prefix}", self.url, std::process::id());
+        super::open(&connection(&url, &self.credentials))
     }
 }
 

@@ -1,0 +1,55 @@
+//! `pipeline NAME drop` and `sync`.
+
+use super::TurnArgs;
+use clap::Args;
+
+/// Where the pipeline loads to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AtArgs {
+    /// Where: a name or a URL, as --destination of load [default: where the pipeline last loaded to]
+    #[arg(long, short, value_name = "URL", env = "LONGSHORE_DESTINATION")]
+    pub(crate) destination: Vec<String>,
+
+    /// The dataset [default: the one the pipeline last loaded into]
+    #[arg(long, value_name = "NAME", env = "LONGSHORE_DATASET")]
+    pub(crate) dataset: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) turn: TurnArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DropArgs {
+    /// Resources: names of root tables, or re:EXPRESSION for all whose names begin with a match
+    #[arg(value_name = "RESOURCE")]
+    pub(crate) resources: Vec<String>,
+
+    /// All resources of the pipeline
+    #[arg(long, conflicts_with = "resources")]
+    pub(crate) all: bool,
+
+    /// Also parts of the state, such as resources.orders.incremental or 'sources.shop.*'
+    #[arg(long, value_name = "PATH,..", value_delimiter = ',')]
+    pub(crate) state_paths: Vec<String>,
+
+    /// Forget the state only; tables and rows stay
+    #[arg(long)]
+    pub(crate) state_only: bool,
+
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) at: AtArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// Also remove waiting packages that another run of the pipeline was faster than
+    #[arg(long)]
+    pub(crate) drop_overtaken: bool,
+
+    #[command(flatten)]
+    pub(crate) at: AtArgs,
+}
