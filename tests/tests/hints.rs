@@ -50,7 +50,7 @@ fn duckdb_has_the_types_and_descriptions_that_hints_name() {
     ];
     assert_eq!(found, expect);
     let rows = lab.rows(
-        "SELECT price::VARCHAR, n, code, seen::VARCHAR, at::VARCHAR, n__v_bigint, code__v_text FROM t ORDER BY id",
+        "SELECT price::VARCHAR, n, code, seen::VARCHAR, \"at\"::VARCHAR, n__v_bigint, code__v_text FROM t ORDER BY id",
     );
     let expect = json!([
         ["19.90", 7, "ab", "2024-01-31 10:00:00", "12:34:56.789", null, null],

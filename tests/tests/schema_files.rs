@@ -100,8 +100,8 @@ fn a_wrong_edit_is_named_with_its_path_file_and_line() {
     let text = file(&lab);
     let line_of = |text: &str, words: &str| text.lines().position(|l| l.contains(words)).unwrap() + 1;
     for (wrong, marked, path, message) in [
-        (edited(&text, "n", "int"), "data_type: int", "tables.t.n", "no type 'int'"),
-        (edited(&text, "n", "bigint\n    uniqe: true"), "uniqe", "tables.t.n", "no 'uniqe'"),
+        (edited(&text, "n", "int"), "data_type: int", "tables.t.columns.n", "no type 'int'"),
+        (edited(&text, "n", "bigint\n    uniqe: true"), "uniqe", "tables.t.columns.n", "no 'uniqe'"),
         (edited(&text, "n", "date"), "name: n", "tables.t.columns.n", "cannot become date"),
         (edited(&text, "s", "text\n    precision: 3"), "name: s", "tables.t.columns.s", "cannot become text(3)"),
         (edited(&text, "q", "bigint\n    scale: 3"), "name: q", "tables.t__lines.columns.q", "no scale"),

@@ -3,6 +3,7 @@
 pub(crate) mod bucket;
 pub(crate) mod double;
 
+#[allow(unused_imports)] // not all of them load into a server
 pub(crate) use longshore_testkit::servers::bigquery::BigQueryServer as Server;
 use std::io::Read;
 use std::net::TcpStream;
