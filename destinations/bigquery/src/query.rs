@@ -31,6 +31,13 @@ pub(crate) struct Answer {
     pub(crate) rows: Vec<Vec<Value>>,
 }
 
+impl Answer {
+    /// The first value, where it is a text; otherwise an empty one.
+    pub(crate) fn word(&self) -> &str {
+        self.rows.first().and_then(|row| row.first()?.as_str()).unwrap_or_default()
+    }
+}
+
 /// A named parameter.
 pub(crate) fn parameter(name: &str, kind: &str, value: impl Into<String>) -> Value {
     let value: String = value.into();
@@ -46,6 +53,14 @@ pub(crate) fn texts(name: &str, values: &[String]) -> Value {
 
 /// Runs a query and returns all its rows.
 pub(crate) async fn rows(api: &Api, query: &Query) -> Result<Answer, Failure> {
+    match ask(api, query).await {
+        // The first request came to nothing, and its id is taken: a question may be asked anew.
+        Err(Failure::Refused(refusal)) if refusal.reason == "duplicate" => ask(api, query).await,
+        answer => answer,
+    }
+}
+
+async fn ask(api: &Api, query: &Query) -> Result<Answer, Failure> {
     let mut body = json!({
         "query": query.sql,
         "useLegacySql": false,
