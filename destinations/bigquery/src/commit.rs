@@ -161,7 +161,14 @@ async fn run(script: &Script<'_>, tables: &[&StagedRows]) -> Result<Outcome> {
         jobs::label(api, &mut job);
         let is_new = jobs::insert(api, &job).await?;
         match jobs::wait(api, &id, Some(location)).await {
-            Ok(_) => return outcome(&rows_of_job(api, &id, location).await?, tables, text.refusals),
+            Ok(_) => {
+                let answer = rows_of_job(api, &id, location).await?;
+                // Refused in an earlier run of this load: the reason may be gone, or be asked about no more.
+                if is_new || !is_refusal(&answer) {
+                    return outcome(&answer, tables, text.refusals);
+                }
+                debug!(job = id, "an earlier commit was refused");
+            }
             // It failed in an earlier run of this load; what it failed of may be gone.
             Err(failure @ Failure::Refused(_)) if !is_new => debug!(?failure, "an earlier commit failed"),
             Err(failure) if failure.is_passing() && tries < TRIES && matches!(failure, Failure::Refused(_)) => {
@@ -174,6 +181,12 @@ async fn run(script: &Script<'_>, tables: &[&StagedRows]) -> Result<Outcome> {
         }
     }
     Err(Error::new(ErrorKind::Unavailable, "too many commits of this load have failed"))
+}
+
+/// True for an answer that something speaks against the commit.
+fn is_refusal(answer: &Answer) -> bool {
+    let word = answer.rows.first().and_then(|row| row.first()).and_then(Value::as_str).unwrap_or_default();
+    !matches!(word, "committed" | "already")
 }
 
 /// Reads the script's last answer: a word and the counts.
