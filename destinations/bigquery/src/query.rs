@@ -13,6 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// How long the server may keep a reply back until there are rows.
 const WAIT_MS: u64 = 10_000;
 
+/// Names that a query is asked under where one is taken.
+const TRIES: u32 = 5;
+
 /// A query.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
@@ -67,8 +70,6 @@ async fn ask(api: &Api, query: &Query) -> Result<Answer, Failure> {
         "useQueryCache": false,
         "timeoutMs": WAIT_MS,
         "formatOptions": {"useInt64Timestamp": true},
-        // A request that is repeated because its reply was lost runs no second job.
-        "requestId": request_id(&query.sql),
     });
     if !query.parameters.is_empty() {
         body["parameterMode"] = "NAMED".into();
@@ -83,7 +84,16 @@ async fn ask(api: &Api, query: &Query) -> Result<Answer, Failure> {
     if let Some(bytes) = query.max_bytes_billed {
         body["maximumBytesBilled"] = bytes.to_string().into();
     }
-    let first = api.call(Method::POST, "queries", Some(&body)).await?;
+    let mut tries = 0;
+    let first = loop {
+        // A request that is repeated because its reply was lost runs no second job.
+        body["requestId"] = request_id(&query.sql).into();
+        match api.call(Method::POST, "queries", Some(&body)).await {
+            // Its first try did not succeed, and some servers do not try again under the same name.
+            Err(failure) if failure.status() == 409 && tries < TRIES => tries += 1,
+            answer => break answer?,
+        }
+    };
     pages(api, first).await
 }
 
