@@ -161,7 +161,14 @@ async fn run(script: &Script<'_>, tables: &[&StagedRows]) -> Result<Outcome> {
         jobs::label(api, &mut job);
         let is_new = jobs::insert(api, &job).await?;
         match jobs::wait(api, &id, Some(location)).await {
-            Ok(_) => return outcome(&rows_of_job(api, &id, location).await?, tables, text.refusals),
+            Ok(_) => {
+                let answer = rows_of_job(api, &id, location).await?;
+                // Refused in an earlier run of this load; the cause may be gone.
+                if is_new || matches!(answer.word(), "committed" | "already") {
+                    return outcome(&answer, tables, text.refusals);
+                }
+                debug!(word = answer.word(), "an earlier commit was refused");
+            }
             // It failed in an earlier run of this load; what it failed of may be gone.
             Err(failure @ Failure::Refused(_)) if !is_new => debug!(?failure, "an earlier commit failed"),
             Err(failure) if failure.is_passing() && tries < TRIES && matches!(failure, Failure::Refused(_)) => {
@@ -178,9 +185,9 @@ async fn run(script: &Script<'_>, tables: &[&StagedRows]) -> Result<Outcome> {
 
 /// Reads the script's last answer: a word and the counts.
 fn outcome(answer: &Answer, tables: &[&StagedRows], mut refusals: Vec<Error>) -> Result<Outcome> {
-    let row = answer.rows.first().map_or(&[][..], |r| r.as_slice());
-    let word = row.first().and_then(Value::as_str).unwrap_or_default();
-    let numbers = row.iter().skip(1).filter_map(|v| v.as_str().and_then(|n| n.parse().ok()));
+    let word = answer.word();
+    let numbers =
+        answer.rows.first().into_iter().flatten().skip(1).filter_map(|v| v.as_str().and_then(|n| n.parse().ok()));
     let numbers: Vec<u64> = numbers.collect();
     let refusal = word.strip_prefix("refused ").and_then(|n| n.parse::<usize>().ok());
     match word {

@@ -13,6 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// How long the server may keep a reply back until there are rows.
 const WAIT_MS: u64 = 10_000;
 
+/// Names that a query is asked under where one is taken.
+const TRIES: u32 = 5;
+
 /// A query.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
@@ -31,6 +34,13 @@ pub(crate) struct Answer {
     pub(crate) rows: Vec<Vec<Value>>,
 }
 
+impl Answer {
+    /// The first value, where it is a text; otherwise an empty one.
+    pub(crate) fn word(&self) -> &str {
+        self.rows.first().and_then(|row| row.first()?.as_str()).unwrap_or_default()
+    }
+}
+
 /// A named parameter.
 pub(crate) fn parameter(name: &str, kind: &str, value: impl Into<String>) -> Value {
     let value: String = value.into();
@@ -46,14 +56,20 @@ pub(crate) fn texts(name: &str, values: &[String]) -> Value {
 
 /// Runs a query and returns all its rows.
 pub(crate) async fn rows(api: &Api, query: &Query) -> Result<Answer, Failure> {
+    match ask(api, query).await {
+        // The first request came to nothing, and its id is taken: a question may be asked anew.
+        Err(Failure::Refused(refusal)) if refusal.reason == "duplicate" => ask(api, query).await,
+        answer => answer,
+    }
+}
+
+async fn ask(api: &Api, query: &Query) -> Result<Answer, Failure> {
     let mut body = json!({
         "query": query.sql,
         "useLegacySql": false,
         "useQueryCache": false,
         "timeoutMs": WAIT_MS,
         "formatOptions": {"useInt64Timestamp": true},
-        // A request that is repeated because its reply was lost runs no second job.
-        "requestId": request_id(&query.sql),
     });
     if !query.parameters.is_empty() {
         body["parameterMode"] = "NAMED".into();
@@ -68,7 +84,16 @@ pub(crate) async fn rows(api: &Api, query: &Query) -> Result<Answer, Failure> {
     if let Some(bytes) = query.max_bytes_billed {
         body["maximumBytesBilled"] = bytes.to_string().into();
     }
-    let first = api.call(Method::POST, "queries", Some(&body)).await?;
+    let mut tries = 0;
+    let first = loop {
+        // A request that is repeated because its reply was lost runs no second job.
+        body["requestId"] = request_id(&query.sql).into();
+        match api.call(Method::POST, "queries", Some(&body)).await {
+            // Its first try did not succeed, and some servers do not try again under the same name.
+            Err(failure) if failure.status() == 409 && tries < TRIES => tries += 1,
+            answer => break answer?,
+        }
+    };
     pages(api, first).await
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn commit(
     }
     let counted = merge_all(load, manifest, &merged)?;
     hints::check_unique(load, manifest)?;
+    load.allow_checkpoint()?;
     load.execute("COMMIT")?;
     load.keep_file();
     count_back(load, manifest, &counted).map(CommitOutcome::Committed)

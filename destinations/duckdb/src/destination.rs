@@ -2,9 +2,9 @@
 
 use crate::config::{Config, DEFAULT_MEMORY};
 use crate::error::{from_message, is_locked};
-use crate::ffi::{Access, Connection, Database};
+use crate::ffi::{Access, Connection, Database, Message};
 use crate::memory;
-use crate::stage::{DuckLoad, Resources};
+use crate::stage::{DuckLoad, Resources, checkpoint_memory};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions, Widening};
@@ -60,7 +60,7 @@ impl DuckDb {
                     // DuckDB takes whole row groups out of a log that ends before its commit, every time it reads it,
                     // and would write the next commit behind them. So the log has to go; `stage` removes such rows.
                     let mut connection = Connection::new(Arc::clone(&database));
-                    let ended = connection.as_mut().map_err(|m| m.clone()).and_then(|c| c.execute(END_OF_LOG));
+                    let ended = connection.as_mut().map_err(|m| m.clone()).and_then(|c| self.end_log(c));
                     return ended.map(|()| database).map_err(|m| from_message(&m, &self.config.path));
                 }
                 Ok(database) => return Ok(database),
@@ -74,6 +74,14 @@ impl DuckDb {
                 Err(m) => return Err(from_message(&m, &self.config.path)),
             }
         }
+    }
+
+    /// Writes what the log has into the file, with the memory that a checkpoint of all tables may take.
+    fn end_log(&self, connection: &mut Connection) -> std::result::Result<(), Message> {
+        let columns = connection.number("SELECT coalesce(sum(column_count), 0)::BIGINT FROM duckdb_tables()")?;
+        let usual = self.config.memory.unwrap_or(DEFAULT_MEMORY);
+        let needed = checkpoint_memory(columns.unsigned_abs()).max(usual);
+        connection.execute(&format!("SET memory_limit = '{needed}B'; {END_OF_LOG}; SET memory_limit = '{usual}B'"))
     }
 
     fn not_removed(&self, cause: std::io::Error) -> Error {

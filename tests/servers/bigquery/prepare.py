@@ -17,12 +17,20 @@ import sys
 package = pathlib.Path(next(p for p in sys.path if p.endswith("site-packages"))) / "local_bigquery"
 
 
+edited = {}  # from the originals each time, so that a change of this file arrives where an older one was run
+
+
 def edit(name, change):
     path = package / name
-    text = path.read_text()
-    changed = change(text)
-    if changed != text:
-        path.write_text(changed)
+    original = path.with_suffix(".original")
+    if name not in edited and original.exists():
+        edited[name] = original.read_text()
+    elif name not in edited:
+        edited[name] = path.read_text()
+        original.write_text(edited[name])
+    edited[name] = change(edited[name])
+    if path.read_text() != edited[name]:
+        path.write_text(edited[name])
 
 
 def plain_generics(text):
@@ -58,10 +66,11 @@ OBJECTS = """def objects(
     if project_id == "emulator":
         return all_objects(project_id, dataset_id, table_id)
     lake = quote("__ducklake_metadata_" + project_id)
-    rows = (
-        "(SELECT sum({1}) FROM {0}.ducklake_{2} f WHERE f.table_id = t.table_id AND f.end_snapshot IS NULL)"
-    )
-    written, deleted = rows.format(lake, "record_count", "data_file"), rows.format(lake, "delete_count", "delete_file")
+    rows = "(SELECT sum({0}) FROM {1} WHERE f.table_id = t.table_id AND f.end_snapshot IS NULL{2})"
+    written = rows.format("record_count", f"{lake}.ducklake_data_file f", "")
+    # Where all rows of a file are deleted, the file goes and what says so stays.
+    files = f"{lake}.ducklake_delete_file d JOIN {lake}.ducklake_data_file f USING (data_file_id)"
+    deleted = rows.format("delete_count", files, " AND d.end_snapshot IS NULL")
     return fetch(
         f"WITH live AS (SELECT schema_id FROM {lake}.ducklake_schema WHERE schema_name = $1 AND end_snapshot IS NULL) "
         f"SELECT table_name, 'TABLE', coalesce({written}, 0) - coalesce({deleted}, 0) "

@@ -11,7 +11,7 @@ import socketserver
 import sys
 
 from google.api_core.client_options import ClientOptions
-from google.api_core.exceptions import NotFound
+from google.api_core.exceptions import InternalServerError, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
@@ -61,14 +61,19 @@ def answer_to(request):
 
 
 def read(request):
+    name = f"{project}.{request['dataset']}.{request['table']}"
     try:
-        table = client.get_table(f"{project}.{request['dataset']}.{request['table']}")
+        table = client.get_table(name)
+        schema, rows = table.schema, client.list_rows(table)
     except NotFound:
         return None
-    kinds = [field.field_type for field in table.schema]
-    rows = client.list_rows(table)
+    except InternalServerError:
+        # The emulator estimates a table's rows, sometimes as -1, and then cannot describe it.
+        rows = client.query(f"SELECT * FROM `{name}`").result()
+        schema = rows.schema
+    kinds = [field.field_type for field in schema]
     return {
-        "columns": [field.name for field in table.schema],
+        "columns": [field.name for field in schema],
         "rows": [[canonical(v, k) for v, k in zip(row.values(), kinds)] for row in rows],
     }
 
