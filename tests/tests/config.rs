@@ -277,11 +277,11 @@ fn openapi_gives_paths_auth_and_paging() {
         "base_url = \"https://pets.example.com/v1\"",
         "auth = { type = \"api_key\", name = \"X-Key\", location = \"header\", api_key = { secret = \"sources.pet_shop.api_key\" } }",
         "# All pets",
-        "path = \"pets/{resources.pets.id}/toys\"",
+        "path = \"pets/{resources.pets.id}/toys\"    # ? id is its petId",
         "data_selector = \"items\"    # ? the list in the answer",
-        "paginator = { type = \"page_number\", base_page = 1, page_param = \"page\" }    # ? by the names of its parameters",
-        "paginator = { type = \"offset\", limit = 100, offset_param = \"offset\", limit_param = \"limit\" }    # ? by the names of its parameters",
-        "# path = \"owners/{name}/pets\"",
+        "paginator = { type = \"page_number\", base_page = 1, page_param = \"page\" }    # ? by the names of parameters and fields",
+        "paginator = { type = \"offset\", limit = 100, offset_param = \"offset\", limit_param = \"limit\" }    # ? by the names of parameters and fields",
+        "# Left out, because they answer no JSON records: /owners/{name}/pets",
     ] {
         assert!(text.lines().any(|l| l == line), "{line}\n{text}");
     }

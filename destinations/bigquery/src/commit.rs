@@ -18,7 +18,7 @@ use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{Manifest, TableCount};
 use longshore_core::schema::{SystemTable, Table};
 use longshore_sql::{system_table, validity_table};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tracing::{debug, info};
