@@ -282,8 +282,14 @@ fn hints_give_types_that_are_not_inferred() {
         strings(&["birthday DATE", "opens TIME", "blob BLOB", "big DECIMAL(38,9)", "price DOUBLE", "code VARCHAR"])
     );
     assert_eq!(lab.column_types("t__lines")[0], "day DATE");
-    let expected =
-        [json!("2001-02-03"), json!("10:11:12"), json!("6869"), json!("12345678901234567890.000000000"), json!(1.5), json!("7")];
+    let expected = [
+        json!("2001-02-03"),
+        json!("10:11:12"),
+        json!("6869"),
+        json!("12345678901234567890.000000000"),
+        json!(1.5),
+        json!("7"),
+    ];
     assert_eq!(lab.rows("SELECT birthday, opens, blob, big, price, code FROM t"), [expected]);
 }
 
