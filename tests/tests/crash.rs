@@ -194,7 +194,7 @@ impl Start {
         let ids = shown.iter().filter_map(|p| p["load_id"].as_str());
         let mut expected: Vec<String> =
             ids.flat_map(|id| ["manifest", "progress"].map(|f| format!("loaded/{id}/{f}.json"))).collect();
-        expected.extend(["lock", "trace.json"].map(str::to_owned));
+        expected.extend(["id", "lock", "trace.json"].map(str::to_owned));
         expected.sort();
         assert_eq!(left, expected, "{story}");
         let mut beside: Vec<_> = fs::read_dir(lab.path(""))

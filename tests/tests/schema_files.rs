@@ -129,7 +129,7 @@ fn a_wrong_edit_is_named_with_its_path_file_and_line() {
 
 const DLT: &str = r#"
 import dlt, sys
-p = dlt.pipeline("longshore", destination=dlt.destinations.duckdb("dlt.duckdb"), dataset_name="raw", export_schema_path="edit")
+p = dlt.pipeline("longshore", destination=dlt.destinations.duckdb("dlt.duckdb"), dataset_name="raw", export_schema_path="edit", pipelines_dir="dlt")
 columns = {"price": {"data_type": "decimal", "precision": 10, "scale": 2}, "n": {"data_type": "bigint", "precision": 16},
            "much": {"data_type": "decimal"}, "seen": {"data_type": "timestamp", "timezone": False}, "id": {"nullable": False}}
 p.run([{"id": 1, "price": 1.5, "n": 1, "much": 2, "seen": "2024-01-01T00:00:00", "tags": ["a"]}], table_name="t", columns=columns,
@@ -143,6 +143,7 @@ fn the_file_that_dlt_exports_is_gone_by() {
     dlt.args(["-c", DLT])
         .current_dir(lab.path("."))
         .env("RUNTIME__DLTHUB_TELEMETRY", "false")
+        .env("DLT_DATA_DIR", lab.path("dlt-data"))
         .env("HOME", lab.path("home"));
     let output = dlt.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -3,7 +3,7 @@
 use crate::credentials::{CREDENTIALS, plain_keys};
 use crate::environment::from_json;
 use crate::lookup::Wanted;
-use crate::node::{Node, Value};
+use crate::node::{Node, Origin, Value};
 use crate::problem::{Problem, Problems, suggest};
 use crate::project::Project;
 use crate::section::Section;
@@ -54,15 +54,25 @@ impl Project {
         let hint = suggest(word, known.iter().copied()).unwrap_or_else(|| {
             format!("there are: {}; or write a URL, and a folder with a slash: ./{word}", known.join(", "))
         });
-        let origin = self.layers[1].root.origin_of(&["pipeline", "destination"]); // there are always four and more
         Err(Problems::one(
             Problem::new(
-                origin,
+                &self.origin_of_destination(word),
                 "",
                 format!("there is no destination '{word}' in [destinations], and no kind of that name"),
             )
             .hint(hint),
         ))
+    }
+
+    /// Where a file names that destination; otherwise it can only have come from the command line.
+    fn origin_of_destination(&self, word: &str) -> Origin {
+        let named = self.layers.iter().filter_map(|l| l.root.at(&["pipeline", "destination"]));
+        let mut words = named.flat_map(|node| match &node.value {
+            Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        });
+        let found = words.find(|node| node.as_text() == Some(word));
+        found.map_or_else(|| Origin::Flag("--destination".to_owned()), |node| node.origin.clone())
     }
 
     /// dlt's own named destinations: `[destination.warehouse] destination_type = "postgres"`.

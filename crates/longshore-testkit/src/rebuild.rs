@@ -306,7 +306,9 @@ fn is_same_scalar(source: &Source, rebuilt: &Value) -> bool {
         (Source::Number(literal), Value::String(text)) => {
             let is_text_of_double =
                 || text.parse().is_ok_and(|value| is_double(literal, value) && python_text::float_repr(value) == *text);
-            literal == text || text.parse().is_ok_and(|whole| is_whole(literal, whole)) || is_text_of_double()
+            is_same_decimal(literal, text)
+                || text.parse().is_ok_and(|whole| is_whole(literal, whole))
+                || is_text_of_double()
         }
         (Source::Text(a), Value::String(b)) => a == b || is_same_instant(a, b),
         (Source::Text(text), Value::Number(number)) => match number.as_i64() {
@@ -326,6 +328,33 @@ fn is_same_instant(text: &str, stored: &str) -> bool {
     let is_cut = fraction.len() < text.len()
         && fraction.bytes().skip(6).take_while(u8::is_ascii_digit).any(|digit| digit != b'0');
     !is_cut && instant.is_some_and(|micros| rows::timestamp(micros) == stored)
+}
+
+/// Returns true when both literals say one number, to the last digit.
+fn is_same_decimal(a: &str, b: &str) -> bool {
+    digits_and_exponent(a).is_some_and(|a| Some(a) == digits_and_exponent(b))
+}
+
+/// Returns sign, digits without zeros around them, and the power of ten of the last one; `None`
+/// when the text is not a number.
+fn digits_and_exponent(literal: &str) -> Option<(bool, String, i64)> {
+    let (mantissa, exponent) = literal.split_once(['e', 'E']).unwrap_or((literal, "0"));
+    let unsigned = mantissa.strip_prefix('-').unwrap_or(mantissa);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let digits = format!("{whole}{fraction}");
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let significant = digits.trim_end_matches('0');
+    let zeros = digits.len() - significant.len();
+    let significant = significant.trim_start_matches('0').to_owned();
+    match significant.is_empty() {
+        true => Some((false, significant, 0)),
+        false => {
+            let exponent = exponent.parse::<i64>().ok()? - fraction.len() as i64 + zeros as i64;
+            Some((mantissa.starts_with('-'), significant, exponent))
+        }
+    }
 }
 
 fn is_whole(literal: &str, value: i128) -> bool {
@@ -368,6 +397,10 @@ mod tests {
                 json!({"a": "7", "b": "True", "c": "0.5", "d": "18446744073709551616"}),
             ),
             (r#"{"a":"7","b":"1.5"}"#, json!({"a": 7, "b": 1.5})),
+            (
+                r#"{"a":9007199254740993.0,"b":1.25e21,"c":-0.50,"d":0.0}"#,
+                json!({"a": "9007199254740993", "b": "1250000000000000000000", "c": "-0.5", "d": "0"}),
+            ),
         ] {
             assert_eq!(difference(record, &rebuilt), None);
         }
@@ -378,6 +411,8 @@ mod tests {
             (r#"{"a":[null]}"#, json!({})),
             (r#"{"a":9007199254740993}"#, json!({"a": 9_007_199_254_740_992.0})),
             (r#"{"a":0.12345678901234567890}"#, json!({"a": 0.123_456_789_012_345_68})),
+            (r#"{"a":9007199254740993.0}"#, json!({"a": "9007199254740992"})),
+            (r#"{"a":1.5}"#, json!({"a": "15"})),
             (r#"{"a":"007"}"#, json!({"a": 7})),
             (r#"{"a":"1.50"}"#, json!({"a": 1.5})),
             (r#"{"a":1}"#, json!({"a": true})),

@@ -97,31 +97,34 @@ fn documents(load: &Inner, manifest: &Manifest) -> Result<Option<Documents>> {
     Documents::of(manifest, &stored, "dlt.destinations.duckdb").map(Some)
 }
 
-/// Counts the load's tables; those it merged were counted before. The file is ours alone, so what a table has more than before is what
-/// this load brought.
+/// Counts the load's tables; those it merged were counted before. The file is ours alone, so what a table has more than
+/// before is what this load brought.
 fn count_back(load: &Inner, manifest: &Manifest, merged: &[TableCount]) -> Result<Vec<TableCount>> {
     let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
     let failed = |m: String| from_message(&m, &load.path);
     let reader = connection.database().reader().map_err(failed)?;
     // One statement: for a small load, asking table by table would be a good part of its time.
-    let count = |(i, t): (usize, &TableCount)| {
+    let count = |(i, t): (usize, &&TableCount)| {
         format!("SELECT {i} AS i, count(*) FROM {}", qualified(&load.opening.target.dataset, &t.table))
     };
-    let counts: Vec<String> = manifest.tables.iter().enumerate().map(count).collect();
-    if counts.is_empty() {
-        return Ok(Vec::new());
+    let was_merged = |t: &TableCount| merged.iter().any(|m| m.table == t.table);
+    let uncounted: Vec<&TableCount> = manifest.tables.iter().filter(|t| !was_merged(t)).collect();
+    let mut counted = merged.to_vec();
+    if uncounted.is_empty() {
+        return Ok(counted);
     }
+    let counts: Vec<String> = uncounted.iter().enumerate().map(count).collect();
     let sql = format!("{} ORDER BY i", counts.join(" UNION ALL "));
     let now: Vec<i64> = reader
         .prepare(&sql)
         .and_then(|mut s| s.query_map([], |r| r.get(1))?.collect())
         .map_err(|e| failed(e.to_string()))?;
-    let brought = |(wanted, now): (&TableCount, i64)| {
-        if let Some(counted) = merged.iter().find(|m| m.table == wanted.table) {
-            return counted.clone();
-        }
+    let brought = |(wanted, now): (&&TableCount, i64)| {
         let before = load.tables.get(&wanted.table).map_or(0, |t| t.before);
         TableCount { table: wanted.table.clone(), rows: (now as u64).saturating_sub(before) }
     };
-    Ok(manifest.tables.iter().zip(now).map(brought).collect())
+    counted.extend(uncounted.iter().zip(now).map(brought));
+    let place = |t: &TableCount| manifest.tables.iter().position(|m| m.table == t.table);
+    counted.sort_by_key(place);
+    Ok(counted)
 }
