@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 static SERVER: LazyLock<BigQueryServer> = LazyLock::new(BigQueryServer::start);
 
 const CHANGES: i32 = 3;
+const REFUSED: i32 = 4;
+const FAILED: i32 = 1;
 
 /// The command, where the emulator is found as by a user.
 fn command(lab: &Lab, words: &[&str]) -> Command {
@@ -147,4 +149,50 @@ fn what_is_wrong_is_said_with_a_way_out() {
     fails("bigquery://local?credentials=/nowhere/key.json", &["--dataset", "d"], 2, &["/nowhere/key.json"]);
     run(&lab, &["load", "t.ndjson", "--destination", "bigquery://local/EU", "--dataset", "in_eu"], 0);
     fails("bigquery://local/US", &["--dataset", "in_eu"], 2, &["the dataset is in EU, not in US", "in_eu"]);
+}
+
+#[test]
+fn a_name_that_bigquery_keeps_to_itself_leaves_no_package_in_the_way() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", "{\"id\":1,\"_file_name\":\"f\"}\n");
+    let place = ["t.ndjson", "--destination", "bigquery://local", "--dataset", "kept", "--pipeline", "kept"];
+    let said = "BigQuery keeps names of columns that begin with _file_";
+    let plan = run(&lab, &[&["plan"], &place[..]].concat(), REFUSED);
+    assert!(plan.stdout.contains(said) && !plan.stdout.contains("CREATE TABLE"), "{}", plan.stdout);
+    let load = run(&lab, &[&["load"], &place[..]].concat(), FAILED);
+    assert!(load.stderr.contains(said) && load.stderr.contains("--hint '_file_name=TYPE:name=OTHER'"), "{load:#?}");
+    assert!(SERVER.read("kept", "t").is_none(), "nothing was made");
+    run(&lab, &[&["load"], &place[..], &["--hint", "_file_name=text:name=file_name"]].concat(), 0);
+    assert_eq!(rows(&lab, "kept", "SELECT file_name FROM t"), json!([{"file_name": "f"}]));
+}
+
+/// None of these gets as far as a server: each is refused for what its key says.
+#[test]
+fn credentials_come_by_the_file_and_by_the_environment_and_are_not_shown() {
+    let lab = Lab::new();
+    let key = json!({"type": "service_account", "client_email": "a@b", "private_key": "hush"}).to_string();
+    let file = lab.write("key.json", &key);
+    let base64 = "eyJ0eXBlIjoic2VydmljZV9hY2NvdW50IiwiY2xpZW50X2VtYWlsIjoiYUBiIiwicHJpdmF0ZV9rZXkiOiJodXNoIn0=";
+    let is_read = "private_key is no RSA key";
+    for (given, said) in [
+        (file.to_str().expect("a path"), is_read),
+        (base64, is_read),
+        (&key, is_read),
+        ("default", "no credentials were found"),
+        ("{bad", "no JSON document"),
+    ] {
+        lab.write(
+            "longshore.toml",
+            format!("[destinations.w]\ntype = \"bigquery\"\nproject_id = \"local\"\ncredentials = '{given}'\n"),
+        );
+        for word in ["w", "bigquery"] {
+            let mut command = command(&lab, &["tables", "--destination", word, "--dataset", "shop"]);
+            command.env("DESTINATION__BIGQUERY__CREDENTIALS", given).env("GOOGLE_CLOUD_PROJECT", "local");
+            command.env("GCE_METADATA_HOST", "127.0.0.1:1").env_remove("GOOGLE_APPLICATION_CREDENTIALS");
+            let output = Output::of(command);
+            assert_eq!(output.status, Some(2), "{word} {given}: {output:#?}");
+            assert!(output.stderr.contains(said), "{word} {given}: {}", output.stderr);
+            assert!(!output.stderr.contains("hush") && !output.stderr.contains(base64), "{}", output.stderr);
+        }
+    }
 }

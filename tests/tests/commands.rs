@@ -291,6 +291,9 @@ fn a_waiting_package_is_shown_and_retried() {
     let again =
         Output::of(lab.command_through(&limit.each_ref().map(String::as_str), &["pipeline", "longshore", "retry"]));
     assert_eq!(again.status, Some(1), "{again:#?}");
+    // This run has read nothing, so it has no rate.
+    let headline = again.stdout.lines().next().unwrap_or_default();
+    assert_eq!(headline, "Pipeline longshore could not load a package that was there already");
     assert_eq!(lab.packages(), std::slice::from_ref(&id));
 
     let text = stdout(&lab, &["pipeline", "longshore", "retry"]);
@@ -298,6 +301,15 @@ fn a_waiting_package_is_shown_and_retried() {
     assert_eq!((lab.count("t"), lab.count("t__lines"), lab.count("_loads")), (20_000, 30_000, 1));
     assert_eq!(lab.packages(), Vec::<String>::new());
     assert_eq!(stdout(&lab, &["pipeline", "longshore", "retry"]), "no package waits\n");
+}
+
+#[test]
+fn a_failed_load_that_is_run_again_says_so_once() {
+    let (lab, _) = lab_with_waiting_package();
+    let report = lab.load(&["in.ndjson", "--table", "t"]);
+    let note = "an earlier run of this command had failed; its load is complete now. Nothing new was read: run the command again for a new load";
+    assert_eq!((&report["outcome"], &report["notes"]), (&json!("completed"), &json!([note])));
+    assert_eq!(lab.count("t"), 20_000);
 }
 
 #[test]
@@ -513,6 +525,22 @@ fn log_lines_go_to_stderr_and_hold_no_values() {
     output.json();
     assert!(output.stderr.contains("package sealed"), "{output:#?}");
     assert!(!output.stderr.contains("4111"), "no value of a row stands in a log");
+}
+
+#[test]
+fn a_wrong_word_for_log_lines_is_named() {
+    let lab = Lab::new();
+    lab.write("in.json", "[{}]");
+    for name in ["LONGSHORE_LOG", "RUST_LOG"] {
+        let mut command = lab.command(&["load", "in.json"]);
+        command.env(name, "longshore=loud");
+        let output = Output::of(command);
+        assert_eq!((output.status, output.stdout.as_str()), (Some(2), ""));
+        assert!(output.stderr.starts_with(&format!("error: {name} does not say which log lines")), "{}", output.stderr);
+    }
+    let mut command = lab.command(&["load", "in.json"]);
+    command.env("LONGSHORE_LOG", "");
+    assert_eq!(Output::of(command).status, Some(0));
 }
 
 #[test]

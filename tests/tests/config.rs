@@ -104,7 +104,7 @@ fn other_commands_know_the_projects_destinations() {
     let lab = lab_with_project();
     ok(run(&lab, &["load", "in/a.ndjson", "--table", "t", "--destination", "store"]));
     assert_eq!(rows(&lab, "store.duckdb", "longshore_dataset", "SELECT count(*) FROM t"), [[json!(2)]]);
-    let tables = ok(run(&lab, &["tables", "--destination", "store", "--json"])).json();
+    let tables = ok(run(&lab, &["tables", "--pipeline", "longshore", "--destination", "store", "--json"])).json();
     assert!(tables["tables"].as_array().unwrap().iter().any(|t| t["table"] == "t"), "{tables}");
     let wrong = run(&lab, &["tables", "--destination", "stoer"]);
     assert_eq!(wrong.status, Some(2));

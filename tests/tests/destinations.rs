@@ -139,6 +139,74 @@ fn all_failing_is_told_before_anything_is_read() {
     let output = lab.run(&load_into("one.ndjson", &[&a, &b]));
     assert_eq!(output.status, Some(1), "{output:#?}");
     assert_eq!(lab.packages(), Vec::<String>::new());
+    for named in ["none of 2 destinations can be used", "a.duckdb", "b.duckdb"] {
+        assert!(output.stdout.contains(named), "{named}: {output:#?}");
+    }
+    damage(&lab, "a");
+    let args = ["pipeline", "longshore", "sync", "--destination", &a, "--destination", &b];
+    let output = lab.run(&args);
+    assert!(output.stderr.contains("a.duckdb") && output.stderr.contains("b.duckdb"), "{output:#?}");
+    repair(&lab, "a");
+    let output = lab.run(&args);
+    assert!(!output.stderr.contains("a.duckdb") && output.stderr.contains("b.duckdb"), "{output:#?}");
+}
+
+#[test]
+fn the_same_place_in_other_words_is_refused() {
+    let lab = Lab::new();
+    inputs(&lab);
+    let [a, b, _] = three(&lab);
+    for again in ["duckdb:a.duckdb", "duckdb:./a.duckdb", a.as_str()] {
+        let (output, error) = run(&lab, &load_into("one.ndjson", &[&a, &b, again]));
+        assert_eq!(output.status, Some(2), "{output:#?}");
+        assert_eq!(error["error"], "the same destination is named twice", "{again}");
+    }
+    assert!(!lab.path("a.duckdb").exists() && lab.packages().is_empty());
+    let project = "[pipeline]\ndestination = [\"duckdb:a.duckdb\", \"duckdb:./a.duckdb\"]\n\
+                   [sources.s]\ntype = \"files\"\nfiles = \"one.ndjson\"\n";
+    lab.write("longshore.toml", project);
+    let checked = lab.run(&["check"]);
+    assert!(
+        checked.status == Some(2) && checked.stderr.contains("longshore.toml:2:1: the same destination is named twice"),
+        "{checked:#?}"
+    );
+}
+
+/// A project that keeps state, loaded into `a` and `b`, and then once more into `a` alone.
+fn with_one_behind(more: &[&str]) -> (Lab, [String; 3]) {
+    let lab = Lab::new();
+    inputs(&lab);
+    lab.write(
+        "longshore.toml",
+        "[pipeline]\nname = \"shop\"\n[sources.s]\ntype = \"files\"\nfiles = \"*.ndjson\"\nonly_new = true\n",
+    );
+    let urls = three(&lab);
+    let [a, b, _] = &urls;
+    for (to, id) in [(&[a, b][..], 3), (&[a][..], 4)] {
+        lab.write(&format!("{id}.ndjson"), format!("{{\"id\":{id}}}\n"));
+        let to = to.iter().flat_map(|url| ["--destination", url.as_str()]);
+        let args: Vec<&str> = ["run"].into_iter().chain(to).chain(more.iter().copied()).collect();
+        assert_eq!(lab.run(&args).status, Some(0));
+    }
+    (lab, urls)
+}
+
+#[test]
+fn a_destination_that_takes_no_part_is_not_said_to_be_waited_for() {
+    for (more, kept) in [(&[][..], false), (&["--keep-packages", "9"][..], true)] {
+        let (lab, [a, b, _]) = with_one_behind(more);
+        lab.write("five.ndjson", "{\"id\":5}\n");
+        let args = [&["run", "--destination", &a, "--destination", &b][..], more].concat();
+        let output = lab.run(&args);
+        assert_eq!(output.status, Some(1), "{output:#?}");
+        assert!(output.stdout.contains("NOT LOADED at 1 of 2 destinations, and does not wait for them"), "{output:#?}");
+        let said = format!("{}{}", output.stdout, output.stderr);
+        assert!(
+            !said.contains("drop-package") && !said.contains("NAME") && said.contains("with this destination alone")
+        );
+        assert_eq!(said.contains(&format!("longshore pipeline shop replay --to {b}")), kept, "{said}");
+        assert_eq!(lab.run(&["pipeline", "shop", "retry"]).stdout, "no package waits\n");
+    }
 }
 
 #[test]
@@ -171,8 +239,11 @@ fn kept_packages_are_replayed_into_a_destination_that_came_later() {
         let (output, reports) = run(&lab, &replay);
         assert_eq!(output.status, Some(0), "{round}: {output:#?}");
         assert_eq!(reports.as_array().map(Vec::len), Some(2));
+        assert_eq!(reports[0]["outcome"], "replayed");
         assert_eq!(content(&lab, "b"), content(&lab, "a"), "{round}");
     }
+    let said = lab.run(&replay[..5]).stdout;
+    assert!(said.contains("replayed the package of a load: 2 records") && !said.contains("interrupted"), "{said}");
     // A dataset that is gone is filled again: what the working folder remembers is not believed.
     repair(&lab, "b");
     assert_eq!(lab.run(&replay).status, Some(0));

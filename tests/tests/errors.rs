@@ -126,6 +126,36 @@ fn rejected_records_are_kept_whole() {
 }
 
 #[test]
+fn bytes_that_are_no_utf_8_are_kept_too() {
+    let lab = Lab::new();
+    lab.write("in.ndjson", b"{\"id\":1}\n{\"id\":\"\xff\xfe\xc3\xa9\"}\n");
+    lab.load(&["in.ndjson", "--table", "t", "--on-error", "reject"]);
+    assert_eq!(lab.rows("SELECT record FROM _rejects"), [[json!("{\"id\":\"\\xff\\xfe\u{e9}\"}")]]);
+}
+
+#[test]
+fn tables_of_the_loader_are_not_the_users() {
+    let lab = Lab::new();
+    lab.write("in.ndjson", "{\"id\":1}\n");
+    for (table, mode) in [
+        ("_loads", "native"),
+        ("_State", "native"),
+        ("_rejects", "native"),
+        ("_dlt_version", "dlt"),
+        ("_dlt_pipeline_state", "dlt"),
+    ] {
+        for command in ["load", "plan"] {
+            let output = lab.run(&[command, "in.ndjson", "--table", table, "--system-columns", mode]);
+            assert_ne!(output.status, Some(0), "{output:#?}");
+            let said = format!("{}{}", output.stdout, output.stderr);
+            assert!(said.contains("table of the loader's own"), "{output:#?}");
+        }
+    }
+    lab.assert_nothing_loaded();
+    lab.load(&["in.ndjson", "--table", "_dlt_version"]);
+}
+
+#[test]
 fn bad_lines_in_a_row_are_rejected_one_by_one() {
     let lab = Lab::new();
     lab.write("in.ndjson", "{\"a\":1}\n{\"a\":nul}\nnonsense\n\n{\"a\":[1,2\n{\"a\":4}\n");
@@ -178,8 +208,8 @@ fn wrong_arguments_are_told_before_anything_is_touched() {
     let cases: &[(&[&str], String)] = &[
         (&["-d", "oracle://x"], "error: there is no destination 'oracle'\n  hint: this build has: bigquery://project/location, duckdb:///path/to/file.duckdb, file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, postgres://user@host/database\n".into()),
         (&["-d", "duckdb:///"], "error: the destination 'duckdb:///' names no file\n  hint: write duckdb:///path/to/file.duckdb\n".into()),
-        (&["--memory", "lots"], "error: 'lots' is no amount of memory\n  hint: write bytes, or 256M, or 2G; at least 32M\n".into()),
-        (&["--memory", "1M"], "error: '1M' is no amount of memory\n  hint: write bytes, or 256M, or 2G; at least 32M\n".into()),
+        (&["--memory", "lots"], "error: 'lots' is no amount of memory\n  hint: write bytes, or 256M, 1.5G or 1T; at least 32M\n".into()),
+        (&["--memory", "1M"], "error: '1M' is too little memory\n  hint: write bytes, or 256M, 1.5G or 1T; at least 32M\n".into()),
         (&["--hint", "a=money"], format!("error: the hint 'a=money' is not PATH=TYPE\n  hint: {types}\n")),
         (&["--hint", "a"], format!("error: the hint 'a' is not PATH=TYPE\n  hint: {types}\n")),
         (&["--json-columns", "a..b"], "error: the path 'a..b' has an empty key\n  hint: write keys with dots between them, such as payload.user.settings\n".into()),
@@ -557,6 +587,18 @@ fn a_truncated_gzip_loads_nothing() {
     assert_eq!(lab.count("t"), 40_000);
 }
 
+#[test]
+fn a_link_that_leads_nowhere_is_called_so() {
+    let lab = Lab::new();
+    lab.write("in/a.csv", "id\n1\n");
+    std::os::unix::fs::symlink("gone.csv", lab.path("in/b.csv")).expect("a link");
+    let output = lab.run(&["load", "in", "--table", "t"]);
+    assert_eq!(output.status, FAILED, "{output:#?}");
+    let said = "error: the link leads to no file (file in/b.csv";
+    assert!(output.stderr.starts_with(said) && output.stderr.contains("hint: remove the link"), "{}", output.stderr);
+    lab.assert_nothing_loaded();
+}
+
 /// The message, the places and the hint of an error are fields of one JSON document.
 #[test]
 fn errors_as_json() {
@@ -591,8 +633,72 @@ fn errors_as_json() {
         "'lots' is no amount of memory"
     );
     assert_eq!(
+        error(&["load", "bad.ndjson", "--threads", "100000", "--json"], USAGE)["error"],
+        "100000 is no number of threads"
+    );
+    assert_eq!(
+        error(&["load", "--json"], USAGE)["error"],
+        "the following required arguments were not provided: <INPUT>..."
+    );
+    assert_eq!(
         error(&["load", "bad.ndjson", "-d", "duckdb:text.duckdb", "--json"], FAILED)["where"]["file"],
         "text.duckdb"
     );
     assert_eq!(error(&["pipeline", "none", "info", "--json"], USAGE)["error"], "there is no pipeline 'none'");
+}
+
+/// DuckDB names a database by its file, and cannot tell `shop.orders` of the database from that of the schema.
+#[test]
+fn a_dataset_may_be_named_as_its_file() {
+    for system in ["native", "dlt"] {
+        let lab = Lab::new();
+        let to = [
+            "--table",
+            "orders",
+            "--dataset",
+            "shop",
+            "--pipeline",
+            "shop_pipe",
+            "--destination",
+            "duckdb:shop.duckdb",
+            "--system-columns",
+            system,
+        ];
+        let merge = ["--write-disposition", "merge", "--primary-key", "id", "--hint", "v=text:description=what it is"];
+        lab.write("in.ndjson", "{\"id\":1,\"v\":\"a\",\"lines\":[1,2]}\n");
+        lab.load(&[&["in.ndjson"], &to[..]].concat());
+        lab.write("in.ndjson", "{\"id\":1,\"v\":\"b\",\"more\":1,\"lines\":[3]}\n{\"id\":2,\"v\":\"c\"}\n");
+        lab.load(&[&["in.ndjson"], &to[..], &merge].concat());
+        let plan = lab.run(&[&["plan", "in.ndjson"], &to[..]].concat());
+        assert!(plan.stdout.contains("orders") && !plan.stderr.contains("Ambiguous"), "{plan:#?}");
+        let at = ["--dataset", "shop", "--destination", "duckdb:shop.duckdb"];
+        let sql = "select o.id, o.v, o.more, count(l.value) as lines from orders o left join orders__lines l on l._root_id = o._row_id group by all order by id";
+        let sql = if system == "dlt" { "select id, v, more, 1 as lines from orders order by id" } else { sql };
+        let output = lab.run(&[&["query", sql, "--format", "csv"], &at[..]].concat());
+        assert_eq!(output.status, Some(0), "{output:#?}");
+        let lines: Vec<&str> = output.stdout.lines().skip(1).map(|l| l.rsplit_once(',').expect("a comma").0).collect();
+        assert_eq!(lines, ["1,b,1", "2,c,"], "{output:#?}");
+        let tables = lab.run(&[&["tables"], &at[..]].concat());
+        assert!(tables.stdout.contains("orders__lines"), "{tables:#?}");
+        let dropped = lab.run(&[&["pipeline", "shop_pipe", "drop", "orders", "--yes"], &at[..]].concat());
+        assert_eq!(dropped.status, Some(0), "{dropped:#?}");
+    }
+}
+
+#[test]
+fn a_query_that_would_change_something_is_told_so() {
+    let lab = Lab::new();
+    lab.write("in.ndjson", "{\"id\":1}\n");
+    lab.load(&["in.ndjson", "--table", "t"]);
+    let output = lab.run(&["query", "delete from t"]);
+    assert_eq!(output.status, FAILED, "{output:#?}");
+    assert!(output.stderr.contains("a query only reads") && !output.stderr.contains("rights"), "{output:#?}");
+    assert_eq!(lab.count("t"), 1);
+}
+
+#[test]
+fn cleaning_what_is_not_there_is_said() {
+    let lab = Lab::new();
+    let output = lab.run(&["clean", "--destination", "./lake", "--dataset", "no_such"]);
+    assert!(output.status == Some(0) && output.stdout.contains("there is nothing"), "{output:#?}");
 }

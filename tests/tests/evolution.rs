@@ -30,6 +30,9 @@ fn a_frozen_schema_fails_before_the_destination_is_touched() {
         assert!(output.stderr.contains(part), "{part}: {output:#?}");
     }
     assert_eq!((lab.count("t"), lab.count("_loads")), (1, 1));
+    // The records' own table is no path that could be left out.
+    let output = lab.run(&["load", "new.ndjson", "--table", "other", "--schema-contract", "tables=freeze"]);
+    assert!(output.stderr.contains("--table NAME") && !output.stderr.contains("--ignore"), "{output:#?}");
 }
 
 #[test]

@@ -205,6 +205,28 @@ fn a_record_of_50_megabytes() {
 }
 
 #[test]
+fn tables_of_long_texts_load_with_the_usual_memory() {
+    let lab = Lab::new();
+    // More together than DuckDB is held to, in rows it has in memory together.
+    let records = |ids: std::ops::Range<u32>, bytes: usize| {
+        ids.fold(String::new(), |mut text, id| {
+            let _ = writeln!(text, "{{\"id\":{id},\"text\":\"{}\"}}", format!("{id:08}").repeat(bytes / 8));
+            text
+        })
+    };
+    lab.write("in.ndjson", records(0..30, 4 << 20));
+    lab.load(&["in.ndjson", "--table", "t"]);
+    lab.write("in.ndjson", records(30..40, 4 << 20));
+    lab.load(&["in.ndjson", "--table", "t"]);
+    lab.write("in.ndjson", records(35..50, 4 << 20));
+    lab.load(&["in.ndjson", "--table", "t", "--write-disposition", "merge", "--primary-key", "id"]);
+    assert_eq!(
+        lab.rows("SELECT count(*), sum(id), min(length(text)), max(length(text)) FROM t"),
+        [[json!(50), json!(49 * 25), json!(4 << 20), json!(4 << 20)]]
+    );
+}
+
+#[test]
 fn select_takes_records_out_of_a_wrapper() {
     let page = r#"{"meta":{"next":"p2","data":[{"id":"no"}]},"data":[{"id":1,"tags":["x"]},{"id":2}],"odd key":{"items":[{"id":3}]}}"#;
     let cases: &[(&str, &[u64])] = &[

@@ -186,3 +186,90 @@ fn a_project_hints_child_tables_by_path_and_renames_keys() {
     let output = lab.run(&["check"]);
     assert!(output.status != Some(0) && format!("{output:?}").contains("colums"), "{output:#?}");
 }
+
+/// Another pipeline knows nothing of the sizes that are there, and databases round without a word.
+#[test]
+fn values_that_a_smaller_column_would_round_are_refused() {
+    let server = PostgresServer::start(&[]);
+    let database = server.new_database();
+    for (url, types) in [
+        (None, ["DECIMAL(6,2)", "TIMESTAMP_MS"]),
+        (Some(server.url(&database)), ["numeric(6,2)", "timestamp(3) without time zone"]),
+    ] {
+        let lab = Lab::new();
+        let url = url.unwrap_or_else(|| format!("duckdb://{}", lab.database().display()));
+        let to = ["--table", "orders", "--dataset", "shared", "--destination", &url];
+        let hints = ["--hint", "n=decimal:precision=6:scale=2", "--hint", "at=timestamp:timezone=false:precision=3"];
+        lab.write("in.ndjson", "{\"id\":1,\"n\":1.25,\"at\":\"2024-01-01T00:00:00.123Z\"}\n");
+        lab.load(&[&["in.ndjson", "--pipeline", "one"], &to[..], &hints].concat());
+        let records = ["{\"id\":2,\"n\":1.239}\n", "{\"id\":3,\"at\":\"2024-01-01T00:00:00.123456Z\"}\n"];
+        for (i, (column, there)) in ["n", "at"].into_iter().zip(types).enumerate() {
+            lab.write("in.ndjson", records[i]);
+            let flags = [&["load", "in.ndjson", "--pipeline", column], &to[..]].concat();
+            for merge in [&[][..], &["--write-disposition", "merge", "--primary-key", "id"]] {
+                let output = lab.run(&[&flags[..], merge].concat());
+                assert_eq!(output.status, Some(1), "{output:#?}");
+                for part in ["round", "table orders", format!("column {column}").as_str(), there, "--hint"] {
+                    assert!(output.stderr.contains(part), "{part}: {output:#?}");
+                }
+                let dropped = lab.run(&["pipeline", column, "drop-package"]);
+                assert_eq!(dropped.status, Some(0), "{dropped:#?}");
+            }
+        }
+        // With the same sizes, each value has a place.
+        lab.write("in.ndjson", records.concat());
+        lab.load(&[&["in.ndjson", "--pipeline", "two"], &to[..], &hints].concat());
+        let sql = "select id, n, n__v_double from orders order by id";
+        let output = lab.run(&["query", sql, "--dataset", "shared", "--destination", &url, "--format", "csv"]);
+        assert!(output.stdout.contains("2,,1.239"), "{output:#?}");
+    }
+}
+
+/// What is known of the tables when a load begins is looked at before anything is read.
+#[test]
+fn a_column_that_was_made_smaller_is_named_before_anything_is_read() {
+    let server = PostgresServer::start(&[]);
+    let database = server.new_database();
+    let (lab, url) = (Lab::new(), server.url(&database));
+    let load = ["load", "in.ndjson", "--table", "t", "--dataset", "raw", "--destination", &url];
+    lab.write("in.ndjson", "{\"id\":1,\"n\":1.5,\"s\":\"a\"}\n");
+    assert_eq!(lab.run(&load).status, Some(0));
+    server.psql(&database, "ALTER TABLE raw.t ALTER n TYPE real, ALTER s TYPE varchar(4)");
+    lab.write("in.ndjson", "this is not even JSON\n");
+    let output = lab.run(&load);
+    for part in ["round", "column n", "there real", "make the column double precision there"] {
+        assert!(output.status == Some(1) && output.stderr.contains(part), "{part}: {output:#?}");
+    }
+    // A text that is too long is refused by the server, which does not say in which column.
+    server.psql(&database, "ALTER TABLE raw.t ALTER n TYPE double precision");
+    lab.write("in.ndjson", "{\"id\":1,\"s\":\"too long\"}\n");
+    let output = lab.run(&[&load[..], &["--write-disposition", "merge", "--primary-key", "id"]].concat());
+    assert_eq!(output.status, Some(1), "{output:#?}");
+    assert!(output.stderr.contains("column s (character varying(4))"), "{output:#?}");
+}
+
+#[test]
+fn what_is_said_of_a_path_and_does_nothing_is_refused_or_noted() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", "{\"id\":1,\"lines\":[{\"n\":1}],\"user\":{\"name\":\"a\"}}\n");
+    let report = lab.load(&["t.ndjson", "--hint", "lines=bigint,user=:unique,lines.n=double"]);
+    let notes = report["notes"].to_string();
+    for path in ["lines", "user"] {
+        assert!(notes.contains(&format!("the hint of '{path}' does nothing: it is a list or an object")), "{notes}");
+    }
+    assert!(!notes.contains("'lines.n'"), "{notes}");
+    for (wrong, said) in [
+        (&["--hint", "id=bigint", "--hint", "id=text"][..], "the field has two hints (field id)"),
+        (&["--json-columns", "lines", "--flatten", "lines"][..], "'lines' cannot be both kept as JSON and flattened"),
+        (&["--ignore", "lines", "--flatten", "lines"][..], "'lines' cannot be both left out and flattened"),
+    ] {
+        let output = lab.run(&[&["load", "t.ndjson"], wrong].concat());
+        assert!(output.status == Some(2) && output.stderr.contains(said), "{wrong:?}: {output:#?}");
+    }
+    lab.write(
+        "longshore.toml",
+        "[sources.t]\ntype = \"files\"\nfiles = \"t.ndjson\"\nnested_hints = { lines = { primary_key = \"n\" } }\n",
+    );
+    let output = lab.run(&["run", "--pipeline", "other"]);
+    assert!(output.stdout.contains("note: 'primary_key' in the nested_hints of 'lines' does nothing"), "{output:#?}");
+}

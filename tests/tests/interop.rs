@@ -6,7 +6,7 @@
 use longshore_testkit::servers::bigquery::BigQueryServer;
 use longshore_testkit::servers::http::{Answer, Server};
 use longshore_testkit::servers::postgres::PostgresServer;
-use longshore_tests::{Lab, python};
+use longshore_tests::{Lab, Output, python};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -57,19 +57,28 @@ impl Place {
 
     /// Loads records with Longshore, on a machine that knows nothing.
     fn ours(&self, records: &str, more: &[&str]) {
+        let output = self.try_ours(records, more);
+        assert_eq!(output.status, Some(0), "{output:#?}");
+    }
+
+    fn try_ours(&self, records: &str, more: &[&str]) -> Output {
         let input = self.lab.write("in.ndjson", records);
         let mut args = vec!["load", input.to_str().expect("a path"), "--table", "orders", "--system-columns", "dlt"];
         args.extend(["--pipeline", PIPELINE, "--dataset", DATASET, "--destination", &self.url]);
-        self.run(&[&args, more].concat());
+        self.output(&[&args, more].concat())
     }
 
     fn run(&self, args: &[&str]) {
+        let output = self.output(args);
+        assert_eq!(output.status, Some(0), "{output:#?}");
+    }
+
+    fn output(&self, args: &[&str]) -> Output {
         self.loads.set(self.loads.get() + 1);
         let mut command = self.lab.command(args);
         command.env("LONGSHORE_DATA_DIR", self.lab.path(&format!("machine-{}", self.loads.get())));
         command.env_remove("LONGSHORE_DESTINATION");
-        let output = longshore_tests::Output::of(command);
-        assert_eq!(output.status, Some(0), "{output:#?}");
+        Output::of(command)
     }
 
     /// Runs a job of dlt's side.
@@ -262,6 +271,30 @@ fn they_merge_by_turns_in_duckdb() {
 fn they_merge_by_turns_in_postgres() {
     they_take_turns_merging(Kind::Postgres, false);
     they_take_turns_merging(Kind::Postgres, true);
+}
+
+/// dlt's files are in no manifest, so that a merge would leave rows in them that it has to replace. It is refused before
+/// anything is read, until a replace has taken these files away, wherever a layout with dates has put them.
+#[test]
+fn files_of_dlts_are_not_merged_into_in_silence() {
+    let place = Place::new(Kind::Files);
+    let merge = ["--write-disposition", "merge", "--primary-key", "id"];
+    place.dlt_loads(json!([{ "id": 1, "v": "a", "lines": [{ "n": 9 }] }, { "id": 2, "v": "b" }]), "append".into());
+    let output = place.try_ours("not even JSON", &merge);
+    assert_eq!(output.status, Some(1), "{output:#?}");
+    for part in ["dlt wrote files of the table", "table orders", "--write-disposition replace"] {
+        assert!(output.stderr.contains(part), "{part}: {output:#?}");
+    }
+    let folder = place.lab.path("files").join(DATASET).join("orders");
+    let file = std::fs::read_dir(&folder).expect("dlt wrote").flatten().next().expect("a file").path();
+    let dated = folder.join("2024/05").join(file.file_name().expect("a name"));
+    std::fs::create_dir_all(folder.join("2024/05")).and_then(|()| std::fs::rename(&file, &dated)).expect("it is moved");
+    assert_eq!(place.try_ours(LATER, &merge).status, Some(1));
+    place.ours(FIRST, &["--write-disposition", "replace"]);
+    assert!(!dated.exists(), "{}", dated.display());
+    place.ours("{\"id\":2,\"v\":\"B\",\"lines\":[{\"n\":5}]}\n", &merge);
+    let read = place.dlt(json!({}));
+    assert_eq!(read["rows"], json!({ "orders": [[1, "a"], [2, "B"]], "orders__lines": [[1], [2], [5]] }));
 }
 
 /// One after the other: the tests above share one dataset's name, and so one emulator's dataset.

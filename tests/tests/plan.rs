@@ -60,8 +60,91 @@ fn what_a_replace_and_a_merge_would_touch() {
         (&json!(2), &json!(1))
     );
     lab.write("t.ndjson", "{\"id\":2}\n{\"id\":9}\n");
-    let merged = plan(&lab, &["t.ndjson", "--write-disposition", "merge", "--primary-key", "id"], 0);
+    let merged = plan(&lab, &["t.ndjson", "--write-disposition", "merge", "--primary-key", "id"], CHANGES);
     assert_eq!(table(&merged, "t")["matched_rows"], json!(1));
+    // The list of record 1 stays.
+    assert_eq!(table(&merged, "t__l")["matched_rows"], json!(0));
+}
+
+#[test]
+fn each_strategy_says_what_becomes_of_rows_that_are_there() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", "{\"id\":1,\"l\":[1,2]}\n{\"id\":2}\n{\"id\":3,\"l\":[3]}\n");
+    lab.load(&["t.ndjson"]);
+    lab.write("t.ndjson", "{\"id\":1}\n{\"id\":4}\n");
+    let by = |strategy: &str, status| {
+        let words = ["t.ndjson", "--write-disposition", "merge", "--primary-key", "id", "--merge-strategy", strategy];
+        let planned = plan(&lab, &words, status);
+        let numbers = ["matched_rows", "deleted_rows"].map(|key| table(&planned, "t")[key].clone());
+        let output = lab.run(&[&["plan"], &words[..]].concat());
+        assert_eq!(output.stdout.contains("nothing else changes"), status == 0, "{output:#?}");
+        (numbers, output.stdout, table(&planned, "t__l")["matched_rows"].clone())
+    };
+    let (numbers, says, below) = by("upsert", CHANGES);
+    assert!(says.contains("1 of them with a key of the load, which would be replaced"), "{says}");
+    assert_eq!((numbers, below), ([json!(1), Value::Null], json!(2)));
+    let (numbers, says, _) = by("cdc", CHANGES);
+    assert!(says.contains("which would be replaced, and 2 without, which would be deleted"), "{says}");
+    assert_eq!(numbers, [json!(1), json!(2)]);
+    let (_, says, _) = by("insert-only", 0);
+    assert!(says.contains("stay as they are"), "{says}");
+    assert_eq!(lab.count("t"), 3);
+}
+
+#[test]
+fn versions_that_begin_and_end_are_planned() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", "{\"id\":1}\n{\"id\":2}\n");
+    lab.load(&["t.ndjson"]);
+    let scd2 = ["t.ndjson", "--write-disposition", "merge", "--merge-strategy", "scd2"];
+    let planned = plan(&lab, &scd2, CHANGES);
+    let added: Vec<String> = ["_valid_from", "_valid_to", "_row_hash"]
+        .iter()
+        .map(|name| {
+            let kind = if *name == "_row_hash" { "VARCHAR" } else { "TIMESTAMP WITH TIME ZONE" };
+            format!("ALTER TABLE \"longshore_dataset\".\"t\" ADD COLUMN \"{name}\" {kind}")
+        })
+        .collect();
+    assert_eq!(planned["destinations"][0]["statements"], json!(added));
+    assert_eq!(table(&planned, "t")["ended_rows"], json!(2), "without hashes, no row is known again");
+    lab.load(&scd2);
+    let again = plan(&lab, &scd2, 0);
+    assert_eq!(again["destinations"][0]["statements"], json!([]));
+    assert_eq!(table(&again, "t")["ended_rows"], json!(0));
+    lab.write("t.ndjson", "{\"id\":1}\n");
+    assert_eq!(table(&plan(&lab, &scd2, CHANGES), "t")["ended_rows"], json!(1));
+    // What another way of writing left there is not made again.
+    lab.load(&["t.ndjson"]);
+    assert_eq!(plan(&lab, &scd2, CHANGES)["destinations"][0]["statements"], json!([]));
+}
+
+#[test]
+fn a_merge_that_would_be_refused_is() {
+    let lab = Lab::new();
+    lab.write("t.ndjson", "{\"id\":1}\n{\"v\":2}\n{\"v\":3}\n");
+    let merge = ["t.ndjson", "--write-disposition", "merge", "--primary-key"];
+    let planned = plan(&lab, &[&merge[..], &["nope"]].concat(), REFUSED);
+    let refused = planned["destinations"][0]["refused"].to_string();
+    assert!(refused.contains("'nope' is not a column") && refused.contains("id"), "{refused}");
+    let planned = plan(&lab, &[&merge[..], &["id"]].concat(), REFUSED);
+    let violation = &planned["destinations"][0]["violations"][0];
+    assert_eq!((&violation["count"], &violation["line"], &violation["column"]), (&json!(2), &json!(2), &json!("id")));
+}
+
+#[test]
+fn a_sample_is_one_of_each_resource() {
+    let lab = Lab::new();
+    let resource = |name: &str| format!("[[sources.files.resources]]\nname = \"{name}\"\nfiles = \"{name}.ndjson\"\n");
+    let project = format!("[sources.files]\ntype = \"files\"\n{}{}", resource("a"), resource("b"));
+    lab.write("longshore.toml", format!("{project}[sources.more]\ntype = \"files\"\nfiles = \"c.ndjson\"\n"));
+    for name in ["a", "b", "c"] {
+        lab.write(&format!("{name}.ndjson"), "{\"id\":1}\n".repeat(5));
+    }
+    let planned = plan(&lab, &["run", "--sample", "2"], CHANGES);
+    assert_eq!(planned["counts"]["read"], json!(6));
+    let tables = planned["destinations"][0]["tables"].as_array().unwrap();
+    let rows: Vec<Value> = tables.iter().map(|t| json!([t["table"], t["rows"]])).collect();
+    assert_eq!(rows, [json!(["a", 2]), json!(["b", 2]), json!(["more", 2])]);
 }
 
 #[test]

@@ -111,6 +111,33 @@ fn init_referral_hero_writes_a_project_that_runs() {
 }
 
 #[test]
+fn sources_record_into_one_folder_without_the_secrets_of_the_project() {
+    let server = Server::start(|asked| {
+        let page = asked.number("page", 1);
+        Answer::json(&json!({ "data": [{ "id": page, "asked": asked.raw_query }], "page": page, "total_pages": 2 }))
+    });
+    let lab = Lab::new();
+    let source = |name: &str| {
+        format!(
+            "[sources.{name}]\ntype = \"rest_api\"\nclient = {{ base_url = \"{}/{name}\" }}\n\
+             resources = [{{ name = \"{name}_things\", endpoint = {{ params = {{ account = {{ secret = \"api.account\" }} }} }} }}]\n",
+            server.url
+        )
+    };
+    lab.write("longshore.toml", format!("[pipeline]\nname = \"p\"\n{}{}", source("one"), source("two")));
+    lab.write("secrets.toml", "[api]\naccount = \"hush-hush\"\n");
+    ok(run(&lab, &["run", "--record", "recorded"], &[]));
+    let files: Vec<PathBuf> = std::fs::read_dir(lab.path("recorded")).unwrap().map(|f| f.unwrap().path()).collect();
+    assert_eq!((files.len(), server.requests().len()), (4, 4), "an answer a file");
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.contains("account=***") && !text.contains("hush"), "{text}");
+    }
+    let replayed = ok(run(&lab, &["run", "--replay", "recorded", "--pipeline", "q"], &[]));
+    assert!(replayed.stdout.contains('4') && server.requests().len() == 4, "{replayed:#?}");
+}
+
+#[test]
 fn check_asks_apis_and_destinations_once() {
     let (lab, server) = (
         Lab::new(),
@@ -147,6 +174,15 @@ fn check_asks_apis_and_destinations_once() {
     lab.write("longshore.toml", project("right", "http://127.0.0.1:1"));
     let nobody = run(&lab, &["check", "--connect"], &[]);
     assert!(nobody.status == Some(2) && nobody.stderr.contains("no connection"), "{nobody:#?}");
+    assert!(nobody.stderr.contains("refused"), "the cause is told, too: {nobody:#?}");
+
+    let certificate = project("right", "https://h").replace("auth =", "root_certificates = [\"no.pem\"], auth =");
+    lab.write("longshore.toml", certificate);
+    let missing = run(&lab, &["check"], &[]);
+    assert!(missing.status == Some(2) && missing.stderr.contains("no.pem'"), "{missing:#?}");
+    lab.write("longshore.toml", "[pipeline]\nname = \"p\"\n");
+    let empty = ok(run(&lab, &["check"], &[]));
+    assert!(empty.stdout.contains("no source is declared"), "{empty:#?}");
 }
 
 #[test]

@@ -174,3 +174,25 @@ fn the_file_that_dlt_exports_is_gone_by() {
     ok(load(&lab, FIRST, &["--system-columns", "dlt"]));
     assert!(file(&lab).contains("engine_version: 11"), "{}", file(&lab));
 }
+
+#[test]
+fn a_file_of_another_pipeline_and_a_folder_that_cannot_be_are_refused() {
+    let lab = Lab::new();
+    ok(load(&lab, FIRST, &[]));
+    let text = file(&lab);
+    lab.write("edit/longshore.schema.yaml", text.replacen("name: longshore", "name: other", 1));
+    let output = load(&lab, FIRST, &[]);
+    assert_eq!(output.status, Some(2), "{output:#?}");
+    for part in ["is that of 'other', and this is 'longshore'", "line 1)", "write name: longshore in it"] {
+        assert!(output.stderr.contains(part), "{part}: {output:#?}");
+    }
+    let contract = text.replacen("- name: t\n", "- name: t\n  schema_contract: frozen\n", 1);
+    lab.write("edit/longshore.schema.yaml", contract);
+    let output = load(&lab, FIRST, &[]);
+    for part in ["'frozen'", "path tables.t.schema_contract", "modes are: evolve, freeze"] {
+        assert!(output.status == Some(2) && output.stderr.contains(part), "{part}: {output:#?}");
+    }
+    lab.write("blocked", "a file where a folder is named");
+    let output = lab.run(&["load", "t.ndjson", "--export-schema-path", "blocked/deep"]);
+    assert!(output.status == Some(1) && output.stderr.contains("hint: name a folder that can be made"), "{output:#?}");
+}

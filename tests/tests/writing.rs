@@ -83,13 +83,95 @@ fn flags_that_make_no_sense_are_refused_before_anything_is_touched() {
 }
 
 #[test]
-fn a_merge_that_cannot_be_done_waits_with_its_reason_and_changes_nothing() {
+fn a_merge_that_cannot_be_done_is_refused_before_there_is_a_package() {
     let lab = Lab::new();
     load(&lab, "{\"id\":1,\"v\":\"a\"}\n", &[]);
-    lab.write("bad.ndjson", "{\"id\":1,\"v\":\"b\"}\n{\"v\":\"nobody\"}\n");
-    let output =
-        lab.run(&["load", "bad.ndjson", "--table", "t", "--write-disposition", "merge", "--primary-key", "id"]);
-    assert_eq!(output.status, Some(1), "{output:#?}");
-    assert!(output.stderr.contains("primary key"), "{output:#?}");
+    let merge = ["--write-disposition", "merge"];
+    let cases: [(&[&str], &[&str]); 5] = [
+        (&["--primary-key", "id"], &["'id' is in the primary key", "in.ndjson", "line 2"]),
+        (&["--primary-key", "idd"], &["'idd' is in the primary key", "line 1"]),
+        (&["--primary-key", "idd", "--on-error", "reject"], &["'idd' is not a column", "v"]),
+        (&["--merge-key", "day"], &["'day' is not a column"]),
+        (&["--merge-strategy", "scd2", "--validity-columns", "id,until"], &["validity column 'id'"]),
+    ];
+    lab.write("in.ndjson", "{\"id\":1,\"v\":\"b\"}\n{\"v\":\"nobody\"}\n");
+    for (flags, says) in cases {
+        let output = lab.run(&[&["load", "in.ndjson", "--table", "t"], &merge[..], flags].concat());
+        assert!(matches!(output.status, Some(1 | 2)), "{flags:?}: {output:#?}");
+        assert!(says.iter().all(|word| output.stderr.contains(word)), "{flags:?}: {output:#?}");
+        assert_eq!(lab.packages(), Vec::<String>::new(), "{flags:?}");
+    }
     assert_eq!(lab.rows("SELECT id, v FROM t"), [[json!(1), json!("a")]]);
+    // Nothing stands in the way of the command that is right.
+    let right = [&["--primary-key", "id", "--on-error", "reject"], &merge[..]].concat();
+    let report = load(&lab, "{\"id\":1,\"v\":\"b\"}\n{\"v\":\"nobody\"}\n", &right);
+    assert_eq!(report["counts"]["rejected"], json!(1));
+    assert_eq!(lab.rows("SELECT id, v FROM t"), [[json!(1), json!("b")]]);
+}
+
+#[test]
+fn keys_that_come_twice_are_refused_where_ids_are_made_of_them() {
+    let lab = Lab::new();
+    lab.write("in.ndjson", "{\"id\":1}\n{\"id\":2}\n{\"id\":1}\n");
+    let load = |strategy: &str| {
+        let words = ["load", "in.ndjson", "--table", "t", "--system-columns", "dlt", "--write-disposition", "merge"];
+        lab.run(&[&words[..], &["--primary-key", "id", "--merge-strategy", strategy]].concat())
+    };
+    let output = load("upsert");
+    assert_eq!(output.status, Some(1), "{output:#?}");
+    assert!(output.stderr.contains("the same primary key"), "{output:#?}");
+    lab.assert_nothing_loaded();
+    assert_eq!(load("delete-insert").status, Some(0));
+    assert_eq!(lab.count("t"), 2);
+}
+
+#[test]
+fn a_field_of_the_rules_that_no_record_has_is_said() {
+    let lab = Lab::new();
+    let rules =
+        ["--write-disposition", "merge", "--primary-key", "id", "--hard-delete", "gone", "--dedup-sort", "at:desc"];
+    let report = load(&lab, "{\"id\":1}\n", &rules);
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("'gone'") && notes.contains("'at'"), "{notes}");
+}
+
+#[test]
+fn a_table_of_versions_is_written_other_ways_too() {
+    let lab = Lab::new();
+    let scd2 = ["--write-disposition", "merge", "--merge-strategy", "scd2"];
+    load(&lab, "{\"id\":1,\"v\":1}\n", &scd2);
+    load(&lab, "{\"id\":2,\"v\":1}\n", &[]);
+    load(&lab, "{\"id\":2,\"v\":2}\n", &["--write-disposition", "merge", "--primary-key", "id"]);
+    load(&lab, "{\"id\":1,\"v\":1}\n{\"v\":2,\"id\":2}\n", &scd2);
+    assert_eq!(lab.rows("SELECT id, v FROM t ORDER BY ALL"), [[json!(1), json!(1)], [json!(2), json!(2)]]);
+    assert_eq!(lab.rows("SELECT count(*) FROM t WHERE _row_hash IS NULL OR _valid_to IS NOT NULL")[0][0], json!(0));
+    load(&lab, "{\"id\":3}\n", &["--write-disposition", "replace"]);
+    assert_eq!(lab.count("t"), 1);
+}
+
+/// What DuckDB takes for each thread that reads lines has to fit into half of the memory.
+#[test]
+fn files_of_lines_are_merged_within_the_memory() {
+    for (format, memory, threads) in [("jsonl", None, "2"), ("jsonl", Some("64M"), "4"), ("csv", Some("64M"), "4")] {
+        let lab = Lab::new();
+        let url = format!("file://{}?format={format}", lab.path("lake").display());
+        let mut flags = vec!["--destination", &url, "--threads", threads, "--dataset", "lake"];
+        flags.extend(memory.map(|m| ["--memory", m]).into_iter().flatten());
+        // Several files: one a load.
+        for first in [1, 10, 20, 30] {
+            let records: String = (first..first + 3).map(|id| format!("{{\"id\":{id},\"v\":\"a\"}}\n")).collect();
+            load(&lab, &records, &flags);
+        }
+        let merge = [&flags[..], &["--write-disposition", "merge", "--primary-key", "id"]].concat();
+        // Short lines first: the buffers are no smaller for them.
+        load(&lab, "{\"id\":1,\"v\":\"b\"}\n{\"id\":50,\"v\":\"b\"}\n", &merge);
+        // A line of 8 MB takes more than the memory for two threads.
+        let long = "x".repeat(8 << 20);
+        load(&lab, &format!("{{\"id\":40,\"v\":\"{long}\"}}\n"), &flags);
+        load(&lab, "{\"id\":31,\"v\":\"b\"}\n", &merge);
+        let sql = "select count(*) as n, count(distinct id) as ids, count(*) filter (v = 'b') as b, max(length(v)) as l from t";
+        let output = lab.run(&["query", sql, "--destination", &url, "--dataset", "lake", "--format", "json"]);
+        assert_eq!(output.status, Some(0), "{output:#?}");
+        assert_eq!(output.json(), json!({ "n": 14, "ids": 14, "b": 3, "l": 8 << 20 }), "{format} {memory:?} {threads}");
+    }
 }

@@ -1,9 +1,11 @@
 //! What can be written on the command line.
 
+mod loads;
 pub(crate) mod plan;
 mod project;
 mod upkeep;
 
+pub(crate) use loads::{LoadsArgs, WhereArgs};
 pub(crate) use plan::{PlanArgs, PlanWhat};
 pub(crate) use project::{CheckArgs, InitArgs, RunArgs};
 pub(crate) use upkeep::{AtArgs, DropArgs, SyncArgs};
@@ -110,7 +112,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     number.map(Duration::from_secs).ok_or_else(|| "write it as 30s, 10m or 2h, at most 30 days".to_owned())
 }
 
-/// Which dataset of which destination.
+/// Where a load goes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PlaceArgs {
     /// Name that keeps packages and state together
@@ -132,7 +134,7 @@ pub(crate) struct LoadArgs {
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<String>,
 
-    /// Root table of the records [default: the first input's name]
+    /// Root table of the records [default: the first input's name; patterns and - have none]
     #[arg(long, short, value_name = "NAME")]
     pub(crate) table: Option<String>,
 
@@ -179,11 +181,11 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_enum, default_value_t = OnError::Fail)]
     pub(crate) on_error: OnError,
 
-    /// Threads to use [default: as many as there are processors]
+    /// Threads to use, 1 to 1024 [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
 
-    /// Memory to stay within, such as 256M or 2G [default: half of what the process may have, at most 256M]
+    /// Memory to stay within, such as 256M or 1.5G, at least 32M [default: half of what the process may have, at most 256M]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<String>,
 
@@ -255,7 +257,7 @@ pub(crate) struct QueryArgs {
     pub(crate) sql: String,
 
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: LoadsArgs,
 
     /// How to print the rows
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -277,7 +279,7 @@ pub(crate) enum Format {
 #[derive(Debug, Args)]
 pub(crate) struct TablesArgs {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: LoadsArgs,
 
     /// Print as one JSON document
     #[arg(long)]
@@ -288,7 +290,7 @@ pub(crate) struct TablesArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CleanArgs {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: LoadsArgs,
 
     /// Only say what would be removed
     #[arg(long)]

@@ -1,16 +1,24 @@
 //! What a run may use of the machine.
 
+use longshore_config::{LEAST_MEMORY, memory_size};
 use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
 use std::num::NonZeroUsize;
 
 /// Memory a load stays within when nobody says otherwise, if the machine has twice as much.
 const DEFAULT_MEMORY: u64 = 256 << 20;
-const LEAST_MEMORY: u64 = 32 << 20;
+
+/// No machine is faster by more, and each thread has buffers of its own: with thousands a load hardly begins.
+const MOST_THREADS: usize = 1024;
 
 /// Threads to use: as given, or one a processor.
-pub(crate) fn threads(given: Option<usize>) -> usize {
-    given.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get)).max(1)
+pub(crate) fn threads(given: Option<usize>) -> Result<usize> {
+    match given {
+        None => Ok(std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS)),
+        Some(n) if (1..=MOST_THREADS).contains(&n) => Ok(n),
+        Some(n) => Err(Error::config(format!("{n} is no number of threads"))
+            .hint(format!("write 1 to {MOST_THREADS}; without --threads there are as many as there are processors"))),
+    }
 }
 
 /// What destinations inside this process may use of it.
@@ -24,18 +32,7 @@ pub(crate) fn memory(given: Option<&str>) -> Result<u64> {
         let limit = cgroup_limit().unwrap_or(u64::MAX);
         return Ok((limit / 2).clamp(LEAST_MEMORY, DEFAULT_MEMORY));
     };
-    let wrong =
-        || Error::config(format!("'{text}' is no amount of memory")).hint("write bytes, or 256M, or 2G; at least 32M");
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
-        "" | "B" => 0,
-        "K" | "KB" | "KIB" => 10,
-        "M" | "MB" | "MIB" => 20,
-        "G" | "GB" | "GIB" => 30,
-        _ => return Err(wrong()),
-    };
-    let amount: u64 = digits.parse().map_err(|_| wrong())?;
-    amount.checked_mul(1 << shift).filter(|m| *m >= LEAST_MEMORY).ok_or_else(wrong)
+    memory_size(text)
 }
 
 /// What the control group allows this process (version 2, then 1).
@@ -49,9 +46,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_read_with_its_unit() {
-        assert_eq!(memory(Some("64M")).unwrap(), 64 << 20);
-        assert_eq!(memory(Some("2g")).unwrap(), 2 << 30);
-        assert!(memory(Some("1M")).is_err() && memory(Some("lots")).is_err() && memory(Some("99999999999G")).is_err());
+    fn threads_have_bounds() {
+        assert_eq!((threads(Some(1)).unwrap(), threads(Some(1024)).unwrap()), (1, 1024));
+        assert!(threads(None).unwrap() >= 1);
+        for wrong in [0, 1025, 100_000] {
+            assert!(threads(Some(wrong)).unwrap_err().hint_text().unwrap_or_default().starts_with("write 1 to 1024"));
+        }
     }
 }

@@ -17,7 +17,9 @@ mod surroundings;
 mod write_args;
 
 use clap::Parser;
+use longshore_core::error::{Error, Result};
 use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
 
 // DuckDB brings its own allocator; this one keeps our column builders' memory flat.
 #[global_allocator]
@@ -28,19 +30,35 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => return error::usage(&e),
     };
-    start_tracing(&cli);
-    match commands::run(&cli) {
-        Ok(code) => code,
-        Err(e) => error::show(&e, cli.json()),
-    }
+    let done = start_tracing(&cli).and_then(|()| commands::run(&cli));
+    let failure = match (done, say::failure()) {
+        (Ok(code), None) => return code,
+        (Err(e), _) | (Ok(_), Some(e)) => e,
+    };
+    let code = error::show(&failure, cli.json());
+    // A document that could not be printed, either.
+    if cli.json() && say::failure().is_some() { error::show(&failure, false) } else { code }
 }
 
 /// Log lines go to stderr: `LONGSHORE_LOG` or `RUST_LOG` say which (`info`, `longshore_pipeline=debug`).
-fn start_tracing(cli: &args::Cli) {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("LONGSHORE_LOG").or_else(|_| EnvFilter::try_from_default_env());
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new(if cli.verbose { "info" } else { "warn" }));
+fn start_tracing(cli: &args::Cli) -> Result<()> {
+    let filter = match ["LONGSHORE_LOG", "RUST_LOG"].iter().find_map(|name| filter(name)) {
+        Some(filter) => filter?,
+        None => EnvFilter::new(if cli.verbose { "info" } else { "warn" }),
+    };
     let writer = std::io::stderr;
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(ansi).with_target(false).init();
+    Ok(())
+}
+
+/// What a variable says of log lines; `None` when it is not there, or empty.
+fn filter(name: &str) -> Option<Result<EnvFilter>> {
+    let text = std::env::var(name).ok().filter(|text| !text.trim().is_empty())?;
+    let wrong = |e| {
+        Error::config(format!("{name} does not say which log lines there are to be"))
+            .hint(format!("write a level, or levels of parts: {name}=info, {name}=longshore_pipeline=debug"))
+            .source(e)
+    };
+    Some(EnvFilter::try_new(text).map_err(wrong))
 }

@@ -1,6 +1,9 @@
 //! Which pipeline, destination and dataset a command means.
 
-use crate::args::PlaceArgs;
+mod rule;
+
+pub(crate) use rule::Said;
+
 use crate::surroundings;
 use longshore_config::{Project, Target};
 use longshore_core::connect::{Connection, Limits};
@@ -19,14 +22,27 @@ pub(crate) struct Place {
     pub(crate) pipeline: String,
     pub(crate) destinations: Vec<DestinationRef>,
     pub(crate) dataset: String,
+    /// What the destinations were found by.
+    pub(crate) words: Vec<String>,
+    /// Who chose the destinations.
+    by: By,
+}
+
+/// Who chose a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum By {
+    /// The user, by a flag or a variable.
+    User,
+    /// The project's file.
+    Project(String),
+    /// The pipeline's last load.
+    LastLoad,
+    /// Nobody: it is the default.
+    Nobody,
 }
 
 impl Place {
-    /// What the arguments say, with the names and secrets of the project in this folder.
-    pub(crate) fn of(args: &PlaceArgs, limits: Limits) -> Result<Self> {
-        Place::find(&Addresses::here(limits)?, &args.pipeline, &args.destination, args.dataset.as_deref())
-    }
-
+    /// The place that is named, the defaults filled in.
     pub(crate) fn find(
         addresses: &Addresses,
         pipeline: &str,
@@ -34,12 +50,12 @@ impl Place {
         dataset: Option<&str>,
     ) -> Result<Self> {
         let default = ["duckdb".to_owned()];
-        let words = if destinations.is_empty() { &default } else { destinations };
+        let words = if destinations.is_empty() { &default[..] } else { destinations };
         let destinations = words.iter().map(|word| addresses.open(word, pipeline)).collect::<Result<Vec<_>>>()?;
         let dataset = dataset.map_or_else(|| format!("{pipeline}_dataset"), str::to_owned);
         let dataset =
             naming::normalize_identifier(&dataset).ok_or_else(|| Error::config("the dataset's name is empty"))?;
-        Ok(Place { pipeline: pipeline.to_owned(), destinations, dataset })
+        Ok(Place { pipeline: pipeline.to_owned(), destinations, dataset, words: words.to_vec(), by: By::User })
     }
 }
 
@@ -61,15 +77,24 @@ impl Addresses {
         Ok(Addresses::new(Arc::new(project), limits))
     }
 
+    /// The project.
+    pub(crate) fn project(&self) -> &Project {
+        &self.project
+    }
+
     /// Finds what a word of `--destination` means.
     pub(crate) fn open(&self, word: &str, pipeline: &str) -> Result<DestinationRef> {
+        let (url, connection) = self.find(word, pipeline)?;
+        Ok(DestinationRef { url, destination: longshore_destinations::open(&connection)? })
+    }
+
+    /// The URL without secrets that a word means, and the connection with them.
+    pub(crate) fn find(&self, word: &str, pipeline: &str) -> Result<(String, Connection)> {
         let connection = self.connection(word, pipeline)?;
-        let kind = longshore_destinations::kind(&connection.url)?;
-        let canonical = (kind.canonical)(&connection)?;
+        let url = (longshore_destinations::kind(&connection.url)?.canonical)(&connection)?;
         // A URL without its password may be one that the project knows.
-        let configured = if word.contains([':', '/']) { self.configured(&canonical) } else { None };
-        let destination = (kind.open)(configured.as_ref().unwrap_or(&connection))?;
-        Ok(DestinationRef { url: canonical, destination })
+        let configured = if word.contains([':', '/']) { self.configured(&url) } else { None };
+        Ok((url, configured.unwrap_or(connection)))
     }
 
     /// Opens the destination of a package that an earlier run left. The package knows its URL without secrets; they

@@ -3,11 +3,14 @@
 use longshore_core::error::Result;
 use longshore_core::source::{Block, Source, Start};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// The sources of a run, by name.
 pub(crate) struct Several {
     parts: Vec<Part>,
     current: usize,
+    /// Resources of which no more is wanted, numbered through.
+    skipped: BTreeSet<usize>,
     /// States of sources that this run leaves out stay as they were.
     others: Map<String, Value>,
 }
@@ -24,12 +27,18 @@ pub(crate) struct Part {
 
 impl Several {
     pub(crate) fn new(parts: Vec<Part>) -> Self {
-        Several { parts, current: 0, others: Map::new() }
+        Several { parts, current: 0, skipped: BTreeSet::new(), others: Map::new() }
     }
 
     /// The number of the current source's first resource.
     fn offset(&self) -> usize {
         self.parts[..self.current].iter().map(|p| p.resources).sum()
+    }
+
+    /// True when nothing more is wanted of the current source.
+    fn is_skipped(&self) -> bool {
+        let (first, count) = (self.offset(), self.parts[self.current].resources);
+        count > 0 && (first..first + count).all(|resource| self.skipped.contains(&resource))
     }
 }
 
@@ -50,13 +59,26 @@ impl Source for Several {
     fn next_block(&mut self) -> Result<Option<Block>> {
         while self.current < self.parts.len() {
             let offset = self.offset();
-            if let Some(block) = self.parts[self.current].source.next_block()? {
+            if !self.is_skipped()
+                && let Some(block) = self.parts[self.current].source.next_block()?
+            {
                 let resource = block.resource() + offset;
                 return Ok(Some(block.of_resource(resource)));
             }
             self.current += 1;
         }
         Ok(None)
+    }
+
+    fn skip(&mut self, resource: usize) {
+        self.skipped.insert(resource);
+        let mut first = 0;
+        for part in &mut self.parts {
+            if (first..first + part.resources).contains(&resource) {
+                part.source.skip(resource - first);
+            }
+            first += part.resources;
+        }
     }
 
     fn recycle(&self, buffer: Vec<u8>) {

@@ -69,8 +69,8 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// True when it makes requests, which can be recorded and replayed.
     pub(crate) requests: bool,
-    /// Everything that is wrong with a section.
-    pub(crate) check: fn(&Section) -> Vec<Problem>,
+    /// Everything that is wrong with a section of a project in that folder.
+    pub(crate) check: fn(&Section, &Path) -> Vec<Problem>,
     /// Names of its resources, in order.
     pub(crate) resources: fn(&Section) -> Vec<String>,
     pub(crate) open: fn(&Section, &Context<'_>) -> Result<Opened>,
@@ -86,7 +86,7 @@ pub(crate) static KINDS: &[Kind] = &[FILES, REST_API];
 const FILES: Kind = Kind {
     name: "files",
     requests: false,
-    check: |section| files(section).err().unwrap_or_default(),
+    check: |section, _| files(section).err().unwrap_or_default(),
     resources: |section| files(section).map(|f| f.resources.into_iter().map(|r| r.name).collect()).unwrap_or_default(),
     open: open_files,
     connect: |section, context| {
@@ -99,15 +99,18 @@ const FILES: Kind = Kind {
 const REST_API: Kind = Kind {
     name: "rest_api",
     requests: true,
-    check: |section| rest(section).err().unwrap_or_default(),
+    check: |section, folder| match rest(section) {
+        Ok(config) => missing_certificates(section, &config, folder),
+        Err(problems) => problems,
+    },
     resources: |section| {
         rest(section).map(|c| c.resources().iter().map(|r| r.name.clone()).collect()).unwrap_or_default()
     },
     open: open_rest,
-    connect: |section, _| {
+    connect: |section, context| {
         let config = rest(section).map_err(|p| Error::from(Problems(p)))?;
         let base_url = config.client().base_url.clone();
-        let options = RestOptions { name: section.name.clone(), ..RestOptions::default() };
+        let options = rest_options(section, context.folder);
         RestSource::new(config, options)?.probe()?;
         Ok(format!("{base_url} answers"))
     },
@@ -125,8 +128,27 @@ pub(crate) fn kind(section: &Section) -> Result<&'static Kind, Problem> {
     })
 }
 
+/// Returns the JSON Schema of a whole `longshore.toml`.
+pub(crate) fn whole_schema() -> serde_json::Value {
+    let kinds: Vec<_> = KINDS.iter().map(|k| (k.name, schema(k))).collect();
+    longshore_config::json_schema(&kinds)
+}
+
+/// Returns everything that is wrong with a section.
+pub(crate) fn problems(section: &Section, folder: &Path) -> Vec<Problem> {
+    let kind = match kind(section) {
+        Ok(kind) => kind,
+        Err(problem) => return vec![problem],
+    };
+    let mut problems = (kind.check)(section, folder);
+    if has_resources(section) {
+        problems.extend(longshore_config::rule_problems(section));
+    }
+    problems
+}
+
 /// Returns the JSON Schema of a section of that kind.
-pub(crate) fn schema(kind: &Kind) -> serde_json::Value {
+fn schema(kind: &Kind) -> serde_json::Value {
     let mut schema = (kind.schema)();
     if let Some(keys) = schema.get_mut("properties").and_then(|p| p.as_object_mut()) {
         let policies = serde_json::json!({ "enum": ["variant", "widen", "text", "json", "reject"] });
@@ -139,10 +161,15 @@ pub(crate) fn schema(kind: &Kind) -> serde_json::Value {
 /// Keys of a whole source that hold for its resources and are read by the run.
 pub(crate) const SOURCE_KEYS: [&str; 2] = ["schema_contract", "on_type_conflict"];
 
+/// True when the section is not a resource itself: then what stands in it holds for all of its resources.
+fn has_resources(section: &Section) -> bool {
+    section.to_json().get("resources").is_some()
+}
+
 /// The section without what holds for all of its resources.
 fn resources_of(section: &Section) -> serde_json::Value {
     let mut tree = section.to_json();
-    if let Some(table) = tree.as_object_mut().filter(|t| t.contains_key("resources")) {
+    if let Some(table) = tree.as_object_mut().filter(|_| has_resources(section)) {
         SOURCE_KEYS.iter().for_each(|key| _ = table.remove(*key));
     }
     tree
@@ -166,6 +193,26 @@ fn rest(section: &Section) -> Result<RestConfig, Vec<Problem>> {
     RestConfig::from_value(&tree).map_err(|problems| problems.into_iter().map(problem).collect())
 }
 
+fn rest_options(section: &Section, folder: &Path) -> RestOptions {
+    RestOptions {
+        name: section.name.clone(),
+        secrets: section.secrets().to_vec(),
+        folder: Some(folder.to_owned()),
+        ..RestOptions::default()
+    }
+}
+
+fn missing_certificates(section: &Section, config: &RestConfig, folder: &Path) -> Vec<Problem> {
+    let files = config.client().root_certificates.iter().enumerate();
+    let missing = files.filter(|(_, file)| !folder.join(file).is_file());
+    let problem = |(i, file): (usize, &String)| {
+        let place = ["client", "root_certificates", &i.to_string()].map(str::to_owned);
+        let hint = "paths are relative to the folder of the project";
+        section.problem(&place, format!("there is no file '{}'", folder.join(file).display())).hint(hint)
+    };
+    missing.map(problem).collect()
+}
+
 fn open_rest(section: &Section, context: &Context<'_>) -> Result<Opened> {
     let config = rest(section).map_err(|p| Error::from(Problems(p)))?;
     let names: Vec<String> = config.resources().iter().map(|r| r.name.clone()).collect();
@@ -177,11 +224,10 @@ fn open_rest(section: &Section, context: &Context<'_>) -> Result<Opened> {
     };
     let loaded: Vec<bool> = (0..names.len()).map(loads).collect();
     let options = RestOptions {
-        name: section.name.clone(),
         select,
         record: context.record.clone(),
         replay: context.replay.clone(),
-        ..RestOptions::default()
+        ..rest_options(section, context.folder)
     };
     let input = format!("{:?}", (&options.select, &options.record, &options.replay));
     let source = RestSource::new(config, options)?;
@@ -208,3 +254,6 @@ fn open_files(section: &Section, context: &Context<'_>) -> Result<Opened> {
     let loads = vec![true; resources.len()];
     Ok(Opened { source: Box::new(source), resources, names, input, loads, names_itself: false, progress })
 }
+
+#[cfg(test)]
+mod tests;

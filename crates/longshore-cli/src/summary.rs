@@ -1,12 +1,21 @@
 //! The closing lines, in dlt's manner, and the same as JSON.
 
+use crate::say;
+use longshore_core::error::Result;
 use longshore_pipeline::{DestinationReport, Outcome, Report};
 use std::io::{self, Write};
 
 /// Prints what a run did. A reader that has closed the pipe does not unload what is loaded.
-pub(crate) fn print(report: &Report, json: bool) {
+///
+/// # Errors
+/// When it cannot be written: nobody has read then that the load is there, so it must not be filed as reported.
+pub(crate) fn print(report: &Report, json: bool) -> Result<()> {
     let mut out = io::stdout().lock();
-    let _ = write(&mut out, report, json).and_then(|()| out.flush());
+    match write(&mut out, report, json).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(say::unwritable(e)
+            .hint("make room for it and run the same command again: what is loaded is not loaded twice")),
+        _ => Ok(()),
+    }
 }
 
 /// Says on stderr what failed: stdout may go nowhere.
@@ -50,22 +59,46 @@ fn write(out: &mut impl Write, report: &Report, json: bool) -> io::Result<()> {
             number(report.counts.read)
         )?;
     }
-    let failed = report.destinations.iter().filter(|d| !d.committed).count();
-    match (&report.load_id, failed) {
-        (Some(id), 0) => writeln!(out, "Load package {id} is LOADED and contains no failed jobs"),
-        (Some(id), n) => writeln!(
-            out,
-            "Load package {id} is NOT LOADED at {n} of {} destinations; run again, or: longshore pipeline {} retry | drop-package {id}",
-            report.destinations.len(),
-            report.pipeline
-        ),
-        (None, _) => Ok(()),
+    if let Some(id) = &report.load_id {
+        closing(out, report, id.as_str())?;
     }
+    Ok(())
+}
+
+/// Where the package is, and where it waits. What does not wait cannot be retried or dropped.
+fn closing(out: &mut impl Write, report: &Report, id: &str) -> io::Result<()> {
+    let of = report.destinations.len();
+    let waiting = report.destinations.iter().filter(|d| d.waits).count();
+    let without = report.destinations.iter().filter(|d| !d.committed && !d.waits).count();
+    if waiting + without == 0 {
+        return writeln!(out, "Load package {id} is LOADED and contains no failed jobs");
+    }
+    if waiting > 0 {
+        let again = format!("run again, or: longshore pipeline {} retry | drop-package {id}", report.pipeline);
+        writeln!(out, "Load package {id} is NOT LOADED at {waiting} of {of} destinations; {again}")?;
+    }
+    if without > 0 {
+        let why = "does not wait for them: what brings it there is said above";
+        writeln!(out, "Load package {id} is NOT LOADED at {without} of {of} destinations, and {why}")?;
+    }
+    Ok(())
 }
 
 fn headline(report: &Report) -> String {
     let steps = match report.outcome {
         Outcome::Completed => "completed an interrupted load".to_owned(),
+        Outcome::Replayed => format!("replayed the package of a load: {} records", number(report.counts.read)),
+        // Nothing was read: a package that was there already could not be loaded.
+        Outcome::Failed if report.timings.normalise <= 0.0 => {
+            "could not load a package that was there already".to_owned()
+        }
+        // A package of an earlier run: the time of this one says nothing of its bytes.
+        _ if report.timings.normalise == 0.0 => format!(
+            "load step completed in {:.2} seconds: {} records ({}), normalised by an earlier run",
+            report.timings.load,
+            number(report.counts.read),
+            bytes(report.counts.bytes),
+        ),
         _ => format!(
             "load step completed in {:.2} seconds: {} records ({}) normalised in {:.2}, {}",
             report.timings.total,

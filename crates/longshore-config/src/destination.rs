@@ -38,7 +38,7 @@ impl Project {
     /// When it is none of these, or a secret is missing.
     pub fn destination(&self, word: &str, kinds: &[&str]) -> Result<Target, Problems> {
         if self.destinations().contains(&word) {
-            return Ok(declared(self.destination_section(word)?));
+            return declared(self.destination_section(word)?).map_err(Problems::one);
         }
         // A URL, or a path, which is a folder's.
         if word.contains([':', '/']) || word.starts_with(['.', '~']) {
@@ -96,7 +96,8 @@ impl Project {
         if let Some(found) = lookup.find(&whole).map_err(Problems::one)?
             && let Some(text) = found.as_text()
         {
-            take_credentials(&mut target, text);
+            take_credentials(&mut target, text)
+                .map_err(|wrong| Problems::one(wrong.at(&found.origin, "credentials")))?;
         }
         let keys = CREDENTIALS.iter().filter(|(k, _)| *k == kind).flat_map(|(_, keys)| *keys);
         for key in keys {
@@ -128,36 +129,58 @@ fn put_credential(target: &mut Target, key: &str, value: serde_json::Value) {
 }
 
 /// `type` and `url` say where; `credentials` may be a URL too.
-fn declared(section: Section) -> Target {
+fn declared(section: Section) -> Result<Target, Problem> {
     let url = section.tree.as_table().and_then(|t| t.text("url")).unwrap_or(&section.kind).to_owned();
     let mut target = Target { name: Some(section.name.clone()), url, settings: Map::new(), section: None };
     for entry in section.entries() {
         match (entry.key.as_str(), &entry.value.value) {
             ("type" | "destination_type" | "url", _) => {}
-            ("credentials", Value::Text(text)) => take_credentials(&mut target, text),
+            ("credentials", Value::Text(text)) => take_credentials(&mut target, text).map_err(|wrong| {
+                wrong.at(&entry.value.origin, &format!("destinations.{}.credentials", section.name))
+            })?,
             (key, _) => drop(target.settings.insert(key.to_owned(), entry.value.to_json())),
         }
     }
     target.section = Some(section);
-    target
+    Ok(target)
 }
 
-/// A URL, a JSON document of keys, or for DuckDB the file.
-fn take_credentials(target: &mut Target, text: &str) {
-    let text = text.trim();
-    match serde_json::from_str(text) {
-        Ok(serde_json::Value::Object(keys)) => {
-            keys.into_iter().for_each(|(key, value)| put_credential(target, &key, value))
-        }
-        _ if target.url == "duckdb" && !text.starts_with("duckdb:") => target.url = format!("duckdb:{text}"),
-        // SQLAlchemy's names of the same: postgresql://, postgresql+psycopg2://
-        _ => match text.split_once("://") {
-            Some((scheme, rest)) if scheme.split('+').next() == Some("postgresql") => {
-                target.url = format!("postgres://{rest}")
-            }
-            _ => target.url = text.to_owned(),
-        },
+/// Credentials that are no URL. The text is a secret, so what is said of it does not show it.
+struct NoUrl;
+
+impl NoUrl {
+    fn at(self, origin: &Origin, path: &str) -> Problem {
+        Problem::new(origin, path, "the credentials are neither a URL nor a JSON document of keys")
+            .hint("write them as a URL (postgres://user:password@host/database), or as a section with a key each")
     }
+}
+
+/// A URL, a JSON document of keys, for DuckDB the file, for BigQuery whatever its own settings take: a key's file,
+/// its content in base64, or `default`.
+fn take_credentials(target: &mut Target, text: &str) -> Result<(), NoUrl> {
+    let text = text.trim();
+    if let Ok(serde_json::Value::Object(keys)) = serde_json::from_str(text) {
+        keys.into_iter().for_each(|(key, value)| put_credential(target, &key, value));
+        return Ok(());
+    }
+    let kind = target.url.split(':').next().unwrap_or_default();
+    match text.split_once("://") {
+        // SQLAlchemy's names of the same: postgresql://, postgresql+psycopg2://
+        Some((scheme, rest)) if scheme.split('+').next() == Some("postgresql") => {
+            target.url = format!("postgres://{rest}");
+        }
+        _ if text.starts_with("duckdb:") => target.url = text.to_owned(),
+        _ if target.url == "duckdb" => target.url = format!("duckdb:{text}"),
+        Some((scheme, _)) if is_scheme(scheme) => target.url = text.to_owned(),
+        _ if kind == "bigquery" => drop(target.settings.insert("credentials".to_owned(), text.into())),
+        _ => return Err(NoUrl),
+    }
+    Ok(())
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
 }
 
 /// Ports and time limits come as text from the environment.

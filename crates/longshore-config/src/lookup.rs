@@ -4,6 +4,7 @@ use crate::node::{Node, Origin, Value};
 use crate::problem::Problem;
 use crate::surroundings::{Layer, LayerKind, Surroundings};
 use crate::vault::Vaults;
+use longshore_core::connect::Secret;
 use std::path::Path;
 
 /// Looks names up and remembers where it looked.
@@ -15,6 +16,8 @@ pub(crate) struct Lookup<'a> {
     /// Sections that begin with the pipeline's name are asked first.
     pub(crate) pipeline: Option<&'a str>,
     pub(crate) tried: Vec<String>,
+    /// What was found by references to secrets, to be kept out of what is printed and recorded.
+    pub(crate) secrets: Vec<Secret>,
 }
 
 /// What is looked for.
@@ -72,6 +75,7 @@ impl Lookup<'_> {
                 if let Ok(text) = std::fs::read_to_string(&file) {
                     return Some(Node::text(text.trim_end_matches('\n'), Origin::Vault(file.display().to_string())));
                 }
+                self.tried.push(format!("file {}", file.display()));
             }
             for name in [format!("LONGSHORE_{name}"), name] {
                 if let Some(value) = self.surroundings.environment.get(&name) {

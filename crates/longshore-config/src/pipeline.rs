@@ -1,8 +1,11 @@
 //! The settings of `[pipeline]`.
 
+use crate::memory::memory_size;
 use crate::node::{Entry, Value};
 use crate::problem::{Problem, suggest};
+use crate::rules;
 use crate::section::Section;
+use longshore_core::naming;
 
 /// What `[pipeline]` says; what it does not say is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,17 +93,20 @@ pub(crate) fn read(section: &Section) -> (PipelineSettings, Vec<Problem>) {
 
 fn take(settings: &mut PipelineSettings, entry: &Entry, section: &Section) -> Result<(), Problem> {
     match entry.key.as_str() {
-        "name" => settings.name = Some(text(entry, section)?),
+        "name" => settings.name = Some(name(entry, section)?),
         "dataset" | "dataset_name" => settings.dataset = Some(text(entry, section)?),
         "destination" => settings.destinations = texts(entry, section)?,
         "system_columns" => settings.system_columns = Some(word(entry, section)?),
         "refresh" => settings.refresh = Some(word(entry, section)?),
         "on_error" => settings.on_error = Some(word(entry, section)?),
         "progress" => settings.progress = Some(word(entry, section)?),
-        "memory" => settings.memory = Some(size(entry, section)?),
+        "memory" => settings.memory = Some(memory(entry, section)?),
         "threads" => settings.threads = Some(whole(entry, section, 1)?),
         "max_nesting" => settings.max_nesting = Some(whole(entry, section, 0)?),
-        "schema_contract" => settings.schema_contract = section.to_json().get("schema_contract").cloned(),
+        "schema_contract" => {
+            rules::contract(section)?;
+            settings.schema_contract = Some(entry.value.to_json());
+        }
         "on_type_conflict" => settings.on_type_conflict = Some(word(entry, section)?),
         "max_tables" => settings.max_tables = Some(whole(entry, section, 1)?),
         "max_columns" => settings.max_columns = Some(whole(entry, section, 1)?),
@@ -146,11 +152,19 @@ fn word(entry: &Entry, section: &Section) -> Result<String, Problem> {
     Err(section.problem(&[&entry.key], format!("'{}' cannot be '{given}'", entry.key)).hint(hint))
 }
 
-fn size(entry: &Entry, section: &Section) -> Result<String, Problem> {
-    match &entry.value.value {
-        Value::Number(number) => Ok(number.to_string()),
-        _ => text(entry, section),
-    }
+fn name(entry: &Entry, section: &Section) -> Result<String, Problem> {
+    let name = text(entry, section)?;
+    naming::check_pipeline_name(&name).map_err(|e| section.problem_of(&[&entry.key], &e))?;
+    Ok(name)
+}
+
+fn memory(entry: &Entry, section: &Section) -> Result<String, Problem> {
+    let given = match &entry.value.value {
+        Value::Number(number) => number.to_string(),
+        _ => text(entry, section)?,
+    };
+    memory_size(&given).map_err(|e| section.problem_of(&[&entry.key], &e))?;
+    Ok(given)
 }
 
 fn whole(entry: &Entry, section: &Section, least: u64) -> Result<u64, Problem> {

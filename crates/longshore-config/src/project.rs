@@ -84,6 +84,11 @@ impl Project {
         &self.pipeline
     }
 
+    /// Returns a problem with a key of `[pipeline]`, where it stands.
+    pub fn pipeline_problem(&self, key: &str, message: impl Into<String>) -> Problem {
+        Problem::new(self.tree.origin_of(&["pipeline", key]), format!("pipeline.{key}"), message)
+    }
+
     /// Returns the names of the declared sources, in the file's order.
     pub fn sources(&self) -> Vec<&str> {
         self.names("sources")
@@ -134,7 +139,14 @@ impl Project {
 
     fn lookup_without_vaults(&self) -> Lookup<'_> {
         let pipeline = self.pipeline.name.as_deref();
-        Lookup { surroundings: &self.surroundings, layers: &self.layers, vaults: None, pipeline, tried: Vec::new() }
+        Lookup {
+            surroundings: &self.surroundings,
+            layers: &self.layers,
+            vaults: None,
+            pipeline,
+            tried: Vec::new(),
+            secrets: Vec::new(),
+        }
     }
 
     /// Vaults are made when the first secret is looked for.
@@ -152,10 +164,14 @@ impl Project {
     }
 
     fn finish(&self, part: &str, name: &str, kind: String, mut tree: Node) -> Result<Section, Problems> {
-        let mut problems = Vec::new();
-        reference::put_in(&mut tree, &format!("{part}.{name}"), &mut self.lookup()?, &mut problems);
+        let (mut problems, mut lookup) = (Vec::new(), self.lookup()?);
+        reference::put_in(&mut tree, &format!("{part}.{name}"), &mut lookup, &mut problems);
         Problems::none(problems)?;
-        Ok(Section::new(part, name, kind, tree))
+        let mut secrets = lookup.secrets;
+        let is_secret = |layer: &&Layer| matches!(layer.kind, LayerKind::OurSecrets | LayerKind::DltSecrets);
+        let files: Vec<&str> = self.layers.iter().filter(is_secret).map(|l| &*l.file).collect();
+        reference::stood_in(&tree, &files, false, &mut secrets);
+        Ok(Section::new(part, name, kind, tree).with_secrets(secrets))
     }
 
     fn declared(&self, part: &str, name: &str) -> Result<Node, Problems> {

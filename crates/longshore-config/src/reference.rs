@@ -3,11 +3,52 @@
 use crate::lookup::{Lookup, Wanted};
 use crate::node::{Node, Origin, Table, Value};
 use crate::problem::Problem;
+use longshore_core::connect::Secret;
 
 /// A value that stands elsewhere.
 enum Reference<'a> {
     Secret(&'a str),
     Env(&'a str),
+}
+
+impl Reference<'_> {
+    /// A variable is a secret where its name says so: others hold addresses and dates.
+    fn is_secret(&self) -> bool {
+        const TELLING: [&str; 7] = ["TOKEN", "SECRET", "PASS", "KEY", "CREDENTIAL", "AUTH", "SIGNATURE"];
+        match self {
+            Reference::Secret(_) => true,
+            Reference::Env(name) => TELLING.iter().any(|word| name.to_uppercase().contains(word)),
+        }
+    }
+}
+
+/// Keys below which anything may stand, a secret too, under any name.
+const FREE: [&str; 4] = ["headers", "params", "json", "data"];
+
+/// Collects what stands in secret files and was laid over headers, parameters and bodies.
+pub(crate) fn stood_in(node: &Node, files: &[&str], free: bool, secrets: &mut Vec<Secret>) {
+    match &node.value {
+        Value::List(items) => items.iter().for_each(|item| stood_in(item, files, free, secrets)),
+        Value::Table(table) => table.entries.iter().for_each(|entry| {
+            stood_in(&entry.value, files, free || FREE.contains(&entry.key.as_str()), secrets);
+        }),
+        _ => {
+            if free && matches!(&node.origin, Origin::File { file, .. } if files.contains(&&**file)) {
+                leaves(node, secrets);
+            }
+        }
+    }
+}
+
+/// Texts and numbers of a value.
+fn leaves(node: &Node, secrets: &mut Vec<Secret>) {
+    match &node.value {
+        Value::List(items) => items.iter().for_each(|item| leaves(item, secrets)),
+        Value::Table(table) => table.entries.iter().for_each(|entry| leaves(&entry.value, secrets)),
+        Value::Text(text) => secrets.push(Secret::new(text.as_str())),
+        Value::Number(number) => secrets.push(Secret::new(number.to_string())),
+        Value::Null | Value::Bool(_) => {}
+    }
 }
 
 /// Reads a table that is a reference and nothing else.
@@ -30,7 +71,9 @@ pub(crate) fn put_in(node: &mut Node, path: &str, lookup: &mut Lookup<'_>, probl
             }
         }
         Value::Table(table) => {
-            let found = match reference(table) {
+            let reference = reference(table);
+            let is_secret = reference.as_ref().is_some_and(Reference::is_secret);
+            let found = match reference {
                 Some(Reference::Secret(name)) => secret(name, path, &node.origin, lookup),
                 Some(Reference::Env(name)) => env(name, path, &node.origin, lookup),
                 None => {
@@ -41,7 +84,12 @@ pub(crate) fn put_in(node: &mut Node, path: &str, lookup: &mut Lookup<'_>, probl
                 }
             };
             match found {
-                Ok(found) => *node = found,
+                Ok(found) => {
+                    if is_secret {
+                        leaves(&found, &mut lookup.secrets);
+                    }
+                    *node = found;
+                }
                 Err(problem) => problems.push(problem),
             }
         }

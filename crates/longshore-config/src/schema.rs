@@ -1,5 +1,6 @@
 //! The form of `longshore.toml` as a JSON Schema, which editors complete from.
 
+use crate::definitions::{definition, reference, with_references};
 use crate::pipeline::{KEYS, words};
 use serde_json::{Map, Value, json};
 
@@ -7,10 +8,12 @@ use serde_json::{Map, Value, json};
 /// keys beside `type`.
 pub fn json_schema(sources: &[(&str, Value)]) -> Value {
     let kinds: Vec<&str> = sources.iter().map(|(kind, _)| *kind).collect();
-    let rules: Vec<Value> = sources
-        .iter()
-        .map(|(kind, schema)| json!({ "if": { "properties": { "type": { "const": kind } } }, "then": schema }))
-        .collect();
+    let mut definitions = Map::from_iter([("reference".to_owned(), reference())]);
+    let mut rule = |(kind, schema): &(&str, Value)| {
+        let then = definition(kind, schema.clone(), &mut definitions);
+        json!({ "if": { "properties": { "type": { "const": kind } } }, "then": then })
+    };
+    let rules: Vec<Value> = sources.iter().map(&mut rule).collect();
     let mut source = json!({
         "type": "object",
         "required": ["type"],
@@ -36,12 +39,13 @@ pub fn json_schema(sources: &[(&str, Value)]) -> Value {
                     "anyOf": [{ "required": ["type"] }, { "required": ["url"] }, { "required": ["destination_type"] }],
                     "properties": {
                         "type": { "description": "The kind of destination.", "type": "string" },
-                        "url": { "description": "Where it is.", "anyOf": reference_or("string") },
+                        "url": with_references(json!({ "description": "Where it is.", "type": "string" })),
                     },
                 },
             },
             "vaults": vaults(),
         },
+        "$defs": definitions,
     })
 }
 
@@ -59,7 +63,7 @@ fn pipeline() -> Value {
             _ => json!({ "enum": words(key) }),
         };
         schema["description"] = description.into();
-        (key.to_owned(), schema)
+        (key.to_owned(), with_references(schema))
     };
     let properties: Map<String, Value> = KEYS.into_iter().map(property).collect();
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
@@ -77,7 +81,7 @@ pub fn contract() -> Value {
 fn vaults() -> Value {
     let kind = |(kind, keys): (&str, &[&str])| {
         let mut properties: Map<String, Value> =
-            keys.iter().map(|key| ((*key).to_owned(), json!({ "anyOf": reference_or("string") }))).collect();
+            keys.iter().map(|key| ((*key).to_owned(), with_references(json!({ "type": "string" })))).collect();
         properties.insert("type".into(), json!({ "const": kind }));
         json!({ "additionalProperties": false, "required": ["type"], "properties": properties })
     };
@@ -87,13 +91,4 @@ fn vaults() -> Value {
         "type": "object",
         "additionalProperties": { "type": "object", "oneOf": kinds },
     })
-}
-
-/// A value, or a reference to one.
-fn reference_or(kind: &str) -> Value {
-    json!([
-        { "type": kind },
-        { "type": "object", "required": ["secret"], "properties": { "secret": { "type": "string" } }, "additionalProperties": false },
-        { "type": "object", "required": ["env"], "properties": { "env": { "type": "string" } }, "additionalProperties": false },
-    ])
 }

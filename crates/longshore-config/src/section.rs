@@ -2,6 +2,8 @@
 
 use crate::node::{Node, Origin, Value};
 use crate::problem::{Problem, nearest};
+use longshore_core::connect::Secret;
+use longshore_core::error::Error;
 use std::fmt;
 
 /// A section whose values are all there; it may hold secrets, so `Debug` shows names only.
@@ -14,11 +16,23 @@ pub struct Section {
     /// `sources`, `destinations`, or empty for `[pipeline]`.
     part: String,
     pub(crate) tree: Node,
+    secrets: Vec<Secret>,
 }
 
 impl Section {
     pub(crate) fn new(part: &str, name: &str, kind: String, tree: Node) -> Self {
-        Section { name: name.to_owned(), kind, part: part.to_owned(), tree }
+        Section { name: name.to_owned(), kind, part: part.to_owned(), tree, secrets: Vec::new() }
+    }
+
+    pub(crate) fn with_secrets(mut self, secrets: Vec<Secret>) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// Returns the values that were put in for references to secrets, and what secret files say of headers, parameters
+    /// and bodies: to be kept out of what is printed and recorded, wherever in the section they stand.
+    pub fn secrets(&self) -> &[Secret] {
+        &self.secrets
     }
 
     /// Returns the section as JSON, `type` included, secrets put in.
@@ -35,6 +49,11 @@ impl Section {
     /// Returns a problem at a path from the section in.
     pub fn problem<S: AsRef<str>>(&self, path: &[S], message: impl Into<String>) -> Problem {
         Problem::new(self.origin_of(path), self.full_path(path), message)
+    }
+
+    /// Makes a problem of an error about the value at a path.
+    pub fn problem_of<S: AsRef<str>>(&self, path: &[S], error: &Error) -> Problem {
+        self.problem(path, error.message()).maybe_hint(error.hint_text().map(str::to_owned))
     }
 
     /// Makes a problem of a message about this section as a whole, which may name the key it is about in backticks or

@@ -121,3 +121,32 @@ fn duckdb_and_buckets() {
         ("s3://b/x", json!({"credentials": {"aws_access_key_id": "k"}}))
     );
 }
+
+#[test]
+fn bigquerys_credentials_come_as_a_file_in_base64_or_as_whoever_is_logged_in() {
+    for given in ["/keys/key.json", "eyJ0eXBlIjoi", "default", "{bad", ""] {
+        let by_file = format!("[destinations.w]\ntype = \"bigquery\"\nproject_id = \"p\"\ncredentials = '{given}'\n");
+        let folder = Folder::new()
+            .with("longshore.toml", &by_file)
+            .env("DESTINATION__BIGQUERY__CREDENTIALS", given)
+            .env("DESTINATION__BIGQUERY__PROJECT_ID", "p");
+        let project = folder.open().unwrap();
+        for word in ["w", "bigquery"] {
+            let target = project.destination(word, &["bigquery"]).unwrap();
+            assert_eq!(target.url, "bigquery", "{word} {given}");
+            assert_eq!(json!(target.settings), json!({"project_id": "p", "credentials": given}), "{word}");
+        }
+    }
+}
+
+#[test]
+fn credentials_that_are_no_url_are_not_shown() {
+    let text = "[destinations.w]\ntype = \"postgres\"\ncredentials = \"hush\"\n";
+    let folder = Folder::new().with("longshore.toml", text).env("DESTINATION__POSTGRES__CREDENTIALS", "hush/hush");
+    let project = folder.open().unwrap();
+    for (word, place) in [("w", "longshore.toml:3"), ("postgres", "DESTINATION__POSTGRES__CREDENTIALS")] {
+        let problems = project.destination(word, &["postgres"]).unwrap_err().to_string();
+        assert!(problems.contains(place) && problems.contains("neither a URL"), "{problems}");
+        assert!(!problems.contains("hush"), "{problems}");
+    }
+}

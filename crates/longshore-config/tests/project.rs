@@ -45,6 +45,29 @@ fn a_secret_is_found_in_every_place_and_the_first_wins() {
 }
 
 #[test]
+fn a_section_knows_what_must_not_be_shown() {
+    let text = r#"
+[sources.shop]
+type = "rest_api"
+resources = [{ name = "r", endpoint = { params = { account = { secret = "shop.account" }, since = { env = "SINCE" }, page = "plain" } } }]
+[sources.shop.client]
+base_url = { env = "SHOP_URL" }
+headers = { X-Plain = "plain", X-Variable = { env = "SHOP_KEY" } }
+"#;
+    let secrets =
+        "[shop]\naccount = 4711\n[sources.shop.client]\nuser_agent = \"me\"\nheaders = { X-Laid-Over = \"hush\" }\n";
+    let mut folder = Folder::new().with("longshore.toml", text).with("secrets.toml", secrets);
+    for (name, value) in [("SINCE", "2024-01-01"), ("SHOP_URL", "https://h"), ("SHOP_KEY", "key-of-the-shop")] {
+        folder = folder.env(name, value);
+    }
+    let section = folder.open().unwrap().source("shop").unwrap();
+    let mut known: Vec<&str> = section.secrets().iter().map(longshore_core::connect::Secret::expose).collect();
+    known.sort_unstable();
+    known.dedup(); // what a reference found in a secret file counts as both
+    assert_eq!(known, ["4711", "hush", "key-of-the-shop"]);
+}
+
+#[test]
 fn a_missing_secret_lists_every_place() {
     let folder = Folder::new().with("longshore.toml", SHOP).with(".dlt/config.toml", "[shop]\napi_token = \"x\"\n");
     let problems = folder.open().unwrap().source("shop").unwrap_err();
@@ -53,6 +76,7 @@ fn a_missing_secret_lists_every_place() {
     for place in [
         "environment variable LONGSHORE_SHOP__API_TOKEN",
         "environment variable SHOP__API_TOKEN",
+        "run/secrets/shop--api-token",
         "environment variable SHOP_API__SHOP__API_TOKEN",
         "project/secrets.toml (no such file)",
         "longshore.toml: [shop] api_token",
@@ -169,5 +193,41 @@ fn destinations_are_names_urls_or_kinds() {
     assert_eq!(wrong.0[0].hint.as_deref(), Some("did you mean 'warehouse'?"));
     for text in [format!("{project:?}"), format!("{warehouse:?}"), format!("{:?}", warehouse.section)] {
         assert!(!text.contains("hush"), "{text}");
+    }
+}
+
+#[test]
+fn values_of_the_pipelines_section_are_checked_at_their_place() {
+    let text = "[pipeline]\nname = \"a/b\"\nmemory = \"abc\"\nschema_contract = \"freez\"\n";
+    let folder = Folder::new().with("longshore.toml", text);
+    let problems = folder.open().unwrap_err();
+    let hints: Vec<_> = problems.0.iter().filter_map(|p| p.hint.clone()).collect();
+    assert!(hints[1].starts_with("write bytes, or 256M") && hints[2] == "did you mean 'freeze'?", "{hints:?}");
+    assert_eq!(
+        folder.problems(problems),
+        [
+            "longshore.toml:2:1: 'a/b' cannot name a pipeline (at pipeline.name)",
+            "longshore.toml:3:1: 'abc' is no amount of memory (at pipeline.memory)",
+            "longshore.toml:4:1: there is no schema contract mode 'freez' (at pipeline.schema_contract)",
+        ]
+    );
+    let one = |contract: &str| {
+        let folder = Folder::new().with("longshore.toml", &format!("[pipeline]\nschema_contract = {contract}\n"));
+        let problems = folder.open().unwrap_err();
+        let hint = problems.0[0].hint.clone().unwrap();
+        (folder.problems(problems).remove(0), hint)
+    };
+    let (message, hint) = one("{ cols = \"freeze\" }");
+    assert_eq!(
+        message,
+        "longshore.toml:2:21: a schema contract knows nothing of 'cols' (at pipeline.schema_contract.cols)"
+    );
+    assert_eq!(hint, "it speaks of tables, columns and data_type");
+    assert_eq!(one("{ column = \"freeze\" }").1, "did you mean 'columns'?");
+    assert_eq!(one("{ columns = \"discard\" }").1, "modes are: evolve, freeze, discard_row, discard_value, reject");
+    assert!(one("1").0.contains("a schema contract is a mode, or a table of"));
+    for good in ["\"freeze\"", "{ tables = \"evolve\", data_type = \"reject\" }", "\"columns=freeze\""] {
+        let text = format!("[pipeline]\nmemory = 67108864\nschema_contract = {good}\n");
+        assert!(Folder::new().with("longshore.toml", &text).open().is_ok(), "{good}");
     }
 }

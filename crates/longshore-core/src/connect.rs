@@ -85,8 +85,19 @@ impl Connection {
     /// When a key is unknown or a value has the wrong type; the key is named, the value is not.
     pub fn settings<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_value(serde_json::Value::Object(self.settings.clone())).map_err(|e| {
-            Error::config(format!("a setting of the destination is wrong: {e}")).with("destination", self.scheme())
+            let text = without_value(&e.to_string());
+            Error::config(format!("a setting of the destination is wrong: {text}")).with("destination", self.scheme())
         })
+    }
+}
+
+/// `invalid type: string "hush", expected u16` without the text, which may be a secret.
+fn without_value(message: &str) -> String {
+    let parts =
+        message.split_once(": string \"").and_then(|(what, rest)| Some((what, rest.rsplit_once("\", expected ")?.1)));
+    match parts {
+        Some((what, expected)) => format!("{what}: a text, expected {expected}"),
+        None => message.to_owned(),
     }
 }
 
@@ -112,5 +123,18 @@ mod tests {
             assert!(!text.contains("hush"), "{text}");
         }
         assert_eq!(secret.expose(), "hush");
+    }
+
+    #[test]
+    fn a_setting_of_a_wrong_type_is_not_shown() {
+        #[derive(Debug, Deserialize)]
+        #[allow(dead_code)]
+        struct Settings {
+            port: u16,
+        }
+        let mut connection = Connection::new("postgres");
+        connection.settings.insert("port".into(), "hu\", expected sh".into());
+        let text = connection.settings::<Settings>().unwrap_err().to_string();
+        assert!(text.contains("a text, expected u16") && !text.contains("hu"), "{text}");
     }
 }

@@ -44,6 +44,12 @@ pub trait Destination: Debug + Display + Send + Sync + 'static {
         Ok(LeaseAnswer::Ours(Box::new(NoLease)))
     }
 
+    /// Refuses a schema that the destination could never hold (a name that it keeps to itself), and says what to do. Asked
+    /// of every load before its package is sealed, so that none waits for ever; asks nobody and changes nothing.
+    fn check(&self, _schema: &Schema) -> Result<()> {
+        Ok(())
+    }
+
     /// Opens a load. Holds whatever the destination needs (a transaction, connections) until the
     /// load is committed or dropped; dropping it leaves nothing visible.
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>>;
@@ -132,6 +138,9 @@ pub struct Opening {
     /// Tables that go in that step, before the load's own tables are made: what is staged under their names is for new
     /// ones. Those of [`Manifest::drops`].
     pub drops: Vec<String>,
+    /// The load's tables as far as they are known before the first row, with how they are written: what a destination
+    /// cannot do for them is best said now. More tables and columns may come; one that would be new may have no columns yet.
+    pub tables: Vec<Table>,
 }
 
 impl Opening {
@@ -143,6 +152,7 @@ impl Opening {
             system_columns: manifest.schema.system_columns,
             fence: manifest.fence.clone(),
             drops: manifest.drops.clone(),
+            tables: manifest.schema.tables.iter().filter(|t| manifest.rows(&t.name) > 0).cloned().collect(),
         }
     }
 }

@@ -18,8 +18,10 @@
 //! * [`dlt`] is dlt's stored schema and state, so that both can go on with a dataset;
 //! * [`lease`] keeps the runs of one pipeline apart;
 //! * [`refresh`] is what goes before a load from scratch;
+//! * [`answer`] is what the columns of a query's answer say of themselves;
 //! * [`destination`] is the contract a destination keeps, [`memory`] its reference.
 
+pub mod answer;
 pub mod capabilities;
 pub mod connect;
 pub mod destination;

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Datasets by name; clones share them.
 #[derive(Debug, Clone)]
 pub struct MemoryDestination {
+    name: String,
     capabilities: Capabilities,
     datasets: Arc<Mutex<BTreeMap<String, Dataset>>>,
     leases: Arc<Mutex<Vec<(Target, Holder)>>>,
@@ -43,7 +44,13 @@ impl MemoryDestination {
             stages_early: true,
             leases: Leases::Session,
         };
-        MemoryDestination { capabilities, datasets: Arc::default(), leases: Arc::default() }
+        MemoryDestination { name: String::new(), capabilities, datasets: Arc::default(), leases: Arc::default() }
+    }
+
+    /// Gives it a name that tells it from others in one pipeline.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        MemoryDestination { name: name.into(), ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Dataset>> {
@@ -60,7 +67,7 @@ impl Default for MemoryDestination {
 
 impl fmt::Display for MemoryDestination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("memory:")
+        write!(f, "memory:{}", self.name)
     }
 }
 

@@ -17,11 +17,21 @@ pub trait Source: Send {
         Ok(())
     }
 
+    /// True when reading has a price: requests that somebody counts, a pipe that cannot be read twice. Then nothing is
+    /// read before every destination has said that it can take it. Files at hand need not wait for that.
+    fn waits_for_destinations(&self) -> bool {
+        true
+    }
+
     /// Returns the next block, or `None` at the end.
     ///
     /// # Errors
     /// Anything that keeps the source from going on; the load is given up then.
     fn next_block(&mut self) -> Result<Option<Block>>;
+
+    /// Told that no more records of a resource are wanted, as for a sample. A source that can leaves the rest of them out;
+    /// one that cannot goes on as before.
+    fn skip(&mut self, _resource: usize) {}
 
     /// Takes back the buffer of a block that is done with, so that memory stays flat.
     fn recycle(&self, _buffer: Vec<u8>) {}

@@ -63,9 +63,18 @@ pub fn kind(url: &str) -> Result<&'static Kind> {
     let scheme = if is_path(url) { "file" } else { url.split(':').next().unwrap_or(url) };
     KINDS.iter().find(|k| k.name == scheme || k.schemes.contains(&scheme)).ok_or_else(|| {
         let known: Vec<&str> = KINDS.iter().map(|k| k.example).collect();
-        Error::config(format!("there is no destination '{scheme}'"))
-            .hint(format!("this build has: {}", known.join(", ")))
+        Error::config(match is_word(scheme) {
+            true => format!("there is no destination '{scheme}'"),
+            // What stands where a URL should may be a secret.
+            false => "what stands for the destination is no URL and no kind of destination".to_owned(),
+        })
+        .hint(format!("this build has: {}", known.join(", ")))
     })
+}
+
+/// True for what may be the scheme of some URL.
+fn is_word(scheme: &str) -> bool {
+    scheme.len() <= 30 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
 }
 
 /// True for `./out`, `/data/out`, `~/out` and `data/out`: a path, which is a folder's.
@@ -113,5 +122,8 @@ mod tests {
     fn an_unknown_kind_is_answered_with_the_known_ones() {
         let error = kind("oracle://x").map(|k| k.name).unwrap_err();
         assert!(error.hint_text().is_some_and(|h| KINDS.iter().all(|k| h.contains(k.example))));
+        assert!(error.message().contains("'oracle'"), "{error}");
+        let error = kind(&"hush".repeat(20)).map(|k| k.name).unwrap_err();
+        assert!(!error.to_string().contains("hush"), "{error}");
     }
 }

@@ -56,6 +56,7 @@ fn there_already(package: &StoredPackage) -> Vec<DestinationReport> {
         destination: d.url.clone(),
         committed: d.committed,
         already: d.committed,
+        waits: !d.committed && !package.loaded,
         error: (!d.committed).then(|| "a thread that loaded it panicked".to_owned()),
         hint: None,
         seconds: 0.0,

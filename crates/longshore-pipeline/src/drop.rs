@@ -10,7 +10,7 @@ use crate::report::{Outcome, Timings};
 use crate::resume::finish;
 use crate::run::{FORMAT, now_micros};
 use crate::select::{Selection, StatePath};
-use crate::standing::standing;
+use crate::standing::{none_fails, standing};
 use crate::store::{DestinationProgress, LoadProgress};
 use crate::writer::PackageWriter;
 use longshore_core::destination::Committed;
@@ -69,9 +69,7 @@ pub(crate) fn drop_resources(
     let _leases = Leases::take(pipeline, &[dataset])?;
     let target = Target { pipeline: pipeline.name().to_owned(), dataset: dataset.to_owned() };
     let mut standing = standing(pipeline, &target, pipeline.destinations().iter().map(|_| None).collect())?;
-    if let Some(out) = standing.out.iter_mut().find_map(Option::take) {
-        return Err(out);
-    }
+    none_fails(pipeline.destinations(), &mut standing.out)?;
     let Some(known) = standing.known else {
         return Err(Error::config("the pipeline has loaded nothing there, so there is nothing to drop")
             .with("pipeline", pipeline.name())
@@ -90,7 +88,7 @@ pub(crate) fn drop_resources(
     let destinations = pipeline.destinations().iter();
     let destinations = destinations.map(|d| DestinationProgress { url: d.url.clone(), ..Default::default() }).collect();
     let progress = LoadProgress { destinations, ..LoadProgress::default() };
-    let mut packages = [writer.seal(store, &manifest, &progress)?];
+    let mut packages = [writer.seal(store, &manifest, &progress, || Ok(()))?];
     let mut reports = deliver(pipeline, &mut packages, &Progress::default(), Order::Kept);
     let timings = Timings { load: began.elapsed().as_secs_f64(), ..Timings::default() };
     let [package] = packages;

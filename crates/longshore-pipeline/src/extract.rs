@@ -17,6 +17,7 @@ use longshore_core::normalize::{
 };
 use longshore_core::package::{Counts, DiscardCount, LoadId};
 use longshore_core::source::{Block, JsonBlock, Source};
+use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -154,7 +155,9 @@ impl<'a> Extract<'a> {
         let mut result = normalize_block(shape, tape, block, self.on_error);
 
         let mut turn = self.wait(|turn| turn.next == number)?;
-        if result.as_ref().is_ok_and(|done| !done.is_valid_after(&turn.shape)) {
+        // What is refused on a shape of before may be right on that of now: there, a column may be wider.
+        let is_late = start.version() != turn.shape.version() || start.epoch() != turn.shape.epoch();
+        if result.as_ref().map_or(is_late, |done| !done.is_valid_after(&turn.shape)) {
             *shape = Shape::clone(&turn.shape);
             shape.turn_to(block.resource());
             result = normalize_block(shape, tape, block, self.on_error);
@@ -279,6 +282,18 @@ pub(crate) fn position(block: &JsonBlock, offset: usize) -> (u64, u64) {
     (block.line + lines, column)
 }
 
+/// The bytes as text, to the last one: those that are no UTF-8 as `\xff`.
+fn whole_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}"); // writing to a String cannot fail
+        }
+    }
+    text
+}
+
 fn rejects_batch(shape: &Shape, block: &JsonBlock, bad: &[BadRecord]) -> TableBatch {
     let system = shape.schema().system_columns;
     let table = Arc::new(rejects_table(system));
@@ -296,7 +311,7 @@ fn rejects_batch(shape: &Shape, block: &JsonBlock, bad: &[BadRecord]) -> TableBa
             Fault::Syntax(_) => format!("{} at byte {}", b.reason(), block.offset + b.offset() as u64),
             Fault::Schema(_) => b.reason(),
         }),
-        texts(&|b| String::from_utf8_lossy(&block.bytes[b.range.clone()]).into_owned()),
+        texts(&|b| whole_text(&block.bytes[b.range.clone()])),
     ];
     // The columns are those of `rejects_table`, all as long as `bad`.
     #[allow(clippy::expect_used)]

@@ -1,11 +1,11 @@
-//! Keys of records to be merged, for asking a destination how many of them it has.
+//! Keys of records to be merged, for asking a destination how many rows of theirs it has.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use longshore_core::destination::Destination;
-use longshore_core::schema::{MergeStrategy, Table};
+use longshore_core::schema::{ColumnRole, MergeStrategy, Table};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More are not asked for: a plan is to be quick.
@@ -13,7 +13,7 @@ const MOST: usize = 100_000;
 /// Keys in one query.
 const A_QUERY: usize = 1_000;
 
-/// Keys by table, as SQL literals; `None` where there are too many or they cannot be written as one.
+/// Keys by root table, as SQL literals; `None` where there are too many or they cannot be written as one.
 #[derive(Debug, Default)]
 pub(crate) struct Keys(BTreeMap<String, (String, Option<BTreeSet<String>>)>);
 
@@ -33,29 +33,71 @@ impl Keys {
         };
     }
 
-    /// Counts the rows of a table that have one of them. `None` where that cannot be asked.
-    pub(crate) async fn count(&self, destination: &dyn Destination, dataset: &str, table: &str) -> Option<u64> {
-        let (column, keys) = self.0.get(table)?;
+    /// Counts the rows of a root table that have one of them, and fulfil a condition. `None` where that cannot be asked.
+    pub(crate) async fn count(&self, at: &At<'_>, root: &Table, condition: &str) -> Option<u64> {
+        self.sum(at, root, |matches| format!("SELECT count(*) FROM {} WHERE {matches}{condition}", quoted(&root.name)))
+            .await
+    }
+
+    /// Counts the rows of a child table that belong to such rows of its root table.
+    pub(crate) async fn count_below(&self, at: &At<'_>, root: &Table, child: &Table) -> Option<u64> {
+        let (id, root_id) = (root.system(ColumnRole::RowId)?, child.system(ColumnRole::RootId)?);
+        let (id, root_id) = (quoted(&id.name), quoted(&root_id.name));
+        let (child, of) = (quoted(&child.name), quoted(&root.name));
+        self.sum(at, root, |matches| {
+            format!("SELECT count(*) FROM {child} WHERE {root_id} IN (SELECT {id} FROM {of} WHERE {matches})")
+        })
+        .await
+    }
+
+    /// Adds up the answers for all keys; a query gets the condition that a row of the root has one of some keys.
+    async fn sum(&self, at: &At<'_>, root: &Table, query: impl Fn(&str) -> String) -> Option<u64> {
+        let (column, keys) = self.0.get(&root.name)?;
         let keys: Vec<&str> = keys.as_ref()?.iter().map(String::as_str).collect();
-        let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let mut rows = 0;
         for some in keys.chunks(A_QUERY) {
-            let (table, column, list) = (quote(table), quote(column), some.join(", "));
-            let sql = format!("SELECT count(*) FROM {table} WHERE {column} IN ({list})");
-            let answer = destination.query(dataset, &sql).await.ok()?;
-            let count = answer.first()?.columns().first()?.as_primitive_opt::<Int64Type>()?;
-            rows += u64::try_from(count.value(0)).ok()?;
+            rows += at.number(&query(&format!("{} IN ({})", quoted(column), some.join(", ")))).await?;
         }
         Some(rows)
     }
 }
 
-/// The one column by which rows that are there are found.
+/// A dataset that is asked.
+pub(crate) struct At<'a> {
+    pub(crate) destination: &'a dyn Destination,
+    pub(crate) dataset: &'a str,
+}
+
+impl At<'_> {
+    /// Returns the one number that a query has for an answer; `None` where it has none, or cannot be asked.
+    pub(crate) async fn number(&self, sql: &str) -> Option<u64> {
+        let answer = self.destination.query(self.dataset, sql).await.ok()?;
+        let count = answer.first()?.columns().first()?.as_primitive_opt::<Int64Type>()?;
+        u64::try_from(count.value(0)).ok()
+    }
+
+    /// Returns true when a table has a column of that name.
+    pub(crate) async fn has_column(&self, table: &str, column: &str) -> bool {
+        let sql = format!("SELECT {} FROM {} LIMIT 0", quoted(column), quoted(table));
+        self.destination.query(self.dataset, &sql).await.is_ok()
+    }
+}
+
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The one column by which rows that are there are found: a key, or for versions their hash.
 fn key_of(table: &Table) -> Option<&str> {
-    if !table.is_root() || !table.write.merges() || table.write.strategy == MergeStrategy::Scd2 {
+    let write = &table.write;
+    if !table.is_root() || !write.merges() {
         return None;
     }
-    let keys = if table.write.primary_key.is_empty() { &table.write.merge_key } else { &table.write.primary_key };
+    if write.strategy == MergeStrategy::Scd2 {
+        let hash = table.system(ColumnRole::RowHash).or(table.system(ColumnRole::RowId));
+        return hash.map(|c| c.name.as_str());
+    }
+    let keys = if write.primary_key.is_empty() { &write.merge_key } else { &write.primary_key };
     if let [only] = keys.as_slice() { Some(only) } else { None }
 }
 

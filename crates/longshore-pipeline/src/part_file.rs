@@ -156,7 +156,9 @@ impl StoredPart {
 }
 
 fn damaged(path: &Path) -> Error {
+    // <pipeline>/packages/<load id>/<file>
+    let pipeline = path.ancestors().nth(3).and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     Error::new(ErrorKind::Storage, "a file of the package is missing or damaged")
         .with("file", path.display())
-        .hint("drop the package with 'longshore pipeline NAME drop-package' and load the input again")
+        .hint(format!("drop the package with 'longshore pipeline {pipeline} drop-package' and load the input again"))
 }

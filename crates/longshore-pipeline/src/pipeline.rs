@@ -10,6 +10,7 @@ use crate::store::Store;
 use crate::sync::Synced;
 use longshore_core::destination::Destination;
 use longshore_core::error::{Error, Result};
+use longshore_core::naming;
 use longshore_core::normalize::{OnError, Settings};
 use longshore_core::refresh::Refresh;
 use longshore_core::source::Source;
@@ -87,10 +88,11 @@ impl Pipeline {
     /// # Errors
     /// When the name cannot be a folder's name or the folder cannot be written.
     pub fn open(data_dir: &Path, name: &str, destinations: Vec<DestinationRef>) -> Result<Self> {
-        check_name(name)?;
+        naming::check_pipeline_name(name)?;
         if destinations.is_empty() {
             return Err(Error::config("a pipeline needs a destination"));
         }
+        none_twice(&destinations)?;
         let store = Store::open(data_dir, name)?;
         Ok(Pipeline {
             name: name.to_owned(),
@@ -279,12 +281,14 @@ impl FinishedRun {
     }
 }
 
-/// Names become folders and parts of tables: letters, digits, `_`, `-` and `.` inside.
-fn check_name(name: &str) -> Result<()> {
-    let good = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if name.is_empty() || name.starts_with('.') || name.len() > 100 || !name.chars().all(good) {
-        return Err(Error::config(format!("'{name}' cannot name a pipeline"))
-            .hint("use letters, digits, '_', '-' and '.', at most 100"));
+/// A load goes to each place once: its two commits would be in each other's way.
+fn none_twice(destinations: &[DestinationRef]) -> Result<()> {
+    for (i, d) in destinations.iter().enumerate() {
+        if destinations[..i].iter().any(|before| before.url == d.url) {
+            return Err(Error::config("the same destination is named twice")
+                .with("destination", &d.url)
+                .hint("name each destination once; different words may mean the same place"));
+        }
     }
     Ok(())
 }

@@ -2,21 +2,25 @@
 //! and each destination is asked what it has. Nothing is written anywhere.
 
 use crate::extract::Extract;
-use crate::keys::Keys;
+use crate::keys::{At, Keys};
+use crate::merge_rules;
 use crate::pipeline::DestinationRef;
 use crate::refusals::{Refusals, Refused};
+use crate::repeated_keys::RepeatedKeys;
 use crate::resume::runtime;
 use crate::run::{Run, extract_all};
 use crate::sample::Sample;
 use crate::standing::standing;
 use crate::store::StoredPackage;
+use crate::table_plan::{Load, TablePlan, tables, versions_begin};
+use crate::touched::Touched;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use longshore_core::destination::{Committed, Cost, Growth, TableSize};
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::Shape;
 use longshore_core::package::{Counts, DiscardCount, LoadId, TableCount, Target};
 use longshore_core::refresh::{Cleared, without};
-use longshore_core::schema::{Retyped, Schema, SchemaChange, Table};
+use longshore_core::schema::{Schema, SchemaChange};
 use longshore_core::source::{Source, Start};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,7 +32,7 @@ pub struct Plan {
     pub pipeline: String,
     /// The dataset.
     pub dataset: String,
-    /// `Some` when only so many records were asked for.
+    /// `Some` when only so many records of each resource were asked for.
     pub sample: Option<u64>,
     /// What was read.
     pub counts: Counts,
@@ -84,47 +88,12 @@ pub struct Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Rows fit into the tables as they are.
+    /// Rows are added to the tables as they are.
     None,
-    /// Tables or columns would be made or changed, or rows that are there replaced.
+    /// Tables or columns would be made or changed, or rows that are there replaced, deleted or ended.
     Changes,
     /// The load would not be begun.
     Refused,
-}
-
-/// What would become of one table.
-#[derive(Debug, Serialize)]
-pub struct TablePlan {
-    /// The table.
-    pub table: String,
-    /// It would be made.
-    pub is_new: bool,
-    /// Columns that it would get, with their types: all of a new table.
-    pub columns: Vec<ColumnPlan>,
-    /// Columns that would become wider.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub widened: Vec<Retyped>,
-    /// Rows of the load.
-    pub rows: u64,
-    /// Rows that are there; `None` when the table is not there.
-    pub existing_rows: Option<u64>,
-    /// How the rows would be written.
-    pub write: String,
-    /// Rows that are there and would go, because the load replaces the table.
-    pub removed_rows: u64,
-    /// Rows that are there with the key of one of the load, in a root table that it is merged into; `None` where that
-    /// cannot be asked (keys of several columns, or very many).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub matched_rows: Option<u64>,
-}
-
-/// A column to be made.
-#[derive(Debug, Serialize)]
-pub struct ColumnPlan {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub data_type: String,
 }
 
 impl Plan {
@@ -134,15 +103,19 @@ impl Plan {
     }
 }
 
-/// What a load brings, whichever way it was found out.
-struct Load {
-    schema: Schema,
-    sizes: Vec<TableSize>,
-    resources: Vec<String>,
-    drops: Vec<String>,
-    empties: Vec<String>,
-    keys: Keys,
-    refused: Refusals,
+impl Load {
+    /// Looks whether the rules of its merges can be kept, and returns what the user should know.
+    fn check_rules(&mut self, counts: &Counts) -> Vec<String> {
+        let rows = |t: &TableSize| TableCount { table: t.table.clone(), rows: t.rows };
+        let tables: Vec<TableCount> = self.sizes.iter().map(rows).collect();
+        match merge_rules::check(&self.schema, &self.resources, &tables, counts) {
+            Ok(notes) => notes,
+            Err(e) => {
+                self.broken_rules = Some(e);
+                Vec::new()
+            }
+        }
+    }
 }
 
 /// Rows and their size, by table.
@@ -159,7 +132,7 @@ impl Sizes {
     }
 }
 
-/// Plans a run of a source; `sample` ends the reading after so many records.
+/// Plans a run of a source; `sample` ends the reading after so many records of each resource.
 pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) -> Result<Plan> {
     let pipeline = run.pipeline;
     let target = Target { pipeline: pipeline.name().to_owned(), dataset: run.options.dataset.clone() };
@@ -176,21 +149,23 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
     let shape =
         Shape::with_resources(schema.clone(), resources).ok_or_else(|| Error::config("the run has no resources"))?;
     let load_id = pipeline.store().next_load_id(crate::run::now_micros()?, schema.system_columns);
-    let mut source = Sample::new(source, sample);
+    let mut source = Sample::new(source, shape.resource_tables(), sample);
     source.begin(&Start { load_id: load_id.clone(), state, journal: None })?;
-    let (mut sizes, mut keys) = (Sizes::default(), Keys::default());
+    let (mut sizes, mut keys, mut repeated) = (Sizes::default(), Keys::default(), RepeatedKeys::default());
     let extract = Extract::new(&mut source, shape, load_id, run.options.on_error, run.options.progress.clone());
     let extracted = extract_all(extract, run.options.threads.max(1), |batches| {
         for (_, tables) in batches {
             for batch in tables {
                 sizes.add(&batch.table.name, &batch.rows);
                 keys.add(&batch.table, &batch.rows);
+                repeated.add(&batch.table, &batch.rows);
             }
         }
         Ok(())
     })?;
     notes.extend(source.notes());
-    let load = Load {
+    notes.extend(run.shape_notes(&extracted.shape));
+    let mut load = Load {
         schema: extracted.shape.schema().clone(),
         sizes: sizes.0.into_values().collect(),
         resources: extracted.shape.resource_tables(),
@@ -198,10 +173,13 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
         empties,
         keys,
         refused: extracted.refused,
+        is_whole: sample.is_none(),
+        broken_rules: repeated.check().err(),
     };
+    notes.extend(load.check_rules(&extracted.counts));
     let outs = refusals.into_iter().zip(standing.out).map(|(refused, out)| refused.or(out));
-    let plans = destinations.iter().zip(outs).map(|(d, out)| match out {
-        Some(why) => refused(d, &why),
+    let plans = destinations.iter().zip(outs).map(|(d, out)| match out.as_ref().or(load.broken_rules.as_ref()) {
+        Some(why) => refused(d, why),
         None => at_destination(d, &target, &load).unwrap_or_else(|e| refused(d, &e)),
     });
     Ok(Plan {
@@ -229,7 +207,7 @@ pub(crate) fn plan_package(destinations: &[DestinationRef], package: &StoredPack
             }
         }
     }
-    let load = Load {
+    let mut load = Load {
         schema: manifest.schema.clone(),
         sizes: sizes.0.into_values().collect(),
         resources: manifest.resources.clone(),
@@ -237,10 +215,13 @@ pub(crate) fn plan_package(destinations: &[DestinationRef], package: &StoredPack
         empties: manifest.empties.clone(),
         keys,
         refused: Refusals::default(),
+        is_whole: true,
+        broken_rules: None,
     };
-    let plans = destinations.iter().map(|d| {
-        let planned = at_destination(d, &manifest.target, &load);
-        planned.unwrap_or_else(|e| refused(d, &e))
+    let notes = load.check_rules(&manifest.counts);
+    let plans = destinations.iter().map(|d| match &load.broken_rules {
+        Some(why) => refused(d, why),
+        None => at_destination(d, &manifest.target, &load).unwrap_or_else(|e| refused(d, &e)),
     });
     Ok(Plan {
         pipeline: manifest.target.pipeline.clone(),
@@ -250,7 +231,7 @@ pub(crate) fn plan_package(destinations: &[DestinationRef], package: &StoredPack
         discards: manifest.discards.clone(),
         waiting: Vec::new(),
         destinations: plans.collect(),
-        notes: Vec::new(),
+        notes,
     })
 }
 
@@ -276,13 +257,16 @@ fn by_contract(violations: &[Refused], more: u64) -> Refusal {
     let count = violations.iter().map(|v| v.count).sum::<u64>() + more;
     let first = violations.first().map_or("", |v| v.hint);
     Refusal {
-        error: format!("the schema's contract, or a limit, refuses {count} values or rows of the load"),
+        error: format!(
+            "the schema's contract, a limit or the rules of the merge refuse {count} values or rows of the load"
+        ),
         hint: Some(first.to_owned()),
     }
 }
 
 fn at_destination(at: &DestinationRef, target: &Target, load: &Load) -> Result<DestinationPlan> {
     let destination = at.destination.as_ref();
+    destination.check(&load.schema)?;
     let runtime = runtime()?;
     let committed: Option<Committed> = runtime.block_on(destination.last_committed(target))?;
     let existing = match &committed {
@@ -292,7 +276,10 @@ fn at_destination(at: &DestinationRef, target: &Target, load: &Load) -> Result<D
     };
     let system = load.schema.system_columns;
     let before = committed.map_or_else(|| Schema::new(&load.schema.name, system), |c| c.schema);
-    let change = SchemaChange::between(&without(before, &load.drops), &load.schema);
+    let before = without(before, &load.drops);
+    let mut change = SchemaChange::between(&before, &load.schema);
+    let asked = At { destination, dataset: &target.dataset };
+    let begun = runtime.block_on(versions_begin(&asked, load, &before, &existing, &mut change));
     let growth = Growth {
         dataset: &target.dataset,
         drops: &load.drops,
@@ -304,14 +291,13 @@ fn at_destination(at: &DestinationRef, target: &Target, load: &Load) -> Result<D
         // A plan is of use without it.
         Some(Cost { unknown: Some(e.to_string()), ..Cost::default() })
     });
-    let mut tables = tables(load, &change, &existing);
-    tables.extend(gone(load, &existing));
-    // Where questions are billed, none is asked that costs as much as the load.
-    for table in tables.iter_mut().filter(|t| t.existing_rows.is_some() && cost.is_none()) {
-        table.matched_rows = runtime.block_on(load.keys.count(destination, &target.dataset, &table.table));
-    }
+    let mut tables = tables(load, &change, &existing, &begun);
+    let (schema, keys, is_whole) = (&load.schema, &load.keys, load.is_whole);
+    let touched = Touched { at: asked, schema, keys, is_whole, may_ask: cost.is_none() };
+    runtime.block_on(touched.describe(&mut tables));
     let (violations, violations_not_listed) = load.refused.clone().into_parts();
-    let changes = !change.is_empty() || !load.drops.is_empty() || tables.iter().any(|t| t.removed_rows > 0);
+    let changes =
+        !change.is_empty() || !load.drops.is_empty() || tables.iter().any(|t| t.removed_rows > 0 || t.changes_rows);
     Ok(DestinationPlan {
         destination: at.url.clone(),
         verdict: match (violations.is_empty(), changes) {
@@ -326,73 +312,4 @@ fn at_destination(at: &DestinationRef, target: &Target, load: &Load) -> Result<D
         cost,
         tables,
     })
-}
-
-fn root_of<'a>(schema: &'a Schema, table: &'a Table) -> &'a Table {
-    match table.parent.as_deref().and_then(|p| schema.table(p)) {
-        Some(parent) => root_of(schema, parent),
-        None => table,
-    }
-}
-
-/// Tables that go and do not come again.
-fn gone<'a>(load: &'a Load, existing: &'a [TableCount]) -> impl Iterator<Item = TablePlan> + 'a {
-    let is_gone = |t: &&TableCount| load.drops.contains(&t.table) && load.schema.table(&t.table).is_none();
-    existing.iter().filter(is_gone).map(|t| TablePlan {
-        table: t.table.clone(),
-        is_new: false,
-        columns: Vec::new(),
-        widened: Vec::new(),
-        rows: 0,
-        existing_rows: Some(t.rows),
-        write: "drop".to_owned(),
-        removed_rows: t.rows,
-        matched_rows: None,
-    })
-}
-
-fn tables(load: &Load, change: &SchemaChange, existing: &[TableCount]) -> Vec<TablePlan> {
-    let replaced = |table: &Table| {
-        let root = root_of(&load.schema, table);
-        let is_replaced = root.write.replaces() && load.resources.contains(&root.name);
-        is_replaced || load.empties.contains(&root.name) || load.drops.contains(&table.name)
-    };
-    let mut plans = Vec::new();
-    for table in &load.schema.tables {
-        let rows = load.sizes.iter().find(|t| t.table == table.name).map_or(0, |t| t.rows);
-        let change = change.tables.iter().find(|c| c.table == table.name);
-        let existing_rows = existing.iter().find(|t| t.table == table.name).map(|t| t.rows);
-        let removed_rows = if replaced(table) { existing_rows.unwrap_or_default() } else { 0 };
-        if rows == 0 && change.is_none() && removed_rows == 0 {
-            continue;
-        }
-        let column = |c: &longshore_core::schema::Column| ColumnPlan {
-            name: c.name.clone(),
-            data_type: c.column_type().to_string(),
-        };
-        plans.push(TablePlan {
-            table: table.name.clone(),
-            is_new: change.is_some_and(|c| c.is_new),
-            columns: change.map_or_else(Vec::new, |c| c.columns.iter().map(column).collect()),
-            widened: change.map_or_else(Vec::new, |c| c.retyped.clone()),
-            rows,
-            existing_rows,
-            write: table.write.to_string(),
-            removed_rows,
-            matched_rows: None,
-        });
-    }
-    let rejects = load.sizes.iter().filter(|t| load.schema.table(&t.table).is_none());
-    plans.extend(rejects.map(|t| TablePlan {
-        table: t.table.clone(),
-        is_new: !existing.iter().any(|e| e.table == t.table),
-        columns: Vec::new(),
-        widened: Vec::new(),
-        rows: t.rows,
-        existing_rows: existing.iter().find(|e| e.table == t.table).map(|e| e.rows),
-        write: "append".to_owned(),
-        removed_rows: 0,
-        matched_rows: None,
-    }));
-    plans
 }

@@ -42,7 +42,7 @@ pub(crate) fn replay(pipeline: &Pipeline, progress: &Progress) -> Result<Vec<Rep
             reports.push(report(pipeline, &package, destinations, timings));
         } else {
             let all = package.progress.destinations.iter().all(|d| d.committed);
-            let finished = finish(pipeline, package, destinations, Outcome::Completed, timings, &lock)?;
+            let finished = finish(pipeline, package, destinations, Outcome::Replayed, timings, &lock)?;
             reports.push(if all { finished.acknowledge()? } else { finished.report });
         }
     }
@@ -72,7 +72,7 @@ fn report(
         pipeline: pipeline.name().to_owned(),
         dataset: manifest.target.dataset.clone(),
         load_id: Some(manifest.load_id.clone()),
-        outcome: if destinations.iter().all(|d| d.committed) { Outcome::Completed } else { Outcome::Failed },
+        outcome: if destinations.iter().all(|d| d.committed) { Outcome::Replayed } else { Outcome::Failed },
         counts: manifest.counts,
         discards: manifest.discards.clone(),
         tables: manifest.tables.clone(),

@@ -37,7 +37,9 @@ pub enum Outcome {
     Loaded,
     /// It completed the load that an earlier run of the same command had begun, and ended.
     Completed,
-    /// A destination failed; the package waits.
+    /// It brought a package that was kept to other destinations.
+    Replayed,
+    /// A destination failed; see which of them the package waits for.
     Failed,
 }
 
@@ -50,6 +52,8 @@ pub struct DestinationReport {
     pub committed: bool,
     /// True when they were there already.
     pub already: bool,
+    /// True when the package waits for the destination: the next run and `retry` bring it there.
+    pub waits: bool,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -41,7 +41,8 @@ pub(crate) fn complete(
         return Ok(Vec::new());
     }
     let reports = deliver(pipeline, &mut packages, progress, order);
-    let timings = Timings { load: began.elapsed().as_secs_f64(), ..Timings::default() };
+    let seconds = began.elapsed().as_secs_f64();
+    let timings = Timings { load: seconds, total: seconds, ..Timings::default() };
     let finished = packages.into_iter().zip(reports);
     finished.map(|(package, reports)| finish(pipeline, package, reports, Outcome::Completed, timings, lock)).collect()
 }
@@ -50,6 +51,8 @@ pub(crate) fn complete(
 pub(crate) struct Earlier {
     /// The load of this very command, when the run has nothing more to do than say so.
     pub(crate) own: Option<FinishedRun>,
+    /// That load had failed; it was not merely interrupted.
+    pub(crate) own_had_failed: bool,
     /// For each of the pipeline's destinations, why it takes nothing new.
     pub(crate) out: Vec<Option<Error>>,
 }
@@ -62,22 +65,21 @@ pub(crate) fn finish_earlier(
     lock: &Arc<PipelineLock>,
     notes: &mut Vec<String>,
 ) -> Result<Earlier> {
-    let mut earlier = Earlier { own: None, out: pipeline.destinations().iter().map(|_| None).collect() };
+    let mut earlier =
+        Earlier { own: None, own_had_failed: false, out: pipeline.destinations().iter().map(|_| None).collect() };
+    recheck(pipeline, notes)?;
     let before = pipeline.store().pending()?;
     for (finished, before) in complete(pipeline, progress, Order::Kept, lock)?.into_iter().zip(&before) {
         let had_failed = before.progress.destinations.iter().any(|d| d.error.is_some());
         let same = !fingerprint.is_empty() && before.progress.fingerprint == fingerprint;
         let load_id = before.manifest.load_id.clone();
         let failed = finished.report.outcome == Outcome::Failed;
-        if same && had_failed && !failed {
-            notes.push("the load had failed before; it is complete now".to_owned());
-        }
         // A source with state goes on from it: its command is meant to be run again and again. The input of any
         // other would be loaded twice where it is loaded already.
         // Nor is anything refreshed twice.
         let refreshes = !before.manifest.drops.is_empty() || !before.manifest.empties.is_empty();
         if same && (refreshes || !(had_failed && before.manifest.state.is_some())) {
-            earlier.own = Some(finished);
+            (earlier.own, earlier.own_had_failed) = (Some(finished), had_failed);
         } else if failed {
             note_waiting(pipeline, &load_id, &finished, &mut earlier.out, notes);
         } else {
@@ -86,6 +88,37 @@ pub(crate) fn finish_earlier(
         }
     }
     Ok(earlier)
+}
+
+/// A process that died after its last commit leaves a package that all destinations have. Should the rows be gone since
+/// then (a file that was removed), it is loaded again, or is no longer this pipeline's last word.
+fn recheck(pipeline: &Pipeline, notes: &mut Vec<String>) -> Result<()> {
+    for mut package in pipeline.store().pending()? {
+        if !package.progress.destinations.iter().all(|d| d.committed) {
+            continue;
+        }
+        let (manifest, has_rows) = (&package.manifest, package.has_rows());
+        let (target, load_id) = (&manifest.target, &manifest.load_id);
+        let mut is_gone = false;
+        for d in &mut package.progress.destinations {
+            let asked = pipeline.find(&d.url).and_then(|to| runtime()?.block_on(to.is_committed(target, load_id)));
+            // One that cannot be asked said once that it has it.
+            if matches!(asked, Ok(false)) {
+                (is_gone, d.committed) = (true, !has_rows);
+                let then = if has_rows { "it is loaded again" } else { "its rows are not kept any longer" };
+                notes.push(format!(
+                    "load {load_id}, which an earlier run had committed at {}, is not there any more: {then}",
+                    d.url
+                ));
+            }
+        }
+        if is_gone && has_rows {
+            package.save_progress()?;
+        } else if is_gone {
+            pipeline.store().acknowledge(&package)?;
+        }
+    }
+    Ok(())
 }
 
 fn note_waiting(
@@ -144,11 +177,14 @@ pub(crate) fn settle(
 ) -> DestinationReport {
     // A destination that is not to get the package at all has no entry.
     let mut none = DestinationProgress::default();
-    let entry = package.progress.destinations.iter_mut().find(|d| d.url == url).unwrap_or(&mut none);
+    let entry = package.progress.destinations.iter_mut().find(|d| d.url == url);
+    let waits = outcome.is_err() && entry.is_some() && !package.loaded;
+    let entry = entry.unwrap_or(&mut none);
     let mut report = DestinationReport {
         destination: url.to_owned(),
         committed: outcome.is_ok(),
         already: matches!(outcome, Ok(CommitOutcome::AlreadyCommitted)),
+        waits,
         error: None,
         hint: None,
         seconds,

@@ -1,14 +1,17 @@
 //! One run, from what earlier runs left to the report.
 
+use crate::acceptance::accepted_by;
 use crate::extract::{Extract, Extracted, NumberedBatches};
 use crate::leases::Leases;
 use crate::load::load_package;
 use crate::lock::PipelineLock;
+use crate::merge_rules;
 use crate::pipeline::{DestinationRef, FinishedRun, Pipeline, RunOptions};
 use crate::progress::Stage;
+use crate::repeated_keys::RepeatedKeys;
 use crate::report::{DestinationReport, Outcome, Timings};
 use crate::resume::{chain, finish, finish_earlier, left_out, runtime, settle};
-use crate::stager::{Stager, hand_on};
+use crate::stager::{Stager, WAITING_PARTS, hand_on};
 use crate::standing::{Standing, none_left, standing};
 use crate::store::{DestinationProgress, LoadProgress, StoredPackage};
 use crate::writer::PackageWriter;
@@ -50,24 +53,26 @@ impl Run<'_> {
         let mut notes = Vec::new();
         let interrupted = store.interrupted();
         if interrupted.is_some() {
-            notes.push("an earlier run was interrupted while it read its source: what it had fetched is used, and reading goes on from there".to_owned());
+            notes.push(
+                "an earlier run was interrupted while it read its source; nothing of it had been loaded".to_owned(),
+            );
         } else if !swept.is_empty() {
             notes.push("an earlier run was interrupted before its package was complete; nothing of it had been loaded, and its files were removed".to_owned());
         }
         let progress = &self.options.progress;
         let earlier = finish_earlier(self.pipeline, &self.options.fingerprint, progress, &lock, &mut notes)?;
-        let (mut own, mut out) = (earlier.own, earlier.out);
+        let (mut own, had_failed, mut out) = (earlier.own, earlier.own_had_failed, earlier.out);
         // A pipe has to be read to know whether it brings the same again.
         let digest = own.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
         if digest.is_none()
             && let Some(done) = own
         {
             if done.report.outcome != Outcome::Failed {
-                notes.push(already_note(&done));
+                notes.push(already_note(&done, had_failed));
             }
             return Ok(with_notes(done, notes, began));
         }
-        none_left(&mut out)?;
+        none_left(self.pipeline.destinations(), &mut out)?;
         let without_lease = self.without_lease(&mut leases, &mut out);
         let earlier_load = own.as_ref().and_then(|e| e.report.load_id.clone());
         let target = Target { pipeline: self.pipeline.name().to_owned(), dataset: self.options.dataset.clone() };
@@ -86,7 +91,7 @@ impl Run<'_> {
         notes.extend(source.notes());
         let Some((package, reports, mut timings)) = extracted else {
             let done = own.ok_or_else(|| Error::internal("an input was found again without its load"))?;
-            notes.push(already_note(&done));
+            notes.push(already_note(&done, had_failed));
             return Ok(with_notes(done, notes, began));
         };
         notes.extend(from_scratch(&package.manifest));
@@ -125,17 +130,37 @@ impl Run<'_> {
             system_columns: schema.system_columns,
             fence: fence.clone(),
             drops: drops.clone(),
+            tables: shape.known_tables(),
         };
         let journal = self.pipeline.store().journal(&load_id);
         source.begin(&Start { load_id: load_id.clone(), state, journal: Some(journal) })?;
         let mut writer = PackageWriter::begin(self.pipeline.store(), &load_id)?;
         options.progress.enter(Stage::Normalise);
         thread::scope(|scope| {
-            let stagers = self.start_stagers(scope, &opening, &mut standing.out)?;
+            // They open while the first blocks are read; one that cannot begin is known before there is a package.
+            let mut stagers = self.start_stagers(scope, &opening, &standing.out)?;
+            if source.waits_for_destinations() {
+                ready(self.pipeline, &mut stagers, &mut standing.out)?;
+            }
             let extract = Extract::new(source, shape, load_id.clone(), options.on_error, options.progress.clone());
+            let mut repeated = RepeatedKeys::default();
             let extracted = extract_all(extract, options.threads.max(1), |batches| {
-                writer.write_all(batches, |part| hand_on(&stagers, part))
-            })?;
+                let mut room = WAITING_PARTS;
+                writer.write_all(batches, |part| {
+                    room = room.saturating_sub(1);
+                    if room == 0 {
+                        ready(self.pipeline, &mut stagers, &mut standing.out)?;
+                    }
+                    repeated.add_part(&part);
+                    hand_on(&stagers, part);
+                    Ok(())
+                })
+            });
+            // A destination that cannot take the load was known to be so before the input was.
+            let extracted = match extracted {
+                Ok(extracted) => extracted,
+                Err(e) => return ready(self.pipeline, &mut stagers, &mut standing.out).and(Err(e)),
+            };
             let loaded_digest =
                 earlier.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
             if loaded_digest.is_some() && extracted.digest == loaded_digest {
@@ -148,8 +173,11 @@ impl Run<'_> {
             }
             stagers.iter().for_each(Stager::all_parts);
             let (parts, tables) = writer.finish()?;
-            notes.extend(extracted.shape.unmet_paths().iter().map(|path| unmet_note(path)));
+            notes.extend(self.shape_notes(&extracted.shape));
             let schema_after = extracted.shape.schema().clone();
+            let resources = extracted.shape.resource_tables();
+            notes.extend(merge_rules::check(&schema_after, &resources, &tables, &extracted.counts)?);
+            repeated.check()?;
             let mut manifest = Manifest {
                 format: FORMAT,
                 load_id,
@@ -157,7 +185,7 @@ impl Run<'_> {
                 fence,
                 drops,
                 empties,
-                resources: extracted.shape.resource_tables(),
+                resources,
                 change: SchemaChange::between(&known, &schema_after),
                 schema: schema_after,
                 state: extracted.state.or_else(|| forgets.then(nothing_remembered)),
@@ -167,13 +195,24 @@ impl Run<'_> {
                 parts,
             };
             options.schema_files.write(&mut manifest.schema)?;
-            let package = self.seal(&mut writer, manifest, extracted.digest, &standing.behind)?;
+            accepted_by(self.pipeline.destinations(), &manifest.schema)?;
+            let progress = self.load_progress(extracted.digest, &standing.behind);
+            let may_seal = || ready(self.pipeline, &mut stagers, &mut standing.out);
+            let package = writer.seal(self.pipeline.store(), &manifest, &progress, may_seal)?;
             let normalise = began.elapsed().as_secs_f64();
             info!(load_id = %package.manifest.load_id, seconds = normalise, "package sealed");
             let (package, reports) = self.load(package, stagers, &standing.out);
             let load = began.elapsed().as_secs_f64() - normalise;
             Ok(Some((package, reports, Timings { normalise, load, total: 0.0 })))
         })
+    }
+
+    /// What was said of the records and has no effect.
+    pub(crate) fn shape_notes(&self, shape: &Shape) -> Vec<String> {
+        let unmet = shape.unmet_paths().into_iter().map(|path| unmet_note(&path));
+        let vain = shape.vain_hints().into_iter().map(|path| vain_note(&path));
+        let said = self.options.resources.iter().flat_map(|r| r.rules.notes.iter().cloned());
+        unmet.chain(vain).chain(said).collect()
     }
 
     /// What comes of destinations where the lease could not be taken: one that cannot be reached takes no part.
@@ -244,7 +283,13 @@ impl Run<'_> {
     /// The error with which a destination's capabilities refuse a resource.
     pub(crate) fn refusal(&self, d: &DestinationRef) -> Result<()> {
         for resource in &self.options.resources {
+            if resource.system.owns_table(&resource.table) {
+                return Err(Error::config("this name is that of a table of the loader's own")
+                    .with("table", &resource.table)
+                    .hint("choose another name for the table of the records"));
+            }
             resource.write.check().map_err(|e| e.with("table", &resource.table))?;
+            resource.check()?;
             if d.destination.capabilities().dispositions.can(&resource.write) {
                 continue;
             }
@@ -264,35 +309,22 @@ impl Run<'_> {
         self.options.resources.first().map(|r| r.system).unwrap_or_default()
     }
 
-    /// Opens loads where destinations stage early. One that cannot begin is left out, unless it is the only one.
+    /// Begins to open loads where destinations stage early.
     fn start_stagers<'scope>(
         &self,
         scope: &'scope Scope<'scope, '_>,
         opening: &Opening,
-        out: &mut [Option<Error>],
+        out: &[Option<Error>],
     ) -> Result<Vec<Stager<'scope>>> {
-        let mut stagers = Vec::new();
-        for (destination, out) in self.pipeline.destinations().iter().zip(out.iter_mut()) {
-            let started = match out {
-                Some(_) => Ok(Stager::none()),
-                None => Stager::start(scope, destination, opening, &self.options.progress),
-            };
-            stagers.push(started.unwrap_or_else(|e| {
-                *out = Some(e);
-                Stager::none()
-            }));
-        }
-        none_left(out)?;
-        Ok(stagers)
+        let start = |(destination, out): (_, &Option<Error>)| match out {
+            Some(_) => Ok(Stager::none()),
+            None => Stager::start(scope, destination, opening, &self.options.progress),
+        };
+        self.pipeline.destinations().iter().zip(out).map(start).collect()
     }
 
-    fn seal(
-        &self,
-        writer: &mut PackageWriter,
-        manifest: Manifest,
-        digest: Option<String>,
-        behind: &[bool],
-    ) -> Result<StoredPackage> {
+    /// What is known of the load before any destination has it.
+    fn load_progress(&self, digest: Option<String>, behind: &[bool]) -> LoadProgress {
         let destinations = self.pipeline.destinations().iter().zip(behind).filter(|(_, behind)| !**behind);
         let destinations = destinations.map(|(d, _)| DestinationProgress {
             url: d.url.clone(),
@@ -300,12 +332,7 @@ impl Run<'_> {
             error: None,
             tables: Vec::new(),
         });
-        let progress = LoadProgress {
-            fingerprint: self.options.fingerprint.clone(),
-            digest,
-            destinations: destinations.collect(),
-        };
-        writer.seal(self.pipeline.store(), &manifest, &progress)
+        LoadProgress { fingerprint: self.options.fingerprint.clone(), digest, destinations: destinations.collect() }
     }
 
     /// Commits everywhere, side by side: a destination that fails or takes long does not hold up the others.
@@ -360,6 +387,17 @@ impl Run<'_> {
     }
 }
 
+/// Waits until loads are open. A destination that cannot begin is left out, unless it is the only one.
+fn ready(pipeline: &Pipeline, stagers: &mut [Stager<'_>], out: &mut [Option<Error>]) -> Result<()> {
+    for (stager, out) in stagers.iter_mut().zip(out.iter_mut()) {
+        if let Err(e) = stager.ready() {
+            *out = Some(e);
+            *stager = Stager::none();
+        }
+    }
+    none_left(pipeline.destinations(), out)
+}
+
 /// A package with what came of it at each destination.
 type Loaded = (StoredPackage, Vec<DestinationReport>, Timings);
 
@@ -408,12 +446,16 @@ fn unmet_note(path: &str) -> String {
     format!("no record has the path '{path}', and a flag or the configuration says something of it")
 }
 
-fn already_note(finished: &FinishedRun) -> String {
+fn vain_note(path: &str) -> String {
+    format!("the hint of '{path}' does nothing: it is a list or an object, and its fields have hints of their own")
+}
+
+fn already_note(finished: &FinishedRun, had_failed: bool) -> String {
     let already = finished.report.destinations.iter().all(|d| d.already);
-    let what = if already {
-        "had committed its load but not said so; nothing was left to do"
-    } else {
-        "had been interrupted; its load is complete now"
+    let what = match (already, had_failed) {
+        (true, _) => "had committed its load but not said so; nothing was left to do",
+        (false, true) => "had failed; its load is complete now",
+        (false, false) => "had been interrupted; its load is complete now",
     };
     format!("an earlier run of this command {what}. Nothing new was read: run the command again for a new load")
 }

@@ -35,6 +35,7 @@ impl SchemaFiles {
         let document: Value = serde_yaml_ng::from_str(&text).map_err(|e| no_yaml(&path, &e))?;
         let edited =
             read_edited(&document, schema.system_columns).map_err(|(at, e)| place(e, &path, &text, &at, &document))?;
+        check_name(&edited.name, &schema.name).map_err(|e| place(e, &path, &text, &["name".to_owned()], &document))?;
         schema.edited(&edited, can_widen).map_err(|e| {
             let at = way_to(&document, &e);
             place(e, &path, &text, &at, &document)
@@ -52,6 +53,15 @@ impl SchemaFiles {
         }
         Ok(())
     }
+}
+
+/// A file of another pipeline would bring its tables along. A name need not be there.
+fn check_name(said: &str, own: &str) -> Result<()> {
+    if said.is_empty() || said == own {
+        return Ok(());
+    }
+    Err(Error::config(format!("the schema to import is that of '{said}', and this is '{own}'"))
+        .hint(format!("put the file of '{own}' there; where this one is meant, write name: {own} in it")))
 }
 
 fn file(folder: &Path, pipeline: &str) -> PathBuf {
@@ -121,7 +131,10 @@ fn named(document: &Value, at: &[String]) -> String {
 /// Returns the hash of the text.
 fn write(path: &Path, schema: &Schema) -> Result<String> {
     let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
-        Error::storage("the schema cannot be written").with("file", path.display()).source(e)
+        Error::storage("the schema cannot be written")
+            .with("file", path.display())
+            .hint("name a folder that can be made and written with --export-schema-path or --import-schema-path")
+            .source(e)
     };
     let schema = Schema { imported: None, ..schema.clone() };
     let text = text(&schema).map_err(|e| failed(e.into()))?;

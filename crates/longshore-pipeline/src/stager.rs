@@ -14,10 +14,12 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use tracing::debug;
 
 /// Parts that may wait for a destination that stages early.
-const WAITING_PARTS: usize = 24;
+pub(crate) const WAITING_PARTS: usize = 24;
 
 /// The thread of a destination that stages while the package is still being written.
 pub(crate) struct Stager<'scope> {
+    /// Says once whether the load could begin.
+    ready: Option<Receiver<Result<()>>>,
     steps: Option<SyncSender<Step>>,
     thread: Option<ScopedJoinHandle<'scope, Result<CommitOutcome>>>,
 }
@@ -25,10 +27,10 @@ pub(crate) struct Stager<'scope> {
 impl<'scope> Stager<'scope> {
     /// Stands for a destination that is loaded from the sealed package, or not at all.
     pub(crate) fn none() -> Self {
-        Stager { steps: None, thread: None }
+        Stager { ready: None, steps: None, thread: None }
     }
 
-    /// Opens a load in the destination, so that one that cannot even begin is known before anything is read.
+    /// Begins to open a load in the destination; [`Stager::ready`] says what came of it.
     pub(crate) fn start(
         scope: &'scope Scope<'scope, '_>,
         destination: &DestinationRef,
@@ -46,8 +48,13 @@ impl<'scope> Stager<'scope> {
             .name("stage".into())
             .spawn_scoped(scope, move || stage_early(destination.as_ref(), &opening, &receive, &ready, &state))
             .map_err(|e| Error::internal("cannot start a thread").source(e))?;
-        is_ready.recv().unwrap_or_else(|_| Err(Error::internal("a staging thread ended")))?;
-        Ok(Stager { steps: Some(send), thread: Some(thread) })
+        Ok(Stager { ready: Some(is_ready), steps: Some(send), thread: Some(thread) })
+    }
+
+    /// Waits until the load is open. May be asked again.
+    pub(crate) fn ready(&mut self) -> Result<()> {
+        let Some(ready) = self.ready.take() else { return Ok(()) };
+        ready.recv().unwrap_or_else(|_| Err(Error::internal("a staging thread ended")))
     }
 
     /// Says that the input is at its end.

@@ -130,8 +130,8 @@ impl Store {
         let known = pipelines(data_dir);
         let hint = match known.is_empty() {
             true => format!(
-                "nothing has been loaded with this working folder yet; 'longshore pipeline {pipeline} sync --destination URL' \
-                 takes over what stands at a destination"
+                "nothing has been loaded with this working folder yet; 'longshore pipeline {pipeline} sync' takes over what \
+                 stands where the project in this folder loads to, or at --destination URL"
             ),
             false => format!("there are: {}", known.join(", ")),
         };
@@ -141,6 +141,17 @@ impl Store {
     /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Returns the pipeline's name, after which the folder is named.
+    fn pipeline(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Returns true when a loaded package still has its rows.
+    pub(crate) fn keeps_rows(&self) -> bool {
+        let loaded = self.loaded().unwrap_or_default(); // what cannot be read cannot be replayed
+        loaded.iter().any(|p| p.has_rows() && !p.manifest.parts.is_empty())
     }
 
     /// Returns what stands for this folder and no other: made once, at random.
@@ -269,11 +280,13 @@ impl Store {
         mut files: Vec<PathBuf>,
         manifest: &Manifest,
         progress: &LoadProgress,
+        may_seal: impl FnOnce() -> Result<()>,
     ) -> Result<StoredPackage> {
         files.push(write_json(partial.join("manifest.json"), manifest)?);
         files.push(write_json(partial.join("progress.json"), progress)?);
         sync_files(&files)?;
         sync_folder(partial)?;
+        may_seal()?;
         let folder = self.folder.join("packages").join(manifest.load_id.as_str());
         fs::rename(partial, &folder).map_err(|e| write_error(&folder, e.into()))?;
         sync_folder(&self.folder.join("packages"))?;
@@ -297,8 +310,10 @@ impl Store {
         }
         match (packages.len(), packages.pop()) {
             (1, Some(only)) => Ok(only),
-            (0, _) => Err(Error::config("there is no such package with its rows")
-                .hint("see 'longshore pipeline NAME packages'; loaded ones keep their rows with --keep-packages")),
+            (0, _) => Err(Error::config("there is no such package with its rows").hint(format!(
+                "see 'longshore pipeline {} packages'; loaded ones keep their rows with --keep-packages",
+                self.pipeline()
+            ))),
             _ => Err(Error::config("several packages wait").hint("name the load id of one of them")),
         }
     }
@@ -439,7 +454,7 @@ fn drop_rows(folder: &Path) {
     }
 }
 
-fn read_package(folder: &Path, loaded: bool) -> Result<StoredPackage> {
+pub(crate) fn read_package(folder: &Path, loaded: bool) -> Result<StoredPackage> {
     let read = |name: &str| {
         let path = folder.join(name);
         fs::read(&path).map_err(|e| unreadable(&path).source(e))
@@ -457,7 +472,7 @@ fn unreadable(path: &Path) -> Error {
         .hint("it was written by another version or damaged; move its folder away to go on")
 }
 
-fn list_folder(folder: &Path) -> Vec<String> {
+pub(crate) fn list_folder(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect()
 }

@@ -6,7 +6,7 @@
 use crate::leases::Leases;
 use crate::lock::PipelineLock;
 use crate::pipeline::Pipeline;
-use crate::standing::ask;
+use crate::standing::{ask, none_fails};
 use crate::store::{Known, StoredPackage};
 use longshore_core::destination::Committed;
 use longshore_core::error::Result;
@@ -21,6 +21,8 @@ pub struct Synced {
     pub pipeline: String,
     /// The dataset.
     pub dataset: String,
+    /// The destinations that were asked, as URLs without secrets.
+    pub asked: Vec<String>,
     /// The destination whose schema and state count, the newest one; `None` when none has anything of the pipeline.
     pub from: Option<String>,
     /// The load they are of.
@@ -51,10 +53,7 @@ pub(crate) fn sync(pipeline: &Pipeline, dataset: &str, drop_overtaken: bool) -> 
     let _leases = Leases::take(pipeline, &[dataset])?;
     store.sweep(None)?;
     let target = Target { pipeline: pipeline.name().to_owned(), dataset: dataset.to_owned() };
-    let out: Vec<_> = pipeline.destinations().iter().map(|_| None).collect();
-    // All have to answer: what is not known cannot be taken over.
-    let answers: Vec<Option<Committed>> =
-        ask(pipeline.destinations(), &target, &out).into_iter().collect::<Result<_>>()?;
+    let answers = answers(pipeline, &target)?;
     let pending = store.pending()?;
     let mut overtaken: Vec<LoadId> = Vec::new();
     for package in pending.iter().filter(|p| p.manifest.target == target) {
@@ -81,6 +80,7 @@ pub(crate) fn sync(pipeline: &Pipeline, dataset: &str, drop_overtaken: bool) -> 
     Ok(Synced {
         pipeline: target.pipeline,
         dataset: target.dataset,
+        asked: pipeline.destinations().iter().map(|d| d.url.clone()).collect(),
         from: newest.map(|i| pipeline.destinations()[i].url.clone()),
         load_id: known.as_ref().map(|k| k.load_id.clone()),
         tables: known.as_ref().map_or(0, |k| k.schema.tables.len()),
@@ -92,6 +92,20 @@ pub(crate) fn sync(pipeline: &Pipeline, dataset: &str, drop_overtaken: bool) -> 
         overtaken,
         dropped,
     })
+}
+
+/// What the destinations know. All have to answer: what is not known cannot be taken over.
+fn answers(pipeline: &Pipeline, target: &Target) -> Result<Vec<Option<Committed>>> {
+    let mut failed: Vec<_> = pipeline.destinations().iter().map(|_| None).collect();
+    let mut answers = Vec::new();
+    for (i, answer) in ask(pipeline.destinations(), target, &failed).into_iter().enumerate() {
+        match answer {
+            Ok(known) => answers.push(known),
+            Err(e) => failed[i] = Some(e),
+        }
+    }
+    none_fails(pipeline.destinations(), &mut failed)?;
+    Ok(answers)
 }
 
 /// True when a destination that lacks the package has a load that the package, and those that wait before it, know

@@ -49,7 +49,7 @@ impl PackageWriter {
     pub(crate) fn write_all(
         &mut self,
         batches: &Receiver<NumberedBatches>,
-        mut hand_on: impl FnMut(Part),
+        mut hand_on: impl FnMut(Part) -> Result<()>,
     ) -> Result<()> {
         let mut early = BTreeMap::new();
         let mut next = 0;
@@ -58,7 +58,7 @@ impl PackageWriter {
             while let Some(tables) = early.remove(&next) {
                 next += 1;
                 for batch in tables {
-                    hand_on(self.write(batch)?);
+                    hand_on(self.write(batch)?)?;
                 }
             }
         }
@@ -126,14 +126,15 @@ impl PackageWriter {
         Ok((std::mem::take(&mut self.done), std::mem::take(&mut self.rows)))
     }
 
-    /// Makes a package of it.
+    /// Makes a package of it, unless `may_seal`, asked when everything is on the disk, says no.
     pub(crate) fn seal(
         &mut self,
         store: &Store,
         manifest: &Manifest,
         progress: &LoadProgress,
+        may_seal: impl FnOnce() -> Result<()>,
     ) -> Result<StoredPackage> {
-        let package = store.seal(&self.folder, std::mem::take(&mut self.unsynced), manifest, progress)?;
+        let package = store.seal(&self.folder, std::mem::take(&mut self.unsynced), manifest, progress, may_seal)?;
         self.sealed = true; // the folder is no longer ours to remove
         Ok(package)
     }

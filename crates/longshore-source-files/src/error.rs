@@ -37,9 +37,15 @@ pub enum Error {
     )]
     Truncated { name: String, format: &'static str, compressed: u64, at: u64 },
     #[error(
-        "{name} holds damaged {format} data near compressed byte {compressed} ({at} bytes of text before it): {cause}; copy or download the file again"
+        "{name} holds damaged {format} data, at compressed byte {compressed} or before it: {cause}; copy or download the file again"
     )]
-    Corrupt { name: String, format: &'static str, compressed: u64, at: u64, cause: io::Error },
+    Corrupt {
+        name: String,
+        format: &'static str,
+        /// How far the decoder came: what is damaged often still looks like data for a while.
+        compressed: u64,
+        cause: io::Error,
+    },
     #[error("{name} is UTF-16 or UTF-32 text, JSON is read as UTF-8; convert it with: iconv -f UTF-16 -t UTF-8")]
     NotUtf8 { name: String },
     #[error("{name}: found {found} at byte {offset} (line {line}) where {expected} must stand; repair the input there")]

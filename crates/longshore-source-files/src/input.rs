@@ -52,11 +52,11 @@ impl Input {
     /// * a directory stands for all files below it, at any depth, that end in `.json`,
     ///   `.jsonl`, `.ndjson`, `.csv` or `.tsv`, each also with `.gz` or `.zst`, and those of Parquet
     ///   and Arrow; names that begin with a dot and links to directories are left out;
-    /// * anything else with `*`, `?` or `[` is a pattern (`**` crosses directories); a
-    ///   directory it matches stands for its files.
+    /// * anything else with `*`, `?` or `[` is a pattern (`**` crosses directories, but no links
+    ///   to directories); a directory it matches stands for its files.
     ///
-    /// The files of one directory or pattern are sorted by path, and a path named twice is
-    /// read once.
+    /// The files of one directory or pattern are sorted by path, and a file that is named twice,
+    /// however it is spelt or linked, is read once.
     ///
     /// # Errors
     /// No names, a missing file, a pattern or directory without a file, `-` twice.
@@ -73,7 +73,8 @@ impl Input {
                 continue;
             }
             for path in expand(name)? {
-                if seen.insert(path.clone()) {
+                // What is no file (a pipe) has no other name.
+                if seen.insert(fs::canonicalize(&path).unwrap_or_else(|_| path.clone())) {
                     inputs.push(Input::path(path));
                 }
             }
@@ -152,6 +153,9 @@ fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
     for path in paths {
         let path =
             path.map_err(|error| Error::Open { name: error.path().display().to_string(), cause: error.into() })?;
+        if pattern.contains("**") && is_behind_link(pattern, &path) {
+            continue;
+        }
         if path.is_dir() {
             files.extend(below(&path)?);
         } else {
@@ -163,6 +167,18 @@ fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// True when a link to a directory leads to the path, below the part of the pattern that is written out: such links
+/// may lead in circles.
+fn is_behind_link(pattern: &str, path: &Path) -> bool {
+    let fixed =
+        Path::new(pattern).components().take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '[']));
+    let fixed = fixed.count();
+    let is_link = |p: &Path| fs::symlink_metadata(p).is_ok_and(|m| m.is_symlink());
+    let below = |p: &&Path| p.components().count() > fixed;
+    let behind = path.ancestors().skip(1).take_while(below).any(is_link);
+    behind || (is_link(path) && path.is_dir())
 }
 
 /// The files below a directory, sorted by path.
@@ -230,6 +246,22 @@ mod tests {
         assert_eq!(names(&root, "n[1].json").unwrap(), ["n[1].json"]);
         assert_eq!(names(&root, "c.txt").unwrap(), ["c.txt"]);
         assert_eq!(names(&root, "?").unwrap(), ["a/x.jsonl.gz"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_read_once_whatever_leads_to_it() {
+        use std::os::unix::fs::symlink;
+        let root = folder(&["a/x/q.json", "a/y/r.json"]);
+        symlink("x", root.path().join("a/latest")).unwrap();
+        symlink("../..", root.path().join("a/y/loop")).unwrap();
+        symlink("q.json", root.path().join("a/x/same.json")).unwrap();
+        assert_eq!(names(&root, "**/*.json").unwrap(), ["a/x/q.json", "a/y/r.json"]);
+        assert_eq!(names(&root, "a/**").unwrap(), ["a/x/q.json", "a/y/r.json"]);
+        assert_eq!(names(&root, "a/latest/*.json").unwrap(), ["a/latest/q.json"]);
+        assert_eq!(names(&root, "*/latest/*.json").unwrap(), ["a/latest/q.json"]);
+        let spelt = ["a/x/q.json", "a/./x/q.json", "a/x/same.json"].map(|p| root.path().join(p).display().to_string());
+        assert_eq!(Input::resolve(&spelt).unwrap().len(), 1);
     }
 
     #[test]

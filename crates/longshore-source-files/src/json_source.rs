@@ -42,6 +42,10 @@ impl JsonSource {
 }
 
 impl Source for JsonSource {
+    fn waits_for_destinations(&self) -> bool {
+        self.digest.is_some() // a pipe
+    }
+
     fn next_block(&mut self) -> Result<Option<Block>> {
         let Some(block) = self.reader.next_block().map_err(to_error)? else { return Ok(None) };
         if let Some(digest) = &mut self.digest {

@@ -37,6 +37,7 @@
 mod cutter;
 pub mod declared;
 mod error;
+mod gzip;
 mod hint;
 mod input;
 mod json_source;

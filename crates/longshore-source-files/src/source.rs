@@ -4,9 +4,8 @@ use std::io::{self, BufReader, Chain, Cursor, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-
 use crate::error::{Error, Result};
+use crate::gzip::Members;
 use crate::progress::Progress;
 
 pub(crate) struct Source {
@@ -16,13 +15,25 @@ pub(crate) struct Source {
     head: Vec<u8>,
     raw: Arc<AtomicU64>,
     text: u64,
+    /// Text of a read that failed in the end.
+    lost: u64,
     progress: Progress,
 }
 
 enum Decoder {
     Plain(Raw),
-    Gzip(Box<MultiGzDecoder<Packed>>),
+    Gzip(Box<Members<Packed>>),
     Zstd(Box<zstd::Decoder<'static, Packed>>),
+}
+
+impl Decoder {
+    fn packed(&self) -> Option<&Packed> {
+        match self {
+            Decoder::Plain(_) => None,
+            Decoder::Gzip(members) => members.packed(),
+            Decoder::Zstd(frames) => Some(frames.get_ref()),
+        }
+    }
 }
 
 /// Compressed bytes, with those read ahead in front.
@@ -49,8 +60,9 @@ impl Source {
         let raw = Arc::new(AtomicU64::new(0));
         let mut reader = Raw { reader, count: Arc::clone(&raw), progress: progress.clone() };
         let mut head = vec![0; HEAD];
-        let read = read_full(&mut reader, &mut head);
-        let len = read.map_err(|cause| Error::Read { name: name.clone(), at: 0, cause })?;
+        let mut len = 0;
+        let read = read_full(&mut reader, &mut head, &mut len);
+        read.map_err(|cause| Error::Read { name: name.clone(), at: 0, cause })?;
         head.truncate(len);
 
         let compressed = is_gzip(&head) || is_zstd(&head);
@@ -61,11 +73,10 @@ impl Source {
         } else {
             (Decoder::Plain(reader), head)
         };
-        let mut source = Source { name, decoder, head, raw, text: 0, progress };
+        let mut source = Source { name, decoder, head, raw, text: 0, lost: 0, progress };
         if compressed {
             let mut head = vec![0; HEAD];
-            let read = source.decode(&mut head);
-            let len = read.map_err(|cause| source.error(cause))?;
+            let len = source.decode(&mut head)?;
             head.truncate(len);
             source.head = head;
         }
@@ -106,18 +117,25 @@ impl Source {
         buf[..from_head].copy_from_slice(&self.head[..from_head]);
         self.head.drain(..from_head);
         let rest = &mut buf[from_head..];
-        let read = self.decode(rest);
-        let n = read.map_err(|cause| self.error(cause))? + from_head;
+        let n = self.decode(rest)? + from_head;
         self.text += n as u64;
         self.progress.add_text(n);
         Ok(n)
     }
 
-    fn decode(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match &mut self.decoder {
-            Decoder::Plain(reader) => read_full(reader, buf),
-            Decoder::Gzip(reader) => read_full(reader, buf),
-            Decoder::Zstd(reader) => read_full(reader, buf),
+    fn decode(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        let read = match &mut self.decoder {
+            Decoder::Plain(reader) => read_full(reader, buf, &mut filled),
+            Decoder::Gzip(reader) => read_full(reader, buf, &mut filled),
+            Decoder::Zstd(reader) => read_full(reader, buf, &mut filled),
+        };
+        match read {
+            Ok(()) => Ok(filled),
+            Err(cause) => {
+                self.lost = filled as u64;
+                Err(self.error(cause))
+            }
         }
     }
 
@@ -137,7 +155,7 @@ impl Source {
     fn error(&self, cause: io::Error) -> Error {
         let name = self.name.clone();
         let compressed = self.raw.load(Ordering::Relaxed);
-        let at = self.text;
+        let at = self.text + self.lost;
         let format = match self.decoder {
             Decoder::Gzip(_) => "gzip",
             Decoder::Zstd(_) => "zstd",
@@ -151,7 +169,9 @@ impl Source {
         if cause.kind() == ErrorKind::UnexpectedEof {
             return Error::Truncated { name, format, compressed, at };
         }
-        Error::Corrupt { name, format, compressed, at, cause }
+        // What is read ahead, the decoder has not seen.
+        let ahead = self.decoder.packed().map_or(0, |packed| packed.buffer().len());
+        Error::Corrupt { name, format, compressed: compressed.saturating_sub(ahead as u64), cause }
     }
 }
 
@@ -166,24 +186,24 @@ impl Read for Raw {
 
 fn decoder(reader: Packed, zstd: bool, name: &str) -> Result<Decoder> {
     if !zstd {
-        return Ok(Decoder::Gzip(Box::new(MultiGzDecoder::new(reader))));
+        return Ok(Decoder::Gzip(Box::new(Members::new(reader))));
     }
     let decoder = zstd::Decoder::with_buffer(reader).map_err(|cause| Error::Open { name: name.to_owned(), cause })?;
     Ok(Decoder::Zstd(Box::new(decoder)))
 }
 
-fn read_full(reader: &mut impl Read, buf: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buf.len() {
-        match reader.read(&mut buf[filled..]) {
+/// Counts in `filled` what came, also when the rest does not.
+fn read_full(reader: &mut impl Read, buf: &mut [u8], filled: &mut usize) -> io::Result<()> {
+    while *filled < buf.len() {
+        match reader.read(&mut buf[*filled..]) {
             Ok(0) => break,
             // A broken `Read` may claim more than there is room for.
-            Ok(n) => filled = (filled + n).min(buf.len()),
+            Ok(n) => *filled = (*filled + n).min(buf.len()),
             Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
             Err(cause) => return Err(cause),
         }
     }
-    Ok(filled)
+    Ok(())
 }
 
 fn is_gzip(head: &[u8]) -> bool {

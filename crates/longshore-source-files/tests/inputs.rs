@@ -62,6 +62,7 @@ fn the_content_tells_the_format() {
     for (name, bytes) in [
         ("plain.json.gz", TEXT.as_bytes().to_vec()),
         ("gzip.json.zst", gzip(TEXT.as_bytes())),
+        ("padded.json.gz", [gzip(TEXT.as_bytes()), vec![0; 1000]].concat()),
         ("members.txt", members),
         ("zstd.json.gz", zstd(TEXT.as_bytes())),
         ("frames", frames),
@@ -95,6 +96,28 @@ fn nothing_cut_off_is_taken_as_whole() {
         let told = matches!(error, Error::Corrupt { .. } | Error::Truncated { .. });
         assert!(told, "{format}: {error:?}");
     }
+}
+
+#[test]
+fn damage_is_not_said_to_be_where_nobody_looked() {
+    let random = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+    let long: String = (0..20_000).map(|i| format!("{{\"a\":{}}}\n", random(i))).collect();
+    let mut bytes = gzip(long.as_bytes());
+    bytes[300..400].fill(0xFF);
+    match text(vec![Input::path(file("early", &bytes))], 4 << 20).unwrap_err() {
+        Error::Corrupt { compressed, .. } => {
+            assert!((300..bytes.len() as u64 / 2).contains(&compressed), "{compressed} of {}", bytes.len());
+        }
+        other => panic!("{other:?}"),
+    }
+    // What was unpacked before the end is counted, also where one read asked for more.
+    let bytes = gzip(long.as_bytes());
+    match text(vec![Input::path(file("half", &bytes[..bytes.len() / 2]))], 4 << 20).unwrap_err() {
+        Error::Truncated { at, .. } => assert!(at > long.len() as u64 / 4, "{at} of {}", long.len()),
+        other => panic!("{other:?}"),
+    }
+    let behind = [gzip(TEXT.as_bytes()), b"\0\0junk that is no member".to_vec()].concat();
+    assert!(matches!(text(vec![Input::path(file("behind", &behind))], 1000), Err(Error::Corrupt { .. })));
 }
 
 #[test]

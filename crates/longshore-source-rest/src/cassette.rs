@@ -11,6 +11,8 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -115,9 +117,22 @@ impl Cassette {
         let response =
             Answer { status: raw.status.as_u16(), headers, body: redactor.text(&String::from_utf8_lossy(&raw.body)) };
         let entry = Entry { request: asked(redactor, request), response };
-        let file = folder.join(format!("{:06}.json", number.fetch_add(1, Ordering::Relaxed)));
-        let text = serde_json::to_vec_pretty(&entry).map_err(|e| trouble("a recording cannot be written", &file, e))?;
-        std::fs::write(&file, text).map_err(|e| trouble("a recording cannot be written", &file, e))
+        let text =
+            serde_json::to_vec_pretty(&entry).map_err(|e| trouble("a recording cannot be written", folder, e))?;
+        let (mut file, path) = next_file(folder, number)?;
+        file.write_all(&text).map_err(|e| trouble("a recording cannot be written", &path, e))
+    }
+}
+
+/// Makes the next file; other sources record into the same folder, so a number may be taken.
+fn next_file(folder: &Path, number: &AtomicU64) -> Result<(File, PathBuf)> {
+    loop {
+        let path = folder.join(format!("{:06}.json", number.fetch_add(1, Ordering::Relaxed)));
+        match File::create_new(&path) {
+            Ok(file) => return Ok((file, path)),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(trouble("a recording cannot be written", &path, e)),
+        }
     }
 }
 
@@ -125,7 +140,7 @@ fn asked(redactor: &Redactor, request: &Request) -> Asked {
     Asked {
         method: request.method.to_string(),
         url: redactor.url(&request.url),
-        body: request.body.as_ref().map(|b| redactor.text(&String::from_utf8_lossy(b))),
+        body: request.body.as_ref().map(|b| redactor.body(&String::from_utf8_lossy(b))),
     }
 }
 

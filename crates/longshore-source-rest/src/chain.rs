@@ -1,13 +1,14 @@
 //! A chain of pages: the first request of a resource (for one parent) and all that follow it. What a response
 //! means is worked out here, without I/O.
 
-use crate::config::{OnLoop, Severity};
+use crate::config::{OnLoop, PaginatorConfig, Severity};
 use crate::doc::{Doc, Val};
 use crate::incremental::{Observed, Range};
 use crate::jsonpath::JsonPath;
 use crate::paginate::{Delta, Next, Page, Paginator};
 use crate::plan::Resource;
 use crate::select::{self, Selected};
+use crate::signs::{Count, signs};
 use crate::template::Scope;
 use crate::transform::{self, Transformed};
 use longshore_core::error::{Error, Result};
@@ -29,6 +30,9 @@ pub(crate) struct Progress {
     records: u64,
     /// Records there are, by the API's last word.
     told: Option<u64>,
+    /// That word may have meant something else.
+    #[serde(default)]
+    unsure: bool,
     /// Digest of the last page's records.
     digest: u64,
     /// Pages whose records differed from those of the page before.
@@ -68,7 +72,17 @@ impl Progress {
     pub(crate) fn new(resource: &Resource) -> Progress {
         let paginator = Paginator::new(&resource.paginator, resource.single_entity);
         let next = Some(paginator.first());
-        Progress { pages: 0, paginator, next, records: 0, told: None, digest: 0, distinct: 0, selector: None }
+        Progress {
+            pages: 0,
+            paginator,
+            next,
+            records: 0,
+            told: None,
+            unsure: false,
+            digest: 0,
+            distinct: 0,
+            selector: None,
+        }
     }
 
     /// Ends the chain here, without more records.
@@ -90,7 +104,8 @@ impl Progress {
         let records = answer.doc.as_ref().map(|d| selected.records(d)).unwrap_or_default();
         let digest = answer.doc.as_ref().map_or(0, |doc| digest(doc, &selected, &records));
         let repeated = self.pages > 0 && !records.is_empty() && digest == self.digest;
-        self.count(resource, &answer, note)?;
+        let signs = signs(answer.doc.as_ref(), &answer.headers, &selected, self.paginator.pages_path());
+        self.count(resource, &answer, signs.count, note);
         if let Some(here) = self.next.take() {
             visited.insert(fingerprint(&here));
         }
@@ -107,6 +122,7 @@ impl Progress {
         let count = records.len() as u64;
         let dropped =
             matches!(next, Next::Again(_)) || (repeated && self.is_loop(resource, &before, count, &mut next, note)?);
+        let mut more = signs.more && !matches!(resource.paginator, PaginatorConfig::SinglePage);
         let step = if dropped || records.is_empty() {
             Step { block: Vec::new(), records: 0, parents: Vec::new(), observed: Observed::default() }
         } else {
@@ -116,7 +132,7 @@ impl Progress {
             let Transformed { step, stop } = transform::page(about, answer.doc, &selected)?;
             if stop {
                 next = Next::End;
-                self.told = None;
+                (self.told, more) = (None, false);
             }
             step
         };
@@ -134,7 +150,7 @@ impl Progress {
                 "check the paginator; a cursor that never changes usually means that its parameter has another name",
             )),
             Some(_) => Ok(step),
-            None => self.check_count(resource, note).map(|()| step),
+            None => self.check_end(resource, more, note).map(|()| step),
         }
     }
 
@@ -184,24 +200,25 @@ impl Progress {
     }
 
     /// Notes how many records the API says there are.
-    fn count(&mut self, resource: &Resource, answer: &Answer, note: &mut dyn FnMut(String)) -> Result<()> {
-        let Some(doc) = &answer.doc else { return Ok(()) };
-        let at = |path: &JsonPath| path.first(doc, doc.root()).and_then(Val::whole);
+    fn count(&mut self, resource: &Resource, answer: &Answer, found: Option<Count>, note: &mut dyn FnMut(String)) {
+        let at = |path: &JsonPath| answer.doc.as_ref().and_then(|doc| path.first(doc, doc.root())).and_then(Val::whole);
+        let sure = |records| Count { records, sure: true };
         let told = match (&resource.count, self.paginator.count_path()) {
             (Some(path), _) => {
                 let told = at(path);
-                if told.is_none() && self.pages == 0 {
+                if told.is_none() && self.pages == 0 && answer.doc.is_some() {
                     note(format!(
                         "the response has no number at expected_count_path '{path}': the count is not checked"
                     ));
                 }
-                told
+                told.map(sure)
             }
-            (None, Some((path, _))) => JsonPath::parse(&path).ok().and_then(|p| at(&p)),
-            (None, None) => known_count(doc.root(), 0),
+            (None, Some((path, _))) => JsonPath::parse(&path).ok().and_then(|p| at(&p)).map(sure),
+            (None, None) => found,
         };
-        self.told = told.or(self.told);
-        Ok(())
+        if let Some(count) = told {
+            (self.told, self.unsure) = (Some(count.records), !count.sure);
+        }
     }
 
     fn is_told_by_user(&self, resource: &Resource) -> bool {
@@ -220,7 +237,7 @@ impl Progress {
         if resource.on_loop == OnLoop::Allow || matches!(paginator, Paginator::Auto(_)) {
             return Ok(false);
         }
-        let complete = self.told.is_some_and(|told| self.records >= told);
+        let complete = !self.unsure && self.told.is_some_and(|told| self.records >= told);
         let counts_on = matches!(paginator, Paginator::Offset { .. } | Paginator::PageNumber { .. });
         if resource.on_loop == OnLoop::Stop || complete || (counts_on && self.distinct > 1) {
             // An API that answers numbers behind the last page with the last page.
@@ -228,18 +245,34 @@ impl Progress {
             *next = Next::End;
             return Ok(true);
         }
-        Err(Error::input("the API gave the same page twice: the paginator's parameter seems to mean nothing to it")
-            .with("page", self.pages).with("records", count)
-            .hint("check the paginator's parameter names; on_loop = \"stop\" takes it for the end, on_loop = \"allow\" for data"))
+        let (why, what) = match paginator {
+            Paginator::JsonLink(_) | Paginator::HeaderLink(_) => {
+                ("the link to the next page leads to the same records", "check where the paginator finds the link")
+            }
+            _ => ("the paginator's parameter seems to mean nothing to it", "check the paginator's parameter names"),
+        };
+        Err(Error::input(format!("the API gave the same page twice: {why}"))
+            .with("page", self.pages)
+            .with("records", count)
+            .hint(format!("{what}; on_loop = \"stop\" takes it for the end, on_loop = \"allow\" for data")))
     }
 
-    fn check_count(&self, resource: &Resource, note: &mut dyn FnMut(String)) -> Result<()> {
-        let Some(told) = self.told.filter(|told| self.records < *told && !self.paginator.is_cut()) else {
+    /// What the API said of its records, held against what came.
+    fn check_end(&self, resource: &Resource, more: bool, note: &mut dyn FnMut(String)) -> Result<()> {
+        if self.paginator.is_cut() {
             return Ok(());
+        }
+        let (message, sure) = match self.told.filter(|told| self.records < *told) {
+            Some(told) => {
+                (format!("the API says that there are {told} records, but gave {}", self.records), !self.unsure)
+            }
+            None if more => {
+                ("the API says that there is more, but this was the last page by the paginator".to_owned(), true)
+            }
+            None => return Ok(()),
         };
-        let default = if self.is_told_by_user(resource) || resource.strict { Severity::Error } else { Severity::Warn };
-        let message = format!("the API says that there are {told} records, but gave {}", self.records);
-        match resource.on_short.unwrap_or(default) {
+        let is_error = self.is_told_by_user(resource) || (resource.strict && sure);
+        match resource.on_short.unwrap_or(if is_error { Severity::Error } else { Severity::Warn }) {
             Severity::Ignore => Ok(()),
             Severity::Warn => {
                 note(format!("{message}; check the paginator (on_short = \"error\" makes this an error)"));
@@ -248,20 +281,6 @@ impl Progress {
             Severity::Error => Err(Error::input(message).hint("check the paginator; on_short = \"warn\" lets it pass")),
         }
     }
-}
-
-/// A count under one of its unmistakable names, beside the records or in an object around.
-fn known_count(object: Val<'_>, depth: usize) -> Option<u64> {
-    const NAMES: [&str; 7] =
-        ["totalcount", "totalrecords", "totalitems", "totalobjects", "totalresults", "recordcount", "totalelements"];
-    if depth > 2 {
-        return None;
-    }
-    object.entries().find_map(|(key, value)| {
-        let key: String =
-            key.text()?.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect();
-        if NAMES.contains(&key.as_str()) { value.whole() } else { known_count(value, depth + 1) }
-    })
 }
 
 fn digest(doc: &Doc, selected: &Selected, records: &[Val<'_>]) -> u64 {

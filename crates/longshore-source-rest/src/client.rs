@@ -2,19 +2,21 @@
 
 mod answer;
 mod connect;
+mod trouble;
 
 pub(crate) use answer::{is_kept_header, said};
+pub(crate) use connect::http_client;
 
 use crate::auth::Authenticator;
 use crate::cassette::Cassette;
-use crate::config::{AuthConfig, ClientConfig, ResponseAction};
+use crate::config::{ClientConfig, ResponseAction};
 use crate::doc::Doc;
 use crate::manners::{Gate, Rate, backoff, gate, used_up};
 use crate::redact::Redactor;
 use crate::request::Request;
-use longshore_core::error::{Error, ErrorKind, Result};
+use longshore_core::error::{Error, Result};
 use reqwest::StatusCode;
-use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, LOCATION};
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, LOCATION};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,6 +66,8 @@ pub(crate) struct Client {
 }
 
 const MAX_REDIRECTS: usize = 10;
+/// A wait that is worth a word.
+const LONG_WAIT: Duration = Duration::from_secs(10);
 /// How often a body that is no JSON is asked for again: it may have been cut.
 const JSON_ATTEMPTS: u32 = 3;
 
@@ -82,16 +86,17 @@ type Attempt = std::result::Result<Raw, std::result::Result<Failed, Error>>;
 impl Client {
     pub(crate) fn new(
         config: &Arc<ClientConfig>,
-        own: &[Option<AuthConfig>],
+        http: reqwest::Client,
+        own_auth: Vec<Option<Authenticator>>,
         trusted: HashSet<String>,
+        redactor: Redactor,
         cassette: Cassette,
     ) -> Result<Client> {
-        let others: Vec<AuthConfig> = own.iter().flatten().cloned().collect();
         Ok(Client {
-            http: connect::http_client(config)?,
+            http,
             auth: config.auth.as_ref().map(Authenticator::new).transpose()?,
-            own_auth: own.iter().map(|a| a.as_ref().map(Authenticator::new).transpose()).collect::<Result<_>>()?,
-            redactor: Redactor::new(config, &others),
+            own_auth,
+            redactor,
             trusted,
             rate: config.rate.as_deref().and_then(|r| Rate::parse(r).ok()),
             config: Arc::clone(config),
@@ -117,8 +122,9 @@ impl Client {
         let (begun, mut attempt, mut renewed, mut damaged) = (Instant::now(), 0, false, 0);
         loop {
             attempt += 1;
-            let tried = match self.attempt(resource, request).await {
-                Ok(raw) if raw.status == StatusCode::UNAUTHORIZED && !renewed && self.renew(resource).await => {
+            let mut sent = None;
+            let tried = match self.attempt(resource, request, &mut sent).await {
+                Ok(raw) if raw.status == StatusCode::UNAUTHORIZED && !renewed && self.renew(resource, sent).await => {
                     renewed = true;
                     continue;
                 }
@@ -140,14 +146,9 @@ impl Client {
                 |w| w.min(longest),
             );
             if attempt >= attempts || begun.elapsed() + wait > budget {
-                return Err(place(
-                    failed
-                        .error
-                        .with("attempts", attempt)
-                        .hint("the API did not answer in time; run the same again later: what was fetched is kept"),
-                ));
+                return Err(place(trouble::given_up(failed.error, attempt)));
             }
-            tracing::debug!(attempt, wait_ms = wait.as_millis() as u64, error = %failed.error, "asking again");
+            self.tell_wait(attempt, wait, &failed.error, &request.url);
             tokio::time::sleep(wait).await;
         }
     }
@@ -157,15 +158,17 @@ impl Client {
         Duration::from_secs_f64(self.config.max_retry_delay.or(by_rate).unwrap_or(300.0))
     }
 
-    async fn renew(&self, resource: usize) -> bool {
+    async fn renew(&self, resource: usize, sent: Option<HeaderValue>) -> bool {
         match self.auth(resource) {
-            Some(auth) => auth.refused().await,
+            // No token was fetched, so there is none to drop; what was recorded after the renewal is the next answer.
+            Some(auth) if self.cassette.is_replay() => auth.is_renewed(),
+            Some(auth) => auth.refused(sent.as_ref()).await,
             None => false,
         }
     }
 
-    /// One attempt: redirects are followed, the body is read whole.
-    async fn attempt(&self, resource: usize, request: &Request) -> Attempt {
+    /// One attempt: redirects are followed, the body is read whole. `sent` becomes the header it authenticated with.
+    async fn attempt(&self, resource: usize, request: &Request, sent: &mut Option<HeaderValue>) -> Attempt {
         if let Some(answer) = self.cassette.replay(&self.redactor, request).map_err(Err)? {
             return Ok(answer);
         }
@@ -178,6 +181,7 @@ impl Client {
             if self.is_trusted(&url) {
                 if let Some(auth) = self.auth(resource) {
                     auth.apply(&self.http, &self.redactor, &mut asked, &mut headers).await.map_err(retryable)?;
+                    *sent = headers.get(AUTHORIZATION).cloned();
                 }
             } else {
                 tracing::warn!(
@@ -195,7 +199,7 @@ impl Client {
             if let Some(body) = &body {
                 builder = builder.body(body.clone());
             }
-            let answer = builder.send().await.map_err(|e| Ok(transport(e, "no answer")))?;
+            let answer = builder.send().await.map_err(|e| self.transport(e, "no answer"))?;
             let raw = self.read(answer, &gate).await?;
             if !(raw.status.is_redirection() && raw.headers.contains_key(LOCATION)) {
                 let raw = Raw { url, ..raw };
@@ -217,12 +221,16 @@ impl Client {
     async fn read(&self, mut answer: reqwest::Response, gate: &Gate) -> Attempt {
         let (status, headers, url) = (answer.status(), answer.headers().clone(), answer.url().clone());
         if let Some(wait) = used_up(&headers, SystemTime::now()) {
-            gate.silence(wait.min(self.longest_wait()));
+            let wait = wait.min(self.longest_wait());
+            if wait >= LONG_WAIT {
+                tracing::warn!("the API's limit is used up: nothing is asked for {} seconds", wait.as_secs());
+            }
+            gate.silence(wait);
         }
         let limit = self.config.max_body_size.unwrap_or(256 << 20);
         let expected = answer.content_length().unwrap_or(0).min(limit);
         let mut body = Vec::with_capacity(expected as usize);
-        while let Some(chunk) = answer.chunk().await.map_err(|e| Ok(transport(e, "the answer broke off")))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|e| self.transport(e, "the answer broke off"))? {
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(Err(Error::input("the response is larger than allowed")
                     .with("bytes", limit)
@@ -246,17 +254,6 @@ impl Client {
 /// Errors of tokens that may pass are tried again with the request.
 fn retryable(error: Error) -> std::result::Result<Failed, Error> {
     if error.is_retryable() { Ok(Failed { error, wait: None, damaged: false }) } else { Err(error) }
-}
-
-fn transport(error: reqwest::Error, what: &str) -> Failed {
-    let what = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        what
-    };
-    Failed { error: Error::new(ErrorKind::Unavailable, what).source(error.without_url()), wait: None, damaged: false }
 }
 
 /// Host and port: what manners and trust go by.

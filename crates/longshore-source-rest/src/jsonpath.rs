@@ -1,5 +1,8 @@
 //! JSONPath over a [`Doc`]: names, positions and `[*]` are followed on the tape; everything else of RFC 9535
-//! (filters, slices, `..`) is left to `serde_json_path`, which says where the values are.
+//! (filters, slices, `..`) is left to `serde_json_path`, which says where the values are. The spellings of dlt's own
+//! parser, jsonpath-ng, are read as well (`jsonpath/spelling.rs`).
+
+mod spelling;
 
 use crate::doc::{Doc, Val};
 use serde_json_path::PathElement;
@@ -15,7 +18,8 @@ pub(crate) struct JsonPath {
 #[derive(Clone, Debug)]
 enum Query {
     Plain(Vec<Step>),
-    Full(Box<serde_json_path::JsonPath>),
+    /// With the names it begins with.
+    Full(Box<serde_json_path::JsonPath>, Vec<Step>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +41,24 @@ impl JsonPath {
             Some(b'[' | b'.') => format!("${trimmed}"),
             _ => format!("$.{trimmed}"),
         };
-        match serde_json_path::JsonPath::parse(&whole) {
-            Ok(path) => Ok(JsonPath { text: text.to_owned(), query: Query::Full(Box::new(path)) }),
+        let parsed = serde_json_path::JsonPath::parse(&whole).or_else(|e| {
+            let standard = spelling::standard(trimmed).and_then(|s| serde_json_path::JsonPath::parse(&s).ok());
+            standard.ok_or(e)
+        });
+        match parsed {
+            Ok(path) => Ok(JsonPath { text: text.to_owned(), query: Query::Full(Box::new(path), beginning(trimmed)) }),
             Err(e) => Err(format!("'{text}' is not a JSONPath: {e}")),
         }
+    }
+
+    /// Reads a path of keys below one another, `*` for all elements of a list; `None` for any other.
+    pub(crate) fn read_keys(text: &str) -> Option<Vec<String>> {
+        let key = |step| match step {
+            Step::Key(key) => Some(key),
+            Step::All => Some("*".to_owned()),
+            Step::Position(_) => None,
+        };
+        plain(text.trim())?.into_iter().map(key).collect()
     }
 
     /// Returns the path of one key, whatever characters it has.
@@ -64,7 +82,7 @@ impl JsonPath {
             Query::Plain(steps) => steps
                 .iter()
                 .fold(vec![from], |values, step| values.into_iter().flat_map(|value| follow(value, step)).collect()),
-            Query::Full(path) => {
+            Query::Full(path, _) => {
                 let value = from.to_value();
                 let located = path.query_located(&value);
                 located
@@ -78,6 +96,23 @@ impl JsonPath {
                     .collect()
             }
         }
+    }
+
+    /// Returns true where it leads to nothing because a list on its way is empty, or nothing in it fits.
+    pub(crate) fn is_of_empty_list(&self, doc: &Doc) -> bool {
+        let mut values = vec![doc.root()];
+        let (steps, filters) = match &self.query {
+            Query::Plain(steps) => (steps, false),
+            Query::Full(_, beginning) => (beginning, true),
+        };
+        for step in steps {
+            let next: Vec<Val<'_>> = values.iter().flat_map(|value| follow(*value, step)).collect();
+            if next.is_empty() {
+                return !matches!(step, Step::Key(_)) && values.iter().any(|v| v.is_list() || v.is_object());
+            }
+            values = next;
+        }
+        filters && !steps.is_empty() && values.iter().any(|v| v.is_list())
     }
 
     /// Returns the first value it leads to.
@@ -110,8 +145,14 @@ fn follow<'a>(value: Val<'a>, step: &Step) -> Vec<Val<'a>> {
     }
 }
 
+/// The names and positions that a path begins with, before its first filter, slice or `..`.
+fn beginning(text: &str) -> Vec<Step> {
+    let end = [text.find("[?"), text.find("..")].into_iter().flatten().min();
+    plain(text[..end.unwrap_or(0)].trim_end_matches('.')).unwrap_or_default()
+}
+
 /// Reads a path of names, positions and `[*]`; `None` for anything else. Names may hold what RFC 9535 wants
-/// quoted (`data.some-key`), as dlt's parser takes them.
+/// quoted (`data.some-key`, `@odata.value`) or stand in quotes, and a bracket may follow a dot, as dlt's parser has it.
 fn plain(text: &str) -> Option<Vec<Step>> {
     let mut rest = text.strip_prefix('$').unwrap_or(text);
     let mut steps = Vec::new();
@@ -119,7 +160,7 @@ fn plain(text: &str) -> Option<Vec<Step>> {
         return None;
     }
     while !rest.is_empty() {
-        if let Some(inner) = rest.strip_prefix('[') {
+        if let Some(inner) = rest.strip_prefix(".[").or_else(|| rest.strip_prefix('[')) {
             let (step, behind) = bracket(inner)?;
             steps.push(step);
             rest = behind;
@@ -130,30 +171,32 @@ fn plain(text: &str) -> Option<Vec<Step>> {
             None if steps.is_empty() && !text.starts_with('$') => rest,
             None => return None,
         };
-        let end = name.find(['.', '[']).unwrap_or(name.len());
-        let (name, behind) = name.split_at(end);
-        let special = |c: char| {
-            matches!(c, '\'' | '"' | '?' | '(' | ')' | ',' | '|' | '&' | '`' | '@' | ']' | '*' | ' ' | '=' | '<' | '>')
+        let (step, behind) = match spelling::quoted(name) {
+            Some((name, behind)) => (Step::Key(name.to_owned()), behind),
+            None => bare(name)?,
         };
-        match name {
-            "*" => steps.push(Step::All),
-            "" => return None,
-            _ if name.contains(special) => return None,
-            _ => steps.push(Step::Key(name.to_owned())),
+        if !(behind.is_empty() || behind.starts_with(['.', '['])) {
+            return None;
         }
+        steps.push(step);
         rest = behind;
     }
     Some(steps)
 }
 
+/// A name without quotes, up to the next dot or bracket.
+fn bare(text: &str) -> Option<(Step, &str)> {
+    let (name, behind) = text.split_at(text.find(['.', '[']).unwrap_or(text.len()));
+    match name {
+        "*" => Some((Step::All, behind)),
+        _ if spelling::is_name(name) => Some((Step::Key(name.to_owned()), behind)),
+        _ => None,
+    }
+}
+
 fn bracket(inner: &str) -> Option<(Step, &str)> {
-    if let quote @ (b'\'' | b'"') = *inner.as_bytes().first()? {
-        let end = inner[1..].find(char::from(quote))? + 1;
-        let name = &inner[1..end];
-        return (!name.contains('\\'))
-            .then_some(())
-            .and_then(|()| inner[end + 1..].strip_prefix(']'))
-            .map(|behind| (Step::Key(name.to_owned()), behind));
+    if let Some((name, behind)) = spelling::quoted(inner) {
+        return behind.strip_prefix(']').map(|behind| (Step::Key(name.to_owned()), behind));
     }
     let (text, behind) = inner.split_once(']')?;
     let step = match text.trim() {
@@ -168,7 +211,8 @@ mod tests {
     use super::*;
 
     fn found(path: &str) -> Vec<String> {
-        let text = r#"{"a": {"some-key": [{"id": 1, "x": 12345678901234567890}, {"id": 2}]}, "next.page": 7, "l": [[1], [2, 3]]}"#;
+        let text = r#"{"a": {"some-key": [{"id": 1, "x": 12345678901234567890}, {"id": 2}]}, "next.page": 7, "l": [[1], [2, 3]],
+            "@odata": {"value": "v"}, "@odata.nextLink": "n", "b c": {"d": 8}, "none": []}"#;
         let doc = Doc::parse(text.into()).unwrap();
         let path = JsonPath::parse(path).unwrap();
         path.all(&doc, doc.root()).iter().map(|v| v.raw_text().into_owned()).collect()
@@ -186,10 +230,38 @@ mod tests {
             ("$.a['some-key'][?@.id == 1].x", vec!["12345678901234567890"]),
             ("l[1:]", vec!["[2, 3]"]),
             ("missing.at.all", vec![]),
+            // As dlt's parser has it.
+            ("a.some-key.[*].id", vec!["1", "2"]),
+            ("$.a.['some-key'].[0].id", vec!["1"]),
+            ("@odata.value", vec!["\"v\""]),
+            ("'@odata.nextLink'", vec!["\"n\""]),
+            ("$.\"b c\".d", vec!["8"]),
+            ("a.some-key[?id==1].x", vec!["12345678901234567890"]),
+            ("a.some-key[?(id = 2)].id", vec!["2"]),
+            ("a.some-key[?id>0 & id<2].id", vec!["1"]),
+            ("a.some-key.[?(@.id==1)].id", vec!["1"]),
+            ("a.some-key[?x].id", vec!["1"]),
+            ("a.some-key[?id==1|id==2].id", vec!["1", "2"]),
+            ("'next.page'|'b c'", vec!["7", "{\"d\": 8}"]),
+            ("a.some-key[1:].id", vec!["2"]),
         ] {
             assert_eq!(found(path), values, "{path}");
         }
         assert_eq!(found("$").len(), 1);
-        assert!(JsonPath::parse("a[?").is_err());
+        for wrong in ["a[?", "a b", "a.", "a..", "a[?x in [1]]", "'a", "a.`len`"] {
+            assert!(JsonPath::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_empty_list_is_told_from_a_wrong_path() {
+        let doc = Doc::parse(r#"{"none": [], "l": [{"id": 1}], "o": {}}"#.into()).unwrap();
+        let is_empty = |path: &str| JsonPath::parse(path).unwrap().is_of_empty_list(&doc);
+        for path in ["none[*]", "none[0]", "none[*].id", "l[?@.id == 2]", "l[?id==2].x", "o.*"] {
+            assert!(is_empty(path), "{path}");
+        }
+        for path in ["nnoe[*]", "nnoe", "l[*].x", "x[?@.id == 2]", "o.x"] {
+            assert!(!is_empty(path), "{path}");
+        }
     }
 }

@@ -29,6 +29,7 @@ mod redact;
 mod request;
 mod run;
 mod select;
+mod signs;
 mod source;
 mod steps;
 mod template;

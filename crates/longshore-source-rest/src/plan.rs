@@ -88,9 +88,7 @@ impl Plan {
     pub(crate) fn new(client: &ClientConfig, configs: &[ResourceConfig]) -> Result<Plan, Vec<Problem>> {
         let mut problems = rules::check_client(client);
         let parents = tree::parents(configs, &mut problems);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        // Each resource is looked at by itself as well, so that everything is said at once.
         let resources = compile::compile(client, configs, &parents, &mut problems);
         if problems.is_empty() { Ok(Plan { resources }) } else { Err(problems) }
     }

@@ -1,13 +1,18 @@
 //! Takes secrets out of what is printed, logged or recorded.
 
-use crate::config::{AuthConfig, ClientConfig, KeyLocation};
+use crate::config::{AuthConfig, ClientConfig, KeyLocation, ResourceConfig};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use longshore_core::connect::Secret;
+use serde_json::Value;
 use std::sync::{PoisonError, RwLock};
 use url::Url;
+use url::form_urlencoded;
 
 /// Knows the secrets of a source.
 #[derive(Debug, Default)]
 pub(crate) struct Redactor {
+    /// In all spellings they may come in, the longest first.
     secrets: RwLock<Vec<Secret>>,
     /// Query parameters that carry secrets.
     params: Vec<String>,
@@ -30,39 +35,96 @@ const TELLING: [&str; 11] = [
 
 /// Shorter texts are too likely to stand elsewhere by chance.
 const SHORTEST: usize = 4;
+/// What only its name tells of must be longer, and hold a digit, to be looked for everywhere: it may be a word.
+const SHORTEST_BY_NAME: usize = 8;
 
 impl Redactor {
-    pub(crate) fn new(client: &ClientConfig, others: &[AuthConfig]) -> Redactor {
+    /// Knows what the configuration authenticates with, what it says under telling names, and `others`: what stood
+    /// elsewhere and was put in.
+    pub(crate) fn new(client: &ClientConfig, resources: &[ResourceConfig], others: &[Secret]) -> Redactor {
         let mut redactor = Redactor::default();
-        for auth in client.auth.iter().chain(others) {
-            let secrets: Vec<&Secret> = match auth {
-                AuthConfig::Bearer { token } => vec![token],
-                AuthConfig::ApiKey { name, api_key, location } => {
-                    if matches!(location, KeyLocation::Query | KeyLocation::Param) {
-                        redactor.params.push(name.to_lowercase());
-                    }
-                    vec![api_key]
-                }
-                AuthConfig::HttpBasic { password, .. } => vec![password],
-                AuthConfig::OAuth2ClientCredentials { client_secret, access_token, .. } => {
-                    std::iter::once(client_secret).chain(access_token).collect()
-                }
-                AuthConfig::OAuth2RefreshToken { refresh_token, client_secret, .. } => {
-                    std::iter::once(refresh_token).chain(client_secret).collect()
-                }
-                AuthConfig::OAuth2Jwt { private_key, .. } => vec![private_key],
-            };
-            secrets.iter().for_each(|s| redactor.add(s.expose()));
+        let own = resources.iter().filter_map(|r| r.endpoint.auth.as_ref());
+        client.auth.iter().chain(own).for_each(|auth| redactor.credentials(auth));
+        others.iter().for_each(|secret| redactor.add(secret.expose()));
+        client.headers.iter().for_each(|(name, value)| redactor.header(name, value));
+        if let Some(password) = client.proxy.as_ref().and_then(|p| Url::parse(p.expose()).ok()?.password().map(decoded))
+        {
+            redactor.add(&password);
         }
-        client.headers.iter().filter(|(name, _)| is_telling(name)).for_each(|(_, v)| redactor.add(v.expose()));
+        for endpoint in resources.iter().map(|r| &r.endpoint) {
+            endpoint.headers.iter().for_each(|(name, value)| redactor.header(name, value));
+            endpoint.params.iter().for_each(|(name, value)| redactor.named(name, value));
+            [&endpoint.json, &endpoint.data].into_iter().flatten().for_each(|body| redactor.named("", body));
+        }
         redactor
+    }
+
+    fn credentials(&mut self, auth: &AuthConfig) {
+        let secrets: Vec<&Secret> = match auth {
+            AuthConfig::Bearer { token } => vec![token],
+            AuthConfig::ApiKey { name, api_key, location } => {
+                if matches!(location, KeyLocation::Query | KeyLocation::Param) {
+                    self.params.push(name.to_lowercase());
+                }
+                vec![api_key]
+            }
+            AuthConfig::HttpBasic { username, password } => {
+                self.add(&STANDARD.encode(format!("{}:{}", username.expose(), password.expose())));
+                vec![password]
+            }
+            AuthConfig::OAuth2ClientCredentials { client_secret, access_token, .. } => {
+                std::iter::once(client_secret).chain(access_token).collect()
+            }
+            AuthConfig::OAuth2RefreshToken { refresh_token, client_secret, .. } => {
+                std::iter::once(refresh_token).chain(client_secret).collect()
+            }
+            AuthConfig::OAuth2Jwt { private_key, .. } => vec![private_key],
+        };
+        secrets.iter().for_each(|s| self.add(s.expose()));
+    }
+
+    fn header(&self, name: &str, value: &Secret) {
+        let value = value.expose();
+        if !is_telling(name) || value.contains('{') {
+            return;
+        }
+        self.add(value);
+        // An API that says what it got may leave out the scheme: `Bearer …`.
+        if let Some((_, credentials)) = value.split_once(' ').filter(|(_, c)| c.len() >= SHORTEST_BY_NAME) {
+            self.add(credentials);
+        }
+    }
+
+    /// Texts under telling names, at any depth.
+    fn named(&self, name: &str, value: &Value) {
+        match value {
+            Value::Array(list) => list.iter().for_each(|v| self.named(name, v)),
+            Value::Object(table) => table.iter().for_each(|(key, v)| self.named(key, v)),
+            Value::String(text)
+                if is_telling(name)
+                    && text.len() >= SHORTEST_BY_NAME
+                    && !text.contains('{')
+                    && text.contains(|c: char| c.is_ascii_digit()) =>
+            {
+                self.add(text);
+            }
+            _ => {}
+        }
     }
 
     /// Learns a secret.
     pub(crate) fn add(&self, secret: &str) {
-        if secret.len() >= SHORTEST {
-            self.secrets.write().unwrap_or_else(PoisonError::into_inner).push(Secret::new(secret));
+        if secret.len() < SHORTEST {
+            return;
         }
+        let mut known = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        for spelling in spellings(secret) {
+            if spelling.len() >= SHORTEST && !known.iter().any(|k| k.expose() == spelling) {
+                known.push(Secret::new(spelling));
+            }
+        }
+        // One may be a part of another.
+        known.sort_by_key(|k| std::cmp::Reverse(k.expose().len()));
     }
 
     /// Returns a text without secrets.
@@ -71,6 +133,19 @@ impl Redactor {
         secrets.iter().fold(text.to_owned(), |text, secret| {
             if text.contains(secret.expose()) { text.replace(secret.expose(), "***") } else { text }
         })
+    }
+
+    /// Returns a request's body without secrets: what stands under telling names goes, too.
+    pub(crate) fn body(&self, text: &str) -> String {
+        if let Ok(mut body) = serde_json::from_str::<Value>(text) {
+            return if hide(&mut body) { self.text(&body.to_string()) } else { self.text(text) };
+        }
+        let fields = || form_urlencoded::parse(text.as_bytes());
+        if !fields().any(|(name, _)| is_telling(&name)) {
+            return self.text(text);
+        }
+        let shown = fields().map(|(k, v)| if is_telling(&k) { (k, "***".into()) } else { (k, v) });
+        self.text(&form_urlencoded::Serializer::new(String::new()).extend_pairs(shown).finish())
     }
 
     /// Returns a URL without secrets.
@@ -94,6 +169,45 @@ impl Redactor {
         }
         self.text(shown.as_str())
     }
+}
+
+/// Puts stars for texts under telling names; false where there are none. A plain `key` names a field as often as a
+/// secret, so it is left to [`Redactor::text`].
+fn hide(value: &mut Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter_mut().fold(false, |hidden, v| hide(v) || hidden),
+        Value::Object(table) => table.iter_mut().fold(false, |hidden, (name, v)| match v {
+            Value::String(text) if is_telling(name) && name.to_lowercase() != "key" => {
+                "***".clone_into(text);
+                true
+            }
+            _ => hide(v) || hidden,
+        }),
+        _ => false,
+    }
+}
+
+/// A secret as it is, and as URLs, forms and JSON spell it.
+fn spellings(secret: &str) -> Vec<String> {
+    let json = crate::tree::quoted(secret);
+    vec![
+        secret.to_owned(),
+        form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+        percent_encoding::utf8_percent_encode(secret, crate::template::SEGMENT).to_string(),
+        json[1..json.len() - 1].to_owned(),
+        in_path(secret),
+    ]
+}
+
+/// As it stands in a URL's path, slashes and all.
+fn in_path(secret: &str) -> String {
+    let Ok(mut url) = Url::parse("http://localhost/") else { return secret.to_owned() };
+    url.set_path(secret);
+    url.path().trim_start_matches('/').to_owned()
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn is_telling(name: &str) -> bool {
@@ -120,11 +234,42 @@ mod tests {
             }),
             ..ClientConfig::default()
         };
-        let redactor = Redactor::new(&client, &[]);
+        let redactor = Redactor::new(&client, &[], &[]);
         let url = Url::parse("https://u:pw@h/a?sid=hush-hush&api_key=other&page_token=ok&q=hush-hush").unwrap();
         let shown = redactor.url(&url);
         assert!(!shown.contains("hush") && !shown.contains("other") && !shown.contains("pw"), "{shown}");
         assert!(shown.contains("page_token=ok"), "{shown}");
         assert_eq!(redactor.text("it said hush-hush"), "it said ***");
+    }
+
+    #[test]
+    fn what_was_put_in_does_not_show_in_any_spelling_and_words_stay() {
+        let others = [Secret::new("a b/\"c"), Secret::new("a b/\"c and more")];
+        let resource: ResourceConfig = serde_json::from_value(serde_json::json!({
+            "name": "r",
+            "endpoint": {
+                "params": { "token": "literal-77", "auth": "required" },
+                "headers": { "Authorization": "Token scheme-less-1" },
+                "json": { "login": { "password": "in the body 1" }, "key": "status" },
+            },
+        }))
+        .unwrap();
+        let redactor = Redactor::new(&ClientConfig::default(), &[resource], &others);
+        for (text, shown) in [
+            (r#"a b/"c"#, "***"),
+            (r#"a b/"c and more"#, "***"),
+            ("q=a+b%2F%22c", "q=***"),
+            ("/a%20b%2F%22c/x", "/***/x"),
+            ("/a%20b/%22c/x", "/***/x"),
+            (r#"{"e":"a b/\"c"}"#, r#"{"e":"***"}"#),
+            ("literal-77, scheme-less-1", "***, ***"),
+            ("in the body 1", "***"),
+            ("status is required", "status is required"),
+        ] {
+            assert_eq!(redactor.text(text), shown);
+        }
+        assert_eq!(redactor.body(r#"{"password":"short","key":"k"}"#), r#"{"password":"***","key":"k"}"#);
+        assert_eq!(redactor.body("grant=x&client_secret=short"), "grant=x&client_secret=***");
+        assert_eq!(redactor.body("plain text"), "plain text");
     }
 }

@@ -34,6 +34,7 @@ impl Selected {
 pub(crate) fn select(doc: &Doc, path: &JsonPath) -> Selected {
     let found = path.all(doc, doc.root());
     match found.as_slice() {
+        [] if path.is_of_empty_list(doc) => Selected::Nothing,
         [] => Selected::Nowhere,
         [one] if one.is_null() => Selected::Nothing,
         [one] if one.is_list() => Selected::List(one.index()),
@@ -99,5 +100,8 @@ mod tests {
         assert_eq!(count("o"), 1);
         assert_eq!(count("n"), 0);
         assert_eq!(select(&doc, &JsonPath::parse("x").unwrap()), Selected::Nowhere);
+        let empty = Doc::parse(r#"{"l": []}"#.into()).unwrap();
+        assert_eq!(select(&empty, &JsonPath::parse("l[*]").unwrap()), Selected::Nothing);
+        assert_eq!(select(&empty, &JsonPath::parse("x[*]").unwrap()), Selected::Nowhere);
     }
 }

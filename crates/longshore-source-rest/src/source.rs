@@ -1,13 +1,16 @@
 //! The REST API as a [`Source`]: a runtime of its own fetches, a bounded channel hands pages on.
 
+use crate::auth::Authenticator;
 use crate::cassette::Cassette;
-use crate::client::{Client, host};
+use crate::client::{Client, host, http_client};
 use crate::config::{ClientConfig, RestConfig};
 use crate::incremental::Memory;
 use crate::journal::{Journal, Reader};
 use crate::plan::settings;
+use crate::redact::Redactor;
 use crate::request::join;
 use crate::run::{Log, Resumed, Run};
+use longshore_core::connect::Secret;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::hash::content_hash;
 use longshore_core::normalize::Settings;
@@ -16,7 +19,7 @@ use longshore_core::source::{Block, JsonBlock, Source, Start};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
@@ -37,6 +40,10 @@ pub struct RestOptions {
     pub record: Option<PathBuf>,
     /// Take responses from here; the network is not touched.
     pub replay: Option<PathBuf>,
+    /// Files that the configuration names are relative to this folder. `None`: the current one.
+    pub folder: Option<PathBuf>,
+    /// Values of the configuration that must not be printed or recorded, beside the credentials it has.
+    pub secrets: Vec<Secret>,
     /// Takes what the user should know: guesses, doubts, a run that is completed.
     pub notes: Notes,
 }
@@ -141,12 +148,13 @@ impl RestSource {
         content_hash(whole.to_string().as_bytes())
     }
 
-    fn client(&self) -> Result<Client> {
-        self.client_of(&self.config.client)
-    }
-
-    fn client_of(&self, config: &Arc<ClientConfig>) -> Result<Client> {
-        let own: Vec<_> = self.config.plan.resources.iter().map(|r| r.auth.clone()).collect();
+    /// The client of the resources that are needed; what the others authenticate with is not looked at.
+    fn client(&self, config: &Arc<ClientConfig>, needed: &[bool]) -> Result<Client> {
+        let own = self.config.plan.resources.iter().zip(needed).map(|(resource, needed)| {
+            let auth = resource.auth.as_ref().filter(|_| *needed).map(Authenticator::new);
+            auth.transpose().map_err(|e| e.with("resource", &resource.name))
+        });
+        let own = own.collect::<Result<Vec<_>>>()?;
         let addresses = self
             .config
             .resources
@@ -156,7 +164,9 @@ impl RestSource {
         // What stands in the configuration was written by the user; links of the API were not.
         let trusted: HashSet<String> = all.filter_map(|a| Url::parse(&a).ok()).map(|u| host(&u)).collect();
         let cassette = Cassette::new(self.options.record.as_deref(), self.options.replay.as_deref())?;
-        Client::new(config, &own, trusted, cassette)
+        let redactor = Redactor::new(config, &self.config.resources, &self.options.secrets);
+        let http = http_client(config, self.options.folder.as_deref().unwrap_or(Path::new("")))?;
+        Client::new(config, http, own, trusted, redactor, cassette)
     }
 
     /// Opens the journal: what there is of this load, else a new one.
@@ -185,7 +195,9 @@ impl RestSource {
         else {
             return Err(Error::config("the source has no resource that can be asked without a parent"));
         };
-        let (client, resource) = (self.client_of(&Arc::new(impatient(&self.config.client)))?, &plan.resources[at]);
+        let needed: Vec<bool> = (0..plan.resources.len()).map(|r| r == at).collect();
+        let (client, resource) =
+            (self.client(&Arc::new(impatient(&self.config.client)), &needed)?, &plan.resources[at]);
         let range = resource.incremental.as_ref().map(|p| p.range(&Default::default(), now_micros())).transpose()?;
         let scope = crate::template::Scope { parent: None, range: range.as_ref() };
         let delta = crate::chain::Progress::new(resource).next.unwrap_or_default();
@@ -229,9 +241,10 @@ impl Source for RestSource {
             r.incremental.as_ref().map(|plan| Memory::read(start.state.as_ref(), &self.options.name, &r.name, plan))
         });
         let selected = self.selected();
+        let needed = plan.needed(&selected);
         let run = Arc::new(Run {
-            client: self.client()?,
-            needed: plan.needed(&selected),
+            client: self.client(&self.config.client, &needed)?,
+            needed,
             selected,
             now_micros: reader.as_ref().map_or(now, |r| r.now_micros),
             notes: self.options.notes.clone(),

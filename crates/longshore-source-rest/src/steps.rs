@@ -2,6 +2,7 @@
 
 use crate::config::{CastType, OneOrMany, StepConfig};
 use crate::jq::Program;
+use crate::jsonpath::JsonPath;
 use crate::tree::{Tree, quoted};
 use longshore_core::connect::Secret;
 use longshore_core::error::Result as Done;
@@ -15,7 +16,7 @@ pub(crate) enum Step {
     Filter(Box<serde_json_path::JsonPath>),
     Rename(Vec<(Vec<String>, String)>),
     Drop(Vec<Vec<String>>),
-    Keep(Vec<String>),
+    Keep(Vec<Vec<String>>),
     Set(Vec<(Vec<String>, Setting)>),
     Mask(Vec<Vec<String>>),
     Hash(Vec<Vec<String>>, Option<Secret>),
@@ -48,7 +49,7 @@ impl Step {
                 Step::Rename(names.iter().map(read).collect::<Result<_, String>>()?)
             }
             StepConfig::Drop(texts) => Step::Drop(paths(texts)?),
-            StepConfig::Keep(texts) => Step::Keep(texts.to_vec()),
+            StepConfig::Keep(texts) => Step::Keep(paths(texts)?),
             StepConfig::Set(values) => {
                 let read = |(name, value): (&String, &Value)| {
                     let setting = match value.as_str() {
@@ -65,7 +66,7 @@ impl Step {
                 let read = |(path, kind): (&String, &CastType)| Ok((keys(path)?, *kind));
                 Step::Cast(types.iter().map(read).collect::<Result<_, String>>()?)
             }
-            StepConfig::Explode(path) => Step::Explode(keys(path)?),
+            StepConfig::Explode(path) => Step::Explode(list(path)?),
             StepConfig::Jq(code) => Step::Jq(Program::new(code)?),
         })
     }
@@ -85,18 +86,18 @@ impl Step {
             Step::Rename(names) => {
                 for (path, new) in names {
                     let Some((last, above)) = path.split_last() else { continue };
-                    record.at(above, &mut |object| object.rename(last, new));
+                    record.at(above, &mut |below| below.each(&mut |object| object.rename(last, new)));
                 }
             }
             Step::Drop(paths) => {
                 for path in paths {
                     let Some((last, above)) = path.split_last() else { continue };
-                    record.at(above, &mut |object| drop(object.remove(last)));
+                    record.at(above, &mut |below| below.each(&mut |object| drop(object.remove(last))));
                 }
             }
-            Step::Keep(names) => {
-                if let Tree::Object(entries) = &mut record {
-                    entries.retain(|(key, _)| names.iter().any(|n| quoted(n)[1..].strip_suffix('"') == Some(key)));
+            Step::Keep(paths) => {
+                if record.is_object() && !record.keep(&paths.iter().map(Vec::as_slice).collect::<Vec<_>>()) {
+                    record = Tree::Object(Vec::new());
                 }
             }
             Step::Set(values) => {
@@ -107,7 +108,8 @@ impl Step {
                     };
                     let Some((last, above)) = path.split_last() else { continue };
                     let value = value.unwrap_or_else(Tree::null);
-                    record.at(above, &mut |object| object.set(last, value.clone()));
+                    record.make_objects(above);
+                    record.at(above, &mut |below| below.each(&mut |object| object.set(last, value.clone())));
                 }
             }
             Step::Mask(paths) => paths.iter().for_each(|path| {
@@ -129,7 +131,13 @@ impl Step {
 
 /// Reads a path of keys; lists on the way are gone through.
 fn keys(text: &str) -> Result<Vec<String>, String> {
-    let plain = text.trim().strip_prefix("$.").unwrap_or(text.trim()).replace("[*]", ".*");
+    let trimmed = text.trim();
+    if trimmed.contains('[')
+        && let Some(keys) = JsonPath::read_keys(trimmed).filter(|keys| !keys.is_empty())
+    {
+        return Ok(keys);
+    }
+    let plain = trimmed.strip_prefix("$.").unwrap_or(trimmed).replace("[*]", ".*");
     let keys: Vec<String> = plain.split('.').map(str::to_owned).collect();
     let is_wrong = |k: &String| k.is_empty() || k.contains(['[', ']', '?', '(']);
     if keys.iter().any(is_wrong) {
@@ -137,6 +145,15 @@ fn keys(text: &str) -> Result<Vec<String>, String> {
     } else {
         Ok(keys)
     }
+}
+
+/// Reads the path of a list; `lines[*]` means the same as `lines`.
+fn list(text: &str) -> Result<Vec<String>, String> {
+    let mut keys = keys(text)?;
+    while keys.last().is_some_and(|key| key == "*") {
+        keys.pop();
+    }
+    if keys.is_empty() { Err(format!("'{text}' names no list of the record")) } else { Ok(keys) }
 }
 
 fn holds(condition: &serde_json_path::JsonPath, record: &Tree) -> bool {
@@ -225,10 +242,23 @@ mod tests {
             (json!([{"rename": {"a": "b", "n.x": "y"}}]), r#"{"a":1.0,"n":{"x":2}}"#, vec![r#"{"b":1.0,"n":{"y":2}}"#]),
             (json!([{"drop": ["a", "l[*].p"]}]), r#"{"a":1,"l":[{"p":1,"q":2}]}"#, vec![r#"{"l":[{"q":2}]}"#]),
             (json!([{"keep": "a"}]), r#"{"a":1,"b":2}"#, vec![r#"{"a":1}"#]),
+            (json!([{"drop": "l.p"}]), r#"{"l":[{"p":1,"q":2}]}"#, vec![r#"{"l":[{"q":2}]}"#]),
+            (json!([{"keep": "x"}]), r#"{"a":1}"#, vec!["{}"]),
+            (
+                json!([{"keep": ["id", "d.team", "l[*].p", "$.m", "n.x"]}]),
+                r#"{"id":1,"d":{"org":1,"team":2},"l":[{"p":1,"q":2},{"q":3}],"m":{"k":[1]},"n":4,"o":5}"#,
+                vec![r#"{"id":1,"d":{"team":2},"l":[{"p":1},{}],"m":{"k":[1]}}"#],
+            ),
+            (json!([{"keep": "$['a.b']"}]), r#"{"a.b":1,"b":2}"#, vec![r#"{"a.b":1}"#]),
             (
                 json!([{"set": {"b": "x", "c": "$.n.y"}}]),
                 r#"{"n":{"y":[1]}}"#,
                 vec![r#"{"n":{"y":[1]},"b":"x","c":[1]}"#],
+            ),
+            (
+                json!([{"set": {"a.b": "$.id", "n.c.d": 1, "s.x": 1, "l.x": 2}}]),
+                r#"{"id":7,"n":null,"s":"t","l":[{"y":1}]}"#,
+                vec![r#"{"id":7,"n":{"c":{"d":1}},"s":"t","l":[{"y":1,"x":2}],"a":{"b":7}}"#],
             ),
             (json!([{"mask": "n.mail"}]), r#"{"n":{"mail":"a@b"},"m":null}"#, vec![r#"{"n":{"mail":"***"},"m":null}"#]),
             (
@@ -241,6 +271,8 @@ mod tests {
                 r#"{"id":1,"l":[{"p":1},2]}"#,
                 vec![r#"{"id":1,"l":{"p":1}}"#, r#"{"id":1,"l":2}"#],
             ),
+            (json!([{"explode": "$.l[*]"}]), r#"{"l":[1,2]}"#, vec![r#"{"l":1}"#, r#"{"l":2}"#]),
+            (json!([{"explode": "$['l']"}]), r#"{"l":[1,2]}"#, vec![r#"{"l":1}"#, r#"{"l":2}"#]),
             (json!([{"explode": "l"}]), r#"{"id":1,"l":[]}"#, vec![r#"{"id":1,"l":null}"#]),
         ] {
             let got = run(steps.clone(), record);
@@ -248,5 +280,15 @@ mod tests {
         }
         let hashed = run(json!([{"hash": {"fields": "a"}}]), r#"{"a":"abc"}"#);
         assert!(hashed[0].contains("ba7816bf8f01cfea"), "{}", hashed[0]);
+    }
+
+    #[test]
+    fn paths_that_lead_nowhere_are_refused() {
+        for step in
+            [json!({"keep": "tags[1]"}), json!({"explode": "[*]"}), json!({"drop": "a..b"}), json!({"set": {"": 1}})]
+        {
+            let config: StepConfig = serde_json::from_value(step.clone()).unwrap();
+            assert!(Step::new(&config).is_err(), "{step}");
+        }
     }
 }

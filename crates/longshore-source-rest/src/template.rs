@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 /// What stays as it is in a path segment (RFC 3986, unreserved).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text in pieces.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub(crate) enum Piece {
     Field {
         resource: usize,
         slot: usize,
+        /// As the configuration has them: resource and field.
+        name: (Box<str>, Box<str>),
     },
     Incremental(Word),
 }
@@ -120,8 +122,11 @@ fn missing(piece: &Piece) -> Error {
     match piece {
         Piece::Incremental(_) => Error::input("the path needs the incremental's value, and there is none yet")
             .hint("set incremental.initial_value"),
-        _ => Error::input("a record of the parent has no value, or an empty one, for the field the path needs")
-            .hint("leave such records out with a filter in the parent's processing_steps"),
+        Piece::Field { name: (resource, field), .. } => Error::input(format!(
+            "a record of '{resource}' has no value, or an empty one, in its field '{field}', which the path needs"
+        ))
+        .hint("leave such records out with a filter in the processing_steps of that resource"),
+        Piece::Text(_) => Error::internal("a text is always there"),
     }
 }
 
@@ -129,7 +134,7 @@ impl Piece {
     fn raw<'a>(&self, scope: Scope<'a>) -> Option<std::borrow::Cow<'a, str>> {
         match self {
             Piece::Text(text) => Some(crate::tree::quoted(text).into()),
-            Piece::Field { resource, slot } => scope.parent?.value(*resource, *slot).map(Into::into),
+            Piece::Field { resource, slot, .. } => scope.parent?.value(*resource, *slot).map(Into::into),
             Piece::Incremental(word) => scope.range?.word(*word).map(Into::into),
         }
     }

@@ -100,6 +100,65 @@ impl Tree {
         }
     }
 
+    pub(crate) fn is_object(&self) -> bool {
+        matches!(self, Tree::Object(_))
+    }
+
+    /// Keeps what stands at the end of paths, and what leads there; false where that is nothing. Lists on the way are
+    /// gone through; their objects stay, so that elements keep their number.
+    pub(crate) fn keep(&mut self, paths: &[&[String]]) -> bool {
+        if paths.iter().any(|path| path.is_empty()) {
+            return true;
+        }
+        match self {
+            Tree::List(elements) => {
+                let below: Vec<&[String]> =
+                    paths.iter().map(|path| if path[0] == "*" { &path[1..] } else { *path }).collect();
+                elements.retain_mut(|element| element.keep(&below) || element.is_object());
+                true
+            }
+            Tree::Object(entries) => {
+                entries.retain_mut(|(raw, value)| {
+                    let fits = |path: &&&[String]| path[0] == "*" || raw_key(&path[0]) == *raw;
+                    let below: Vec<&[String]> = paths.iter().filter(fits).map(|path| &path[1..]).collect();
+                    !below.is_empty() && value.keep(&below)
+                });
+                !entries.is_empty()
+            }
+            Tree::Leaf(_) => false,
+        }
+    }
+
+    /// Calls `change` for it, or for each element of a list.
+    pub(crate) fn each(&mut self, change: &mut dyn FnMut(&mut Tree)) {
+        match self {
+            Tree::List(elements) => elements.iter_mut().for_each(|e| e.each(change)),
+            other => change(other),
+        }
+    }
+
+    /// Puts objects at the end of keys and on the way, where nothing or null stands there.
+    pub(crate) fn make_objects(&mut self, keys: &[String]) {
+        if *self == Tree::null() {
+            *self = Tree::Object(Vec::new());
+        }
+        let Some((key, rest)) = keys.split_first() else { return };
+        match self {
+            Tree::List(elements) => {
+                let below = if key == "*" { rest } else { keys };
+                elements.iter_mut().for_each(|e| e.make_objects(below));
+            }
+            Tree::Object(entries) => {
+                let raw = raw_key(key);
+                if key != "*" && !entries.iter().any(|(k, _)| *k == raw) {
+                    entries.push((raw.clone(), Tree::Object(Vec::new())));
+                }
+                entries.iter_mut().filter(|(k, _)| key == "*" || *k == raw).for_each(|(_, v)| v.make_objects(rest));
+            }
+            Tree::Leaf(_) => {}
+        }
+    }
+
     /// Writes it.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {

@@ -5,6 +5,8 @@ mod common;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::{Answer, How, Server, load, run};
+use longshore_core::connect::Secret;
+use longshore_source_rest::RestOptions;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -90,6 +92,34 @@ fn tokens_are_fetched_kept_and_renewed_when_refused() {
     );
 }
 
+/// Both were sent with the same token; the one that is answered second must not drop the new one.
+#[test]
+fn requests_that_are_refused_at_once_share_one_new_token() {
+    let (issued, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+    let server = Server::start(move |a| {
+        if a.path == "/token" {
+            let n = issued.fetch_add(1, Ordering::Relaxed) + 1;
+            return Answer::json(&json!({ "access_token": format!("tok-{n}"), "expires_in": 3600 }));
+        }
+        if a.header("authorization") == Some("Bearer tok-1") {
+            refused.fetch_add(1, Ordering::Relaxed);
+            let begun = std::time::Instant::now();
+            while refused.load(Ordering::Relaxed) < 2 && begun.elapsed().as_secs() < 5 {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            return Answer::status(401, &json!({ "error": "expired" }));
+        }
+        Answer::json(&json!({ "data": [{ "id": 1 }] }))
+    });
+    let auth = json!({ "type": "oauth2_client_credentials", "access_token_url": format!("{}/token", server.url), "client_id": "i", "client_secret": "s" });
+    let mut config = config(&server.url, auth);
+    let resource = |name: &str| json!({ "name": name, "parallelized": true, "endpoint": { "path": name, "paginator": "single_page", "data_selector": "data" } });
+    config["resources"] = json!([resource("a"), resource("b")]);
+    let loaded = load(&config);
+    assert_eq!((loaded.of("a").len(), loaded.of("b").len()), (1, 1));
+    assert_eq!(server.requests().iter().filter(|r| r.path == "/token").count(), 2);
+}
+
 #[test]
 fn assertions_are_signed() {
     let server = with_tokens(3600);
@@ -148,4 +178,69 @@ fn a_refusing_token_endpoint_is_told_without_secrets() {
     let auth = json!({ "type": "oauth2_client_credentials", "access_token_url": format!("{}/token", server.url), "client_id": "i", "client_secret": "hush-hush" });
     let error = run(&config(&server.url, auth), &How::default()).unwrap_err().to_string();
     assert!(error.contains("invalid_client") && !error.contains("hush"), "{error}");
+}
+
+/// Files of a recording, one after the other.
+fn recorded(folder: &std::path::Path) -> String {
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|f| std::fs::read_to_string(f).unwrap()).collect()
+}
+
+#[test]
+fn secrets_that_are_no_credentials_are_not_recorded_nor_told() {
+    let server = Server::start(|a| match a.path.as_str() {
+        "/refused" => Answer::status(400, &json!({ "code": "no", "message": format!("not for {}", a.raw_query) })),
+        _ => {
+            let body: Value = serde_json::from_slice(&a.body).unwrap();
+            Answer::json(&json!([{ "id": 1, "query": a.raw_query, "body": body }]))
+        }
+    });
+    let config = json!({ "client": { "base_url": server.url }, "resources": [
+        { "name": "echo", "endpoint": { "method": "POST", "params": { "account": "hush/query", "token": "literal-77" },
+            "json": { "k": "hush\"body", "password": "in the body 1" }, "paginator": "single_page", "data_selector": "$" } },
+        { "name": "refused", "endpoint": { "params": { "account": "hush/query" } } },
+    ]});
+    let folder = tempfile::tempdir().unwrap();
+    let options = |select: &str, record: bool| RestOptions {
+        select: Some(vec![select.into()]),
+        record: record.then(|| folder.path().to_owned()),
+        replay: (!record).then(|| folder.path().to_owned()),
+        secrets: ["hush/query", "hush\"body"].map(Secret::new).to_vec(),
+        ..RestOptions::default()
+    };
+    let how = |record| How { options: options("echo", record), ..How::default() };
+    assert_eq!(run(&config, &how(true)).unwrap().of("echo").len(), 1);
+    assert_eq!(run(&config, &how(false)).unwrap().of("echo").len(), 1, "it is played back all the same");
+    let kept = recorded(folder.path());
+    assert!(!kept.contains("hush") && !kept.contains("literal-77") && !kept.contains("in the body"), "{kept}");
+    let error = run(&config, &How { options: options("refused", true), ..How::default() }).unwrap_err();
+    assert!(error.to_string().contains("400") && !error.to_string().contains("hush"), "{error}");
+}
+
+#[test]
+fn a_recording_with_a_renewed_token_is_played_back() {
+    for auth in ["oauth2_client_credentials", "oauth2_jwt"] {
+        let server = with_tokens(3600);
+        let token = format!("{}/token", server.url);
+        let auth = match auth {
+            "oauth2_jwt" => {
+                json!({ "type": auth, "client_id": "svc@x", "private_key": include_str!("common/rsa-test-key.pem"), "auth_endpoint": token, "scopes": "a" })
+            }
+            _ => {
+                json!({ "type": auth, "access_token_url": token, "client_id": "i", "client_secret": "s", "access_token": "expired" })
+            }
+        };
+        let config = config(&server.url, auth);
+        let folder = tempfile::tempdir().unwrap();
+        let options = |record: bool| RestOptions {
+            record: record.then(|| folder.path().to_owned()),
+            replay: (!record).then(|| folder.path().to_owned()),
+            ..RestOptions::default()
+        };
+        let live = run(&config, &How { options: options(true), ..How::default() }).unwrap();
+        assert!(recorded(folder.path()).contains("\"status\": 401"), "the token was renewed");
+        let played = run(&config, &How { options: options(false), ..How::default() }).unwrap();
+        assert_eq!(live.of("r"), played.of("r"));
+    }
 }

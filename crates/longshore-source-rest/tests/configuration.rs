@@ -241,3 +241,32 @@ fn a_resource_that_does_not_exist_cannot_be_selected() {
     let error = RestSource::new(config, options).err().unwrap();
     assert_eq!(error.hint_text(), Some("did you mean 'posts'?"));
 }
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let mut config = with(json!([
+        { "name": "a", "endpoint": { "path": "a/{resources.nobody.id}", "method": "FETCH", "data_selector": "x[?" } },
+        { "name": "b", "endpoint": { "path": "b/{resources.c.id}", "json": {}, "data": {}, "headers": { "Bad Header": "x" } } },
+        { "name": "c", "endpoint": { "path": "c/{resources.b.id}/{foo}", "params": { "q": "{resources.b.id" } } },
+        { "name": "d", "schema_contract": { "tables": "frozen" }, "include_from_parent": ["id"],
+            "endpoint": { "paginator": { "type": "cursor", "cursor_param": "c", "cursor_body_path": "c" } } },
+    ]));
+    config["client"]["proxy"] = json!("not a proxy");
+    let found = problems(&config);
+    for (place, what) in [
+        ("client.proxy", "not the address of a proxy"),
+        ("resources[0].endpoint.path", "there is no resource 'nobody'"),
+        ("resources[0].endpoint.method", "no HTTP method"),
+        ("resources[0].endpoint.data_selector", "is not a JSONPath"),
+        ("resources", "in a circle"),
+        ("resources[1].endpoint.data", "cannot both be given"),
+        ("resources[1].endpoint.headers.Bad Header", "name of a header"),
+        ("resources[2].endpoint.path", "nothing is bound to '{foo}'"),
+        ("resources[2].endpoint.params.q", "brace is not closed"),
+        ("resources[3].schema_contract", ""),
+        ("resources[3].endpoint.paginator", "cannot both be given"),
+    ] {
+        assert!(found.iter().any(|p| p.starts_with(&format!("{place}: ")) && p.contains(what)), "{place}: {found:#?}");
+    }
+    assert_eq!(found.len(), 11, "{found:#?}");
+}

@@ -96,6 +96,67 @@ fn counts_are_checked() {
 }
 
 #[test]
+fn the_words_that_settle_a_guess_bring_the_same_records() {
+    for base in [0, 1] {
+        let server = Server::start(move |a| match a.path.as_str() {
+            "/cursors" => {
+                let from = a.number("cursor", 0);
+                let data: Vec<Value> = (from..from + 2).map(|i| json!({ "id": i })).collect();
+                Answer::json(&json!({ "data": data, "next_cursor": from + 2, "has_more": from < 4 }))
+            }
+            _ => Answer::json(&json!({ "items": page(a, base, 10, 35), "total_pages": 4 })),
+        });
+        for name in ["items", "cursors"] {
+            let guessed = load(&json!({ "client": { "base_url": server.url }, "resources": [name] }));
+            let words = guessed.notes.iter().find_map(|n| n.split_once("to settle it: paginator = ")).unwrap().1;
+            let paginator: toml::Table = toml::from_str(&format!("paginator = {words}")).unwrap();
+            let endpoint = serde_json::to_value(paginator).unwrap();
+            let settled = load(
+                &json!({ "client": { "base_url": server.url }, "resources": [{ "name": name, "endpoint": endpoint }] }),
+            );
+            assert!(guessed.of(name).len() >= 6, "{guessed:?}");
+            assert_eq!(guessed.of(name), settled.of(name), "{words}");
+            assert!(!settled.noted("paginator"), "{:?}", settled.notes);
+        }
+    }
+}
+
+#[test]
+fn one_page_of_more_is_not_taken_for_all_in_silence() {
+    let one = |body: Value, headers: &[(&str, &str)], endpoint: Value| {
+        let headers: Vec<(String, String)> = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let server = Server::start(move |_| Answer { headers: headers.clone(), ..Answer::json(&body) });
+        run(
+            &json!({ "client": { "base_url": server.url }, "resources": [{ "name": "r", "endpoint": endpoint }] }),
+            &How::default(),
+        )
+    };
+    let two = json!([{ "id": 1 }, { "id": 2 }]);
+    let short = "the API says that there are 25 records, but gave 2";
+    let more = "the API says that there is more";
+    for (body, headers, said) in [
+        (json!({ "items": two, "total": 25 }), vec![], short),
+        (json!({ "items": two, "count": 25 }), vec![], short),
+        (json!({ "records": two, "totalSize": 25, "done": false }), vec![], short),
+        (two.clone(), vec![("x-total-count", "25")], short),
+        (json!({ "data": two, "has_more": true }), vec![], more),
+        (json!({ "data": two }), vec![], "nothing in the answer leads to another page"),
+    ] {
+        let loaded = one(body.clone(), &headers, json!({})).unwrap();
+        assert!(loaded.noted(said), "{body}: {:?}", loaded.notes);
+    }
+    let data = json!({ "data": two, "has_more": true });
+    assert!(one(data.clone(), &[], json!({ "on_short": "error" })).unwrap_err().message().contains(more));
+    assert!(!one(data, &[], json!({ "paginator": "single_page" })).unwrap().noted(more), "it is meant so");
+    // A cursor that leads no further, and pages that begin elsewhere.
+    let cursor = json!({ "paginator": { "type": "cursor", "cursor_path": "next" }, "data_selector": "items" });
+    assert!(one(json!({ "items": two, "total": 25 }), &[], cursor).unwrap().noted(short));
+    let numbers = json!({ "paginator": { "type": "page_number", "total_path": "pages" }, "data_selector": "items" });
+    let loaded = one(json!({ "items": [], "pages": 3 }), &[], numbers).unwrap();
+    assert!(loaded.noted("check paginator.base_page"), "{:?}", loaded.notes);
+}
+
+#[test]
 fn dependent_resources_to_any_depth() {
     let server = Server::start(|a| {
         let parts: Vec<&str> = a.path.trim_start_matches('/').split('/').collect();

@@ -9,6 +9,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use longshore_source_rest::RestOptions;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -65,6 +66,22 @@ fn requests_go_through_the_proxy() {
     assert_eq!(loaded.of("things").len(), 1, "the name api.invalid leads nowhere but through the proxy");
 }
 
+#[test]
+fn a_proxy_that_is_not_there_is_named_without_its_password() {
+    let client = json!({ "proxy": "http://me:hush@127.0.0.1:1", "max_attempts": 1 });
+    let error = run(&things("http://api.invalid/v1", client), &How::default()).unwrap_err();
+    assert!(error.to_string().contains("proxy 127.0.0.1:1") && !error.to_string().contains("hush"), "{error}");
+    assert!(error.hint_text().unwrap().contains("client.proxy"), "{error:?}");
+}
+
+#[test]
+fn an_encoding_that_is_not_unpacked_is_named() {
+    let server =
+        Server::start(|_| Answer { body: vec![0x78, 0x9c], ..Answer::default() }.header("content-encoding", "deflate"));
+    let error = run(&things(&server.url, json!({})), &How::default()).unwrap_err();
+    assert!(error.to_string().contains("content encoding deflate"), "{error}");
+}
+
 /// Serves JSON over TLS, and notes the versions of HTTP it was asked in.
 fn secure_server(certificate: &str, key: &str) -> (u16, Arc<Mutex<Vec<Version>>>) {
     let _ = rustls::crypto::ring::default_provider().install_default(); // perhaps chosen already
@@ -112,19 +129,23 @@ fn an_own_root_certificate_is_trusted_where_it_is_given_and_http_2_is_spoken() {
     let (port, versions) = secure_server(&certificate.pem(), &key.serialize_pem());
     let url = format!("https://localhost:{port}");
 
-    let error = run(&things(&url, json!({ "max_attempts": 1 })), &How::default()).unwrap_err();
-    assert!(error.to_string().contains("no connection"), "{error}");
+    let error = run(&things(&url, json!({})), &How::default()).unwrap_err();
+    assert!(error.to_string().contains("certificate is not trusted"), "{error}");
+    assert!(error.hint_text().unwrap().contains("client.root_certificates"), "{error:?}");
+    assert!(!error.to_string().contains("attempts"), "it is asked once: {error}");
     assert!(versions.lock().unwrap().is_empty(), "nobody is asked who is not trusted");
 
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("root.pem");
     std::fs::write(&root, authority.pem()).unwrap();
-    let loaded = load(&things(&url, json!({ "root_certificates": [root] })));
-    assert_eq!(loaded.of("things").len(), 1);
+    let options = RestOptions { folder: Some(folder.path().to_owned()), ..RestOptions::default() };
+    let relative = things(&url, json!({ "root_certificates": ["root.pem"] }));
+    let loaded = run(&relative, &How { options, ..How::default() }).unwrap();
+    assert_eq!(loaded.of("things").len(), 1, "the file is of the project's folder");
     assert_eq!(*versions.lock().unwrap(), [Version::HTTP_2]);
 
     std::fs::write(&root, "no certificate").unwrap();
-    let error = run(&things(&url, json!({ "root_certificates": [root] })), &How::default()).unwrap_err();
+    let error = run(&things(&url, json!({ "root_certificates": [&root] })), &How::default()).unwrap_err();
     assert!(error.to_string().contains("root.pem"), "{error}");
 }
 

@@ -2,14 +2,14 @@
 
 use crate::dialect::Dialect;
 use crate::merge::validity_table;
-use crate::quote::{identifier, literal, qualified};
+use crate::quote::{identifier, literal};
 use longshore_core::destination::Growth;
 use longshore_core::naming;
 use longshore_core::schema::{Column, ColumnRole, ColumnType, DataType, SystemColumns, SystemTable, Table};
 
 /// Returns the statement that makes the dataset where it is missing.
-pub fn create_schema(dataset: &str) -> String {
-    format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(dataset))
+pub fn create_schema(dialect: &dyn Dialect, dataset: &str) -> String {
+    format!("CREATE SCHEMA IF NOT EXISTS {}", dialect.schema(dataset))
 }
 
 /// Returns the statement that makes a table with all its columns.
@@ -23,13 +23,13 @@ pub fn create_table(dialect: &dyn Dialect, dataset: &str, table: &Table) -> Stri
         false => definition(dialect, c),
     };
     let columns: Vec<String> = table.columns.iter().map(of).collect();
-    format!("CREATE TABLE {} ({})", qualified(dataset, &table.name), columns.join(", "))
+    format!("CREATE TABLE {} ({})", dialect.qualified(dataset, &table.name), columns.join(", "))
 }
 
 /// Returns the statement that adds a column to a table that may have rows: always nullable.
 pub fn add_column(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Column) -> String {
     let nullable = Column { nullable: true, ..column.clone() };
-    format!("ALTER TABLE {} ADD COLUMN {}", qualified(dataset, table), definition(dialect, &nullable))
+    format!("ALTER TABLE {} ADD COLUMN {}", dialect.qualified(dataset, table), definition(dialect, &nullable))
 }
 
 /// Returns the statement that takes a table away.
@@ -45,7 +45,7 @@ pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
     let drops = growth.drops.iter().filter(|t| stood_there(t));
     let mut statements: Vec<String> = drops.map(|t| drop_table(dialect, growth.dataset, t)).collect();
     if growth.existing.is_empty() {
-        statements.push(create_schema(growth.dataset));
+        statements.push(create_schema(dialect, growth.dataset));
     }
     for change in &growth.change.tables {
         let Some(table) = growth.schema.table(&change.table) else { continue };
@@ -72,16 +72,22 @@ pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
 
 /// Returns the statement that makes a column of a table that may have rows wider.
 pub fn widen_column(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Column, from: ColumnType) -> String {
-    let (table, name) = (qualified(dataset, table), identifier(&column.name));
+    let (table, name) = (dialect.qualified(dataset, table), identifier(&column.name));
     let to = column.column_type();
     let using = dialect.widened(&name, from, to);
     format!("ALTER TABLE {table} ALTER COLUMN {name} TYPE {} USING {using}", dialect.sized_type_name(to))
 }
 
 /// Returns a query that counts the values which would not be the same in a column made wider; `None` when there are none.
-pub fn inexact_values(dataset: &str, table: &str, column: &Column, from: ColumnType) -> Option<String> {
+pub fn inexact_values(
+    dialect: &dyn Dialect,
+    dataset: &str,
+    table: &str,
+    column: &Column,
+    from: ColumnType,
+) -> Option<String> {
     let is_inexact = from.data_type == DataType::Bigint && column.data_type == DataType::Double;
-    let (table, name) = (qualified(dataset, table), identifier(&column.name));
+    let (table, name) = (dialect.qualified(dataset, table), identifier(&column.name));
     is_inexact
         .then(|| format!("SELECT count(*) FROM {table} WHERE {name} > 9007199254740992 OR {name} < -9007199254740992"))
 }
@@ -90,7 +96,7 @@ pub fn inexact_values(dataset: &str, table: &str, column: &Column, from: ColumnT
 /// be run again.
 pub fn hinted(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Column) -> Vec<String> {
     let mut statements = Vec::new();
-    let (of, name) = (qualified(dataset, table), identifier(&column.name));
+    let (of, name) = (dialect.qualified(dataset, table), identifier(&column.name));
     if dialect.makes_indexes() && (column.properties.unique || column.properties.index) {
         let unique = if column.properties.unique { "UNIQUE " } else { "" };
         let index = identifier(&index_name(table, column));
@@ -103,8 +109,8 @@ pub fn hinted(dialect: &dyn Dialect, dataset: &str, table: &str, column: &Column
 }
 
 /// Returns a query that counts the values which a column has more than once, up to one of them.
-pub fn repeated_values(dataset: &str, table: &str, column: &str) -> String {
-    let (table, name) = (qualified(dataset, table), identifier(column));
+pub fn repeated_values(dialect: &dyn Dialect, dataset: &str, table: &str, column: &str) -> String {
+    let (table, name) = (dialect.qualified(dataset, table), identifier(column));
     format!(
         "SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {name} IS NOT NULL GROUP BY {name} HAVING count(*) > 1 LIMIT 1) AS r"
     )

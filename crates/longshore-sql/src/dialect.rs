@@ -29,9 +29,14 @@ pub trait Dialect {
         crate::quote::identifier(name)
     }
 
+    /// Returns a dataset's name, quoted, so that it is no other thing's.
+    fn schema(&self, dataset: &str) -> String {
+        self.identifier(dataset)
+    }
+
     /// Returns a table's name with its dataset's, quoted.
     fn qualified(&self, dataset: &str, table: &str) -> String {
-        format!("{}.{}", self.identifier(dataset), self.identifier(table))
+        format!("{}.{}", self.schema(dataset), self.identifier(table))
     }
 
     /// Returns the expression by which a column of one type becomes one of a wider type, each value keeping its value.

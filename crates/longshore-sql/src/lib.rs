@@ -2,6 +2,7 @@
 //!
 //! A destination brings a [`Dialect`] (its type names); everything else here is common SQL.
 
+mod answer;
 mod ddl;
 mod dialect;
 mod merge;
@@ -9,6 +10,7 @@ mod quote;
 mod records;
 mod root_ids;
 
+pub use answer::{AnswerColumn, describe, faithful, is_json};
 pub use ddl::{
     add_column, create_schema, create_table, drop_table, growth, hinted, inexact_values, repeated_values, system_table,
     widen_column,

@@ -1,21 +1,27 @@
 //! A load's own records: its row in the table of loads, the schema, the state.
 
-use crate::quote::{literal, qualified};
+use crate::dialect::Dialect;
+use crate::quote::literal;
 use longshore_core::dlt::Documents;
 use longshore_core::package::{LoadId, Manifest, Target};
 use longshore_core::schema::{SystemColumns, SystemTable};
 
 /// Returns the statements that record a load, for databases with `now()`, `md5` and `left`. They belong into the load's
 /// own transaction, behind its rows. `documents` are those of dlt's mode, which has to have them.
-pub fn load_records(target: &Target, manifest: &Manifest, documents: Option<&Documents>) -> Vec<String> {
+pub fn load_records(
+    dialect: &dyn Dialect,
+    target: &Target,
+    manifest: &Manifest,
+    documents: Option<&Documents>,
+) -> Vec<String> {
     match documents {
-        Some(documents) => dlt_records(target, manifest, documents),
-        None => native_records(target, manifest),
+        Some(documents) => dlt_records(dialect, target, manifest, documents),
+        None => native_records(dialect, target, manifest),
     }
 }
 
-fn native_records(target: &Target, manifest: &Manifest) -> Vec<String> {
-    let table = |t| qualified(&target.dataset, SystemColumns::Native.table_name(t));
+fn native_records(dialect: &dyn Dialect, target: &Target, manifest: &Manifest) -> Vec<String> {
+    let table = |t| dialect.qualified(&target.dataset, SystemColumns::Native.table_name(t));
     let (loads, schemas, states) = (table(SystemTable::Loads), table(SystemTable::Schemas), table(SystemTable::State));
     let pipeline = literal(&target.pipeline);
     let (load_id, hash) = (literal(manifest.load_id.as_str()), literal(&manifest.schema.hash()));
@@ -36,9 +42,9 @@ fn native_records(target: &Target, manifest: &Manifest) -> Vec<String> {
     statements
 }
 
-fn dlt_records(target: &Target, manifest: &Manifest, documents: &Documents) -> Vec<String> {
+fn dlt_records(dialect: &dyn Dialect, target: &Target, manifest: &Manifest, documents: &Documents) -> Vec<String> {
     use longshore_core::dlt::{SCHEMA_ENGINE, STATE_ENGINE};
-    let table = |t| qualified(&target.dataset, SystemColumns::Dlt.table_name(t));
+    let table = |t| dialect.qualified(&target.dataset, SystemColumns::Dlt.table_name(t));
     let (loads, schemas, states) = (table(SystemTable::Loads), table(SystemTable::Schemas), table(SystemTable::State));
     let schema = &documents.schema;
     let (load_id, name, hash) = (literal(manifest.load_id.as_str()), literal(&schema.name), literal(&schema.hash));
@@ -75,8 +81,8 @@ pub struct DltQueries {
 
 impl DltQueries {
     /// The queries of a dataset.
-    pub fn of(dataset: &str) -> Self {
-        let table = |t| qualified(dataset, SystemColumns::Dlt.table_name(t));
+    pub fn of(dialect: &dyn Dialect, dataset: &str) -> Self {
+        let table = |t| dialect.qualified(dataset, SystemColumns::Dlt.table_name(t));
         DltQueries {
             loads: table(SystemTable::Loads),
             schemas: table(SystemTable::Schemas),

@@ -5,6 +5,7 @@ use longshore_core::capabilities::Capabilities;
 use longshore_core::destination::{CommitOutcome, Committed, Destination, Load, Opening, Staged};
 use longshore_core::lease::{LeaseAnswer, LeaseRequest};
 use longshore_core::package::{LoadId, Manifest, Part, TableCount, Target};
+use longshore_core::schema::Schema;
 use longshore_core::{Error, ErrorKind, Result};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -132,6 +133,10 @@ impl Destination for FaultyDestination {
     async fn lease(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer> {
         self.plan.check_gone()?;
         self.inner.lease(request).await
+    }
+
+    fn check(&self, schema: &Schema) -> Result<()> {
+        self.inner.check(schema)
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {

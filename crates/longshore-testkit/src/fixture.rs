@@ -350,6 +350,16 @@ impl Package {
         Opening::of(&self.manifest)
     }
 
+    /// Writes its rows by other rules than those they were normalised for, which would have refused them.
+    #[must_use]
+    pub fn written_by(mut self, rules: &WriteRules) -> Self {
+        self.manifest.schema.tables.iter_mut().for_each(|table| table.write = rules.clone());
+        for part in &mut self.parts {
+            Arc::make_mut(&mut part.table).write = rules.clone();
+        }
+        self
+    }
+
     /// Cuts the parts into parts of at most `rows` rows.
     ///
     /// # Panics

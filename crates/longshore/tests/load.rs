@@ -176,7 +176,7 @@ fn what_is_missing_or_wrong_is_said_when_building() {
 fn several_destinations_get_the_same_load() {
     let place = Place::new();
     let second = Place::new();
-    let faulty = FaultyDestination::new(Arc::new(second.memory.clone()), &[]);
+    let faulty = FaultyDestination::new(Arc::new(second.memory.clone().named("second")), &[]);
     let pipeline = place
         .builder()
         .custom_destination(Arc::new(place.memory.clone()))

@@ -11,6 +11,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_buffer::i256;
 use arrow_schema::{DataType, Field, Schema};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use longshore_core::answer::as_json;
 use longshore_core::error::{Error, Result};
 use serde_json::Value;
 use std::sync::Arc;
@@ -32,13 +33,14 @@ fn column(answer: &Answer, at: usize, field: &Value) -> Result<(Field, ArrayRef)
     if field["mode"].as_str() == Some("REPEATED") || kind == "STRUCT" {
         let texts = cells.map(|cell| (!cell.is_null()).then(|| document(field, cell).to_string()));
         let array: ArrayRef = Arc::new(StringArray::from_iter(texts));
-        return Ok((Field::new(name, array.data_type().clone(), true), array));
+        return Ok((as_json(Field::new(name, array.data_type().clone(), true)), array));
     }
     let cells: Vec<Cell<'_>> = cells.map(Cell).collect();
     let unreadable =
         || Error::destination(format!("BigQuery's answer has a {kind} that cannot be read")).with("column", name);
     let array = array(kind, &cells).ok_or_else(unreadable)?;
-    Ok((Field::new(name, array.data_type().clone(), true), array))
+    let field = Field::new(name, array.data_type().clone(), true);
+    Ok((if kind == "JSON" { as_json(field) } else { field }, array))
 }
 
 /// One value: null or a text.

@@ -16,15 +16,14 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::destination::{CommitOutcome, rejects_table};
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{Manifest, TableCount};
-use longshore_core::schema::{SystemTable, Table};
-use longshore_sql::{system_table, validity_table};
+use longshore_core::schema::SystemTable;
+use longshore_sql::system_table;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tracing::{debug, info};
 
-/// Jobs of one commit that are tried, or found to have failed.
-const ATTEMPTS: u32 = 30;
+/// Jobs that this run tries again. What earlier runs tried does not count: their cause may be gone.
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -80,8 +79,7 @@ async fn gone(load: &Place, manifest: &Manifest) -> Result<Vec<String>> {
 /// All tables that are to be there after the load, as they stand in the dataset.
 fn shapes(load: &Place, manifest: &Manifest, staged: &[StagedRows]) -> Result<Vec<Shape>> {
     let system = load.opening.system_columns;
-    let wanted: Vec<Table> = manifest.schema.tables.iter().map(|t| validity_table(t, system)).collect();
-    let mut shapes = Shape::all(&wanted, &load.api.config.nested, system)?;
+    let mut shapes = Shape::of_schema(&manifest.schema, &load.api.config.nested)?;
     let rejects = rejects_table(system);
     if staged.iter().any(|s| s.table == rejects.name) {
         shapes.push(Shape::plain(rejects));
@@ -149,8 +147,9 @@ enum Outcome {
 async fn run(script: &Script<'_>, tables: &[&StagedRows]) -> Result<Outcome> {
     let (api, location) = (&script.load.api, script.load.staging.location.as_str());
     let (name, text) = (script.job_name(), script.text()?);
-    let (mut tries, mut pause) = (0, FIRST_PAUSE);
-    for attempt in 0..ATTEMPTS {
+    let placed = |failure: Failure| Error::from(failure).with("dataset", &script.load.opening.target.dataset);
+    let (mut tries, mut pause, mut last) = (0, FIRST_PAUSE, None);
+    for attempt in 0..jobs::NAMES {
         let id = format!("{name}_{attempt}");
         let mut job = json!({
             "jobReference": {"projectId": api.config.project, "jobId": id, "location": location},
@@ -159,7 +158,7 @@ async fn run(script: &Script<'_>, tables: &[&StagedRows]) -> Result<Outcome> {
             }},
         });
         jobs::label(api, &mut job);
-        let is_new = jobs::insert(api, &job).await?;
+        let is_new = jobs::insert(api, &job).await.map_err(placed)?;
         match jobs::wait(api, &id, Some(location)).await {
             Ok(_) => {
                 let answer = rows_of_job(api, &id, location).await?;
@@ -170,17 +169,20 @@ async fn run(script: &Script<'_>, tables: &[&StagedRows]) -> Result<Outcome> {
                 debug!(word = answer.word(), "an earlier commit was refused");
             }
             // It failed in an earlier run of this load; what it failed of may be gone.
-            Err(failure @ Failure::Refused(_)) if !is_new => debug!(?failure, "an earlier commit failed"),
+            Err(failure) if !is_new && failure.is_of_job() => {
+                debug!(?failure, "an earlier commit failed");
+                last = Some(failure);
+            }
             Err(failure) if failure.is_passing() && tries < TRIES && matches!(failure, Failure::Refused(_)) => {
                 info!(?failure, "the commit failed, trying again");
                 tries += 1;
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }
-            Err(failure) => return Err(Error::from(failure).with("dataset", &script.load.opening.target.dataset)),
+            Err(failure) => return Err(placed(failure)),
         }
     }
-    Err(Error::new(ErrorKind::Unavailable, "too many commits of this load have failed"))
+    Err(placed(jobs::no_name_left(last)))
 }
 
 /// Reads the script's last answer: a word and the counts.

@@ -1,5 +1,7 @@
 //! Settings of the BigQuery destination: project, location, credentials, and where the API is.
 
+use crate::checks::{check, staging_lifetime, table_options};
+use crate::given::{Given, default_credentials, document, project_of};
 use crate::names::MAX_NAME;
 use crate::nested::Nested;
 use crate::options::TableOptions;
@@ -16,8 +18,6 @@ use std::time::Duration;
 const GOOGLE: &str = "https://bigquery.googleapis.com";
 const STORAGE: &str = "https://storage.googleapis.com";
 const IAM: &str = "https://iamcredentials.googleapis.com";
-/// Staging tables that nobody removed are gone after this.
-const STAGING_HOURS: u64 = 72;
 const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b':').remove(b'/');
 
 /// What a user can set.
@@ -89,29 +89,29 @@ pub enum Credentials {
 /// The keys of its section, with dlt's names.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct Settings {
+pub(crate) struct Settings {
     #[serde(alias = "project")]
-    project_id: Option<String>,
-    location: Option<String>,
-    endpoint: Option<String>,
-    credentials: Option<Value>,
-    private_key: Option<String>,
-    private_key_id: Option<String>,
-    client_email: Option<String>,
-    token_uri: Option<String>,
-    access_token: Option<String>,
-    impersonate_service_account: Option<String>,
-    staging_dataset: Option<String>,
-    staging_hours: Option<u64>,
-    max_bytes_billed: Option<u64>,
-    retry_deadline: Option<f64>,
-    max_identifier_length: Option<usize>,
-    staging_bucket: Option<String>,
-    storage_endpoint: Option<String>,
-    iam_endpoint: Option<String>,
-    labels: BTreeMap<String, String>,
-    tables: BTreeMap<String, TableOptions>,
-    nested: Vec<String>,
+    pub(crate) project_id: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) credentials: Option<Value>,
+    pub(crate) private_key: Option<String>,
+    pub(crate) private_key_id: Option<String>,
+    pub(crate) client_email: Option<String>,
+    pub(crate) token_uri: Option<String>,
+    pub(crate) access_token: Option<String>,
+    pub(crate) impersonate_service_account: Option<String>,
+    pub(crate) staging_dataset: Option<String>,
+    pub(crate) staging_hours: Option<u64>,
+    pub(crate) max_bytes_billed: Option<u64>,
+    pub(crate) retry_deadline: Option<f64>,
+    pub(crate) max_identifier_length: Option<usize>,
+    pub(crate) staging_bucket: Option<String>,
+    pub(crate) storage_endpoint: Option<String>,
+    pub(crate) iam_endpoint: Option<String>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) tables: BTreeMap<String, Value>,
+    pub(crate) nested: Vec<String>,
 }
 
 impl Config {
@@ -129,23 +129,26 @@ impl Config {
         let project = given.project_id.take().or_else(|| document.project()).or_else(|| {
             ["GOOGLE_CLOUD_PROJECT", "GCP_PROJECT"].iter().find_map(|v| connection.env(v)).map(str::to_owned)
         });
+        let impersonate = given.impersonate_service_account.filter(|a| !a.is_empty());
         let credentials = match document {
             Given::Credentials(credentials) => credentials,
             Given::Default => default_credentials(connection),
-            Given::Nothing if is_override => Credentials::Anonymous,
+            // Nobody cannot act for another account.
+            Given::Nothing if is_override && impersonate.is_none() => Credentials::Anonymous,
             Given::Nothing => default_credentials(connection),
         };
-        let project = project
-            .or_else(|| project_of(&credentials))
-            .ok_or_else(|| Error::config("no project is named").hint("write bigquery://project, or set project_id"))?;
-        Ok(Config {
+        let project = project.or_else(|| project_of(&credentials)).ok_or_else(|| {
+            Error::config("no project is named")
+                .hint("write bigquery://project, or set project_id or the variable GOOGLE_CLOUD_PROJECT")
+        })?;
+        let config = Config {
             project,
             location: given.location.filter(|l| !l.is_empty()),
             endpoint: endpoint.map_or(GOOGLE.to_owned(), |e| with_scheme(&e)),
             credentials,
-            impersonate: given.impersonate_service_account,
+            impersonate,
             staging_dataset: given.staging_dataset,
-            staging_lifetime: Duration::from_secs(given.staging_hours.unwrap_or(STAGING_HOURS).max(1) * 3600),
+            staging_lifetime: staging_lifetime(given.staging_hours)?,
             max_bytes_billed: given.max_bytes_billed,
             max_identifier_length: given.max_identifier_length.unwrap_or(MAX_NAME).clamp(1, MAX_NAME),
             patience: Duration::from_secs_f64(given.retry_deadline.unwrap_or(60.0).clamp(0.0, 3600.0)),
@@ -153,9 +156,11 @@ impl Config {
             storage_endpoint: server(given.storage_endpoint, connection.env("STORAGE_EMULATOR_HOST"), STORAGE),
             iam_endpoint: server(given.iam_endpoint, None, IAM),
             labels: given.labels,
-            tables: given.tables,
+            tables: table_options(given.tables)?,
             nested: Nested::of(given.nested.iter().map(String::as_str)),
-        })
+        };
+        check(&config)?;
+        Ok(config)
     }
 
     /// Returns the dataset of a dataset's staging tables.
@@ -228,6 +233,10 @@ fn read_url(url: &str, given: &mut Settings) -> Result<()> {
     if !project.is_empty() {
         given.project_id = Some(decode(project)?);
     }
+    if location.contains('/') {
+        return Err(Error::config("the destination's URL has more than a project and a location")
+            .hint("write bigquery://project/location; the dataset is named with --dataset"));
+    }
     if !location.is_empty() {
         given.location = Some(decode(location)?);
     }
@@ -239,121 +248,6 @@ fn decode(text: &str) -> Result<String> {
     decoded
         .map(String::from)
         .map_err(|_| Error::config("the destination's URL has percent signs that stand for no text"))
-}
-
-/// What settings say about credentials.
-enum Given {
-    Credentials(Credentials),
-    /// Whoever is logged in, at another endpoint too.
-    Default,
-    Nothing,
-}
-
-impl Given {
-    /// A key's document names its project.
-    fn project(&self) -> Option<String> {
-        match self {
-            Given::Credentials(credentials) => project_of(credentials),
-            Given::Default | Given::Nothing => None,
-        }
-    }
-}
-
-fn project_of(credentials: &Credentials) -> Option<String> {
-    let text = match credentials {
-        Credentials::Document(secret) => secret.expose().to_owned(),
-        Credentials::File(path) => std::fs::read_to_string(path).ok()?,
-        Credentials::Default { well_known: Some(path), .. } => std::fs::read_to_string(path).ok()?,
-        _ => return None,
-    };
-    let document: Value = serde_json::from_str(&text).ok()?;
-    let named = document["project_id"].as_str().or_else(|| document["quota_project_id"].as_str());
-    named.map(str::to_owned)
-}
-
-/// `credentials` is a document, a file's path, or a document in base64; or its keys stand in the section themselves.
-fn document(given: &mut Settings) -> Result<Given> {
-    if let Some(token) = given.access_token.take() {
-        return Ok(Given::Credentials(Credentials::Token(Secret::new(token))));
-    }
-    if let (Some(key), Some(email)) = (given.private_key.take(), given.client_email.take()) {
-        let mut document = serde_json::json!({"type": "service_account", "private_key": key, "client_email": email});
-        for (name, value) in [("token_uri", &given.token_uri), ("private_key_id", &given.private_key_id)] {
-            if let Some(value) = value {
-                document[name] = Value::String(value.clone());
-            }
-        }
-        return Ok(Given::Credentials(Credentials::Document(Secret::new(document.to_string()))));
-    }
-    let found = match given.credentials.take() {
-        None | Some(Value::Null) => return Ok(Given::Nothing),
-        Some(Value::Object(mut section)) => {
-            if given.project_id.is_none() {
-                given.project_id = section.get("project_id").and_then(Value::as_str).map(str::to_owned);
-            }
-            // dlt's sections have no type: a key has a private_key, a user's login a refresh_token.
-            if !section.contains_key("type") {
-                let kind = if section.contains_key("refresh_token") { "authorized_user" } else { "service_account" };
-                section.insert("type".into(), kind.into());
-            }
-            if !["private_key", "refresh_token", "credential_source", "source_credentials"]
-                .iter()
-                .any(|k| section.contains_key(*k))
-            {
-                return Ok(Given::Nothing); // only a project: whoever is logged in
-            }
-            Credentials::Document(Secret::new(Value::Object(section).to_string()))
-        }
-        Some(Value::String(text)) if text == "default" => return Ok(Given::Default),
-        Some(Value::String(text)) if text.trim_start().starts_with('{') => Credentials::Document(Secret::new(text)),
-        Some(Value::String(text)) => {
-            match from_base64(&text) {
-                Some(document) => Credentials::Document(Secret::new(document)),
-                // What is wrong is said without the text: it is a secret, and no file's name.
-                None if text.contains('\n') || text.len() > LONGEST_PATH => {
-                    return Err(Error::config(
-                        "the setting 'credentials' is neither a document in base64 nor a file's path",
-                    )
-                    .hint("give the key's file, or its whole content as JSON or in base64"));
-                }
-                None => Credentials::File(text),
-            }
-        }
-        Some(_) => return Err(Error::config("the setting 'credentials' is neither a text nor a section")),
-    };
-    Ok(Given::Credentials(found))
-}
-
-/// Longer texts are no path: they are a document that was cut off.
-const LONGEST_PATH: usize = 1024;
-
-/// A document in base64, with line breaks or without, padded or not, of either alphabet.
-fn from_base64(text: &str) -> Option<String> {
-    use base64::Engine;
-    use base64::alphabet::{STANDARD, URL_SAFE};
-    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-    let compact: String = text.split_whitespace().collect();
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    [STANDARD, URL_SAFE].iter().find_map(|alphabet| {
-        let bytes = GeneralPurpose::new(alphabet, config).decode(&compact).ok()?;
-        String::from_utf8(bytes).ok().filter(|document| document.trim_start().starts_with('{'))
-    })
-}
-
-/// What Google's own libraries look for, in their order.
-fn default_credentials(connection: &Connection) -> Credentials {
-    if let Some(file) = connection.env("GOOGLE_APPLICATION_CREDENTIALS") {
-        return Credentials::File(file.to_owned());
-    }
-    let folder = connection.env("CLOUDSDK_CONFIG").map(str::to_owned).or_else(|| {
-        let windows = connection.env("APPDATA").map(|d| format!("{d}/gcloud"));
-        windows.or_else(|| connection.env("HOME").map(|d| format!("{d}/.config/gcloud")))
-    });
-    let file = folder.map(|f| format!("{f}/application_default_credentials.json"));
-    Credentials::Default {
-        well_known: file.filter(|f| std::path::Path::new(f).is_file()),
-        metadata: connection.env("GCE_METADATA_HOST").unwrap_or("metadata.google.internal").to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -389,6 +283,13 @@ mod tests {
     }
 
     #[test]
+    fn who_acts_for_another_account_is_somebody() {
+        let settings = json!({"impersonate_service_account": "other@p"});
+        let c = config("bigquery://p?endpoint=http://127.0.0.1:9150", settings, &[]).unwrap();
+        assert!(matches!(c.credentials, Credentials::Default { .. }), "{c:?}");
+    }
+
+    #[test]
     fn credentials_come_in_every_form() {
         let document = r#"{"type":"service_account","project_id":"p","private_key":"hush","client_email":"a@b"}"#;
         let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, document);
@@ -417,6 +318,13 @@ mod tests {
             ("bigquery:", json!({}), "project"),
             ("bigquery://p?nosuch=1", json!({}), "nosuch"),
             ("bigquery://p", json!({"nosuch": 1}), "nosuch"),
+            ("bigquery://p/US/x", json!({}), "more than a project and a location"),
+            ("bigquery://p", json!({"credentials": ""}), "'credentials' is empty"),
+            ("bigquery://p", json!({"private_key": "hush"}), "'client_email' is not"),
+            ("bigquery://p", json!({"staging_hours": 9_999_999_999_999_999_u64}), "staging_hours"),
+            ("bigquery://p", json!({"staging_dataset": "a-b"}), "staging_dataset"),
+            ("bigquery://p", json!({"labels": {"Team": "x"}}), "labels.Team"),
+            ("bigquery://p", json!({"tables": {"orders": {"nosuch": 1}}}), "tables.orders"),
         ] {
             let error = config(url, settings, &[]).unwrap_err();
             assert!(error.to_string().contains(named), "{error}");

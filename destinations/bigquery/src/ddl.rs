@@ -8,9 +8,9 @@ use crate::types::sized_type_name;
 use crate::widen;
 use longshore_core::destination::Growth;
 use longshore_core::error::Result;
-use longshore_core::schema::{DataType, SystemTable, Table};
+use longshore_core::schema::{DataType, SystemTable};
 use longshore_core::values::iso_timestamp::format_iso;
-use longshore_sql::{system_table, validity_table};
+use longshore_sql::system_table;
 use serde_json::Value;
 
 /// Returns the statements that make room for what a load would add: datasets, tables, columns.
@@ -21,13 +21,12 @@ pub(crate) fn statements(api: &Api, growth: &Growth<'_>) -> Result<Vec<String>> 
     if growth.existing.is_empty() {
         statements.extend(schemas(api, growth.dataset));
     }
-    let tables: Vec<Table> = growth.schema.tables.iter().map(|t| validity_table(t, system)).collect();
     // Those that come again are only emptied.
     for table in growth.drops.iter().filter(|t| is_there(t)) {
         let verb = if growth.schema.table(table).is_some() { "TRUNCATE" } else { "DROP" };
         statements.push(format!("{verb} TABLE {}", qualified(growth.dataset, table)));
     }
-    for shape in Shape::all(&tables, &api.config.nested, system)? {
+    for shape in Shape::of_schema(growth.schema, &api.config.nested)? {
         if !is_there(&shape.table.name) {
             statements.push(create_table(&new_table(api, growth.dataset, &shape)?));
             continue;

@@ -4,7 +4,8 @@ use crate::answer::to_batch;
 use crate::api::Api;
 use crate::config::Config;
 use crate::cost::{Judged, cost};
-use crate::names::check_dataset;
+use crate::names::{check_dataset, check_names};
+use crate::nested::Shape;
 use crate::query::{self, DryRun, Query};
 use crate::stage::BigQueryLoad;
 use crate::{ddl, read, tables};
@@ -15,6 +16,7 @@ use longshore_core::destination::{Committed, Cost, Destination, Growth, Load, Op
 use longshore_core::error::{Error, Result};
 use longshore_core::lease::Leases;
 use longshore_core::package::{LoadId, TableCount, Target};
+use longshore_core::schema::Schema;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -69,6 +71,12 @@ impl Destination for BigQuery {
     async fn is_committed(&self, target: &Target, load_id: &LoadId) -> Result<bool> {
         let (api, target, load_id) = (Arc::clone(&self.api), target.clone(), load_id.clone());
         self.api.run(async move { read::has_load(&api, &target, &load_id).await }).await
+    }
+
+    fn check(&self, schema: &Schema) -> Result<()> {
+        let config = &self.api.config;
+        let shapes = Shape::of_schema(schema, &config.nested)?;
+        shapes.iter().try_for_each(|s| check_names(&s.with_lists(), config.max_identifier_length))
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {

@@ -1,6 +1,7 @@
 //! BigQuery's refusals in Longshore's words. What its messages quote may be a value of a row, so quotes are left out.
 
-use longshore_core::error::{Error, ErrorKind};
+use crate::explain::explain;
+use longshore_core::error::Error;
 use serde_json::Value;
 
 /// What came of a request that did not succeed.
@@ -12,12 +13,14 @@ pub(crate) enum Failure {
     Other(Error),
 }
 
-/// A refusal: `status` of HTTP (0 for a job's own error), BigQuery's word for the reason, and its message.
+/// A refusal: `status` of HTTP (0 for a job's own error), BigQuery's word for the reason, its message, and the job if
+/// it is one's own error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) reason: String,
     pub(crate) message: String,
+    pub(crate) job: String,
 }
 
 /// Reasons that pass by themselves (https://cloud.google.com/bigquery/docs/error-messages).
@@ -41,13 +44,13 @@ impl Refusal {
         let error = &document["error"];
         let reason = error["errors"][0]["reason"].as_str().or_else(|| error["status"].as_str()).unwrap_or_default();
         let message = error["message"].as_str().map_or_else(|| body.chars().take(300).collect(), str::to_owned);
-        Refusal { status, reason: reason.to_owned(), message }
+        Refusal { status, reason: reason.to_owned(), message, job: String::new() }
     }
 
     /// Reads the error of a job that is done.
     pub(crate) fn from_job(error: &Value) -> Self {
         let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
-        Refusal { status: 0, reason: text("reason"), message: text("message") }
+        Refusal { status: 0, reason: text("reason"), message: text("message"), job: String::new() }
     }
 
     /// True when the same again may succeed a little later.
@@ -56,10 +59,15 @@ impl Refusal {
     }
 
     /// Another transaction or statement changed the same table.
-    fn is_conflict(&self) -> bool {
+    pub(crate) fn is_conflict(&self) -> bool {
         ["concurrent update", "aborted due to concurrent", "Could not serialize access"]
             .iter()
             .any(|text| self.message.contains(text))
+    }
+
+    /// What BigQuery said, without values.
+    pub(crate) fn cause(&self) -> String {
+        format!("{} ({})", without_quotes(&self.message), self.reason)
     }
 }
 
@@ -70,6 +78,11 @@ impl Failure {
             Failure::Refused(refusal) => refusal.status,
             Failure::Other(_) => 0,
         }
+    }
+
+    /// True when a job failed, and not a question about it.
+    pub(crate) fn is_of_job(&self) -> bool {
+        matches!(self, Failure::Refused(refusal) if refusal.status == 0)
     }
 
     /// True when the same again may succeed a little later.
@@ -108,80 +121,6 @@ impl From<Refusal> for Error {
     }
 }
 
-/// The kind, what to say, and what to do about a refusal.
-fn explain(refusal: &Refusal) -> Error {
-    use ErrorKind::{Config, Data, Destination, Unavailable};
-    let message = refusal.message.as_str();
-    let again = "run the same command again";
-    let (kind, text, hint) = match (refusal.status, refusal.reason.as_str()) {
-        _ if refusal.is_conflict() => {
-            (Unavailable, "another transaction changed the same tables".to_owned(), again.to_owned())
-        }
-        (401, _) => (
-            Config,
-            "BigQuery does not accept the credentials".to_owned(),
-            "log in again, or use another key".to_owned(),
-        ),
-        (_, "rateLimitExceeded" | "quotaExceeded" | "jobRateLimitExceeded" | "userRateLimitExceeded") | (429, _) => (
-            Unavailable,
-            format!("a quota of BigQuery is used up: {}", refusal.reason),
-            "wait, or have the quota raised (https://cloud.google.com/bigquery/quotas), and run the same command again"
-                .to_owned(),
-        ),
-        (_, "billingNotEnabled") | (403, _) if message.to_lowercase().contains("billing") => (
-            Destination,
-            "the project has no billing, and without it BigQuery changes no rows".to_owned(),
-            "enable billing for the project: statements that change rows are not part of the sandbox".to_owned(),
-        ),
-        (403, _) | (_, "accessDenied") => {
-            (Destination, "a right is missing in BigQuery".to_owned(), missing_role(message))
-        }
-        (404, _) | (_, "notFound") => (
-            Destination,
-            "BigQuery does not find something".to_owned(),
-            "check project, dataset and location; the message says what is not there".to_owned(),
-        ),
-        (_, "bytesBilledLimitExceeded") => (
-            Config,
-            "the query would be billed for more bytes than max_bytes_billed".to_owned(),
-            "ask for less, or raise max_bytes_billed".to_owned(),
-        ),
-        (_, "resourcesExceeded") => (
-            Destination,
-            "the statement needs more than BigQuery gives".to_owned(),
-            "load less at once, or look at the job in the console".to_owned(),
-        ),
-        (_, "invalid") if refusal.status == 0 => (
-            Data,
-            "BigQuery cannot store the rows".to_owned(),
-            "see which column it is, and give it another type or load it as text".to_owned(),
-        ),
-        _ if refusal.is_passing() => (Unavailable, "BigQuery could not serve the request".to_owned(), again.to_owned()),
-        _ => (Destination, "BigQuery refused".to_owned(), "remove the cause and run the same command again".to_owned()),
-    };
-    Error::new(kind, text).hint(hint).source(format!("{} ({})", without_quotes(message), refusal.reason))
-}
-
-/// Permissions as messages name them, and the smallest role that has each.
-const ROLES: [(&str, &str); 8] = [
-    ("bigquery.jobs.", "roles/bigquery.jobUser on the project"),
-    ("bigquery.datasets.create", "roles/bigquery.user on the project, or let somebody make the dataset"),
-    ("bigquery.datasets.get", "roles/bigquery.metadataViewer on the dataset"),
-    ("bigquery.tables.getData", "roles/bigquery.dataViewer on the dataset"),
-    ("bigquery.tables.", "roles/bigquery.dataEditor on the dataset and on its staging dataset"),
-    ("bigquery.readsessions.", "roles/bigquery.readSessionUser on the project"),
-    ("storage.objects.", "roles/storage.objectAdmin on the staging bucket"),
-    ("iam.serviceAccounts.getAccessToken", "roles/iam.serviceAccountTokenCreator on the service account"),
-];
-
-fn missing_role(message: &str) -> String {
-    let role = ROLES.iter().find(|(permission, _)| message.contains(permission)).map(|(_, role)| *role);
-    match role {
-        Some(role) => format!("the account needs {role}"),
-        None => "the account needs roles/bigquery.jobUser on the project, and roles/bigquery.dataEditor on the dataset and on its staging dataset".to_owned(),
-    }
-}
-
 /// Leaves out what stands in quotes: it may be a value. Names stand in backticks, or in none.
 fn without_quotes(message: &str) -> String {
     let mut out = String::with_capacity(message.len());
@@ -212,17 +151,7 @@ mod tests {
     use super::*;
 
     fn refusal(status: u16, reason: &str, message: &str) -> Refusal {
-        Refusal { status, reason: reason.into(), message: message.into() }
-    }
-
-    #[test]
-    fn a_missing_right_is_answered_with_its_role() {
-        let message = "Access Denied: Project p: User does not have bigquery.jobs.create permission in project p.";
-        let error = Error::from(refusal(403, "accessDenied", message));
-        assert!(error.hint_text().is_some_and(|h| h.contains("roles/bigquery.jobUser")), "{error:?}");
-        let message = "Access Denied: Dataset p:d: Permission bigquery.tables.create denied on dataset p:d";
-        let error = Error::from(refusal(403, "accessDenied", message));
-        assert!(error.hint_text().is_some_and(|h| h.contains("roles/bigquery.dataEditor")), "{error:?}");
+        Refusal { status, reason: reason.into(), message: message.into(), job: String::new() }
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use crate::api::Api;
 use crate::error::{Failure, Refusal};
-use longshore_core::error::Result;
+use longshore_core::error::{Error, ErrorKind, Result};
 use reqwest::Method;
 use serde_json::Value;
 use std::time::Duration;
 
+/// Names of one job that are looked at. Failed jobs of earlier runs are passed by, however many there are: this many are
+/// more than all of BigQuery's retries can make, so something else would be wrong.
+pub(crate) const NAMES: u32 = 10_000;
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(4);
 
@@ -41,20 +44,33 @@ pub(crate) async fn wait(api: &Api, id: &str, location: Option<&str>) -> Result<
     loop {
         let job = api.call(Method::GET, &path("jobs", id, location), None).await?;
         if job["status"]["state"].as_str() == Some("DONE") {
-            return done(job);
+            return done(api, id, location, job);
         }
         tokio::time::sleep(pause).await;
         pause = pause.mul_f64(1.5).min(LONGEST_LOOK);
     }
 }
 
+/// Every name of a job is taken by one that failed, of which the last says why.
+pub(crate) fn no_name_left(last: Option<Failure>) -> Failure {
+    let error = Error::new(ErrorKind::Unavailable, "too many jobs of this load have failed")
+        .hint("drop the package with 'longshore pipeline NAME drop-package' and load its input again");
+    match last {
+        Some(failure) => error.source(Error::from(failure)).into(),
+        None => error.into(),
+    }
+}
+
 /// A job that is done has succeeded, or has a reason.
-fn done(job: Value) -> Result<Value, Failure> {
+fn done(api: &Api, id: &str, location: Option<&str>, job: Value) -> Result<Value, Failure> {
     let status = &job["status"];
     if status["errorResult"].is_null() {
         return Ok(job);
     }
     let mut refusal = Refusal::from_job(&status["errorResult"]);
+    // As the console and `bq show -j` take it.
+    let location = location.map(|l| format!("{l}.")).unwrap_or_default();
+    refusal.job = format!("{}:{location}{id}", api.config.project);
     // The list often says more than the result: which file, which row.
     for error in status["errors"].as_array().into_iter().flatten().take(5) {
         let more = error["message"].as_str().unwrap_or_default();

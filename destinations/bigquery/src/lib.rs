@@ -1,17 +1,18 @@
 //! BigQuery as a destination: load jobs into staging tables, one transaction a load.
 //!
-//! * `config`: project, location, credentials; `auth`: tokens for every form of credentials;
+//! * `config`: project, location, credentials (as they are `given`); `checks`: settings that cannot work; `auth`: tokens for every form of credentials;
 //! * `api`: requests and their repetition; `jobs`, `query`, `tables`, `upload`: the parts of the API that are used;
 //! * `destination`: the contract, reading and opening loads; `read` and `answer`: what is asked, and its rows as Arrow (`document`: lists and
 //!   records); `ddl` and `cost`: what a load would make and be billed, for plans;
 //! * `stage`, `file`, `staging`: parts into Parquet files, those into staging tables, by way of a bucket in `storage`;
 //! * `commit`: the load's last step, `units` of work in a transaction, its `script`, lists that are columns (`nested`), replacing and merging (`merge`)
 //!   near the new rows (`near`), the load's `records`;
-//! * `types`, `names`, `wide_json`: our types, names and documents in BigQuery's; `widen`: columns that hold more; `options`: what is set for tables; `error`: its errors in our words.
+//! * `types`, `names`, `wide_json`: our types, names and documents in BigQuery's; `widen`: columns that hold more; `options`: what is set for tables; `error`: its refusals, which `explain` puts in our words.
 
 mod answer;
 mod api;
 mod auth;
+mod checks;
 mod commit;
 mod config;
 mod cost;
@@ -19,7 +20,9 @@ mod ddl;
 mod destination;
 mod document;
 mod error;
+mod explain;
 mod file;
+mod given;
 mod jobs;
 mod merge;
 mod names;

@@ -2,13 +2,23 @@
 
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::schema::Table;
+use std::collections::BTreeSet;
 
 /// Longest column name, in characters; tables may be longer, but one limit is for both.
 pub(crate) const MAX_NAME: usize = 300;
 
 /// Columns may not begin so, in any case (https://cloud.google.com/bigquery/docs/schemas#column_names).
-const RESERVED: [&str; 7] =
-    ["_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier", "_change_"];
+const RESERVED: [&str; 9] = [
+    "_table_",
+    "_file_",
+    "_partition",
+    "_row_timestamp",
+    "__root__",
+    "_colidentifier",
+    "_change_sequence_number",
+    "_change_type",
+    "_change_timestamp",
+];
 
 /// Characters that no column's name may have.
 const FORBIDDEN: &str = "!\"$()*,./;?@[\\]^`{}~";
@@ -26,8 +36,13 @@ pub(crate) fn qualified(dataset: &str, table: &str) -> String {
 /// Refuses a table whose names BigQuery would refuse in the middle of a load.
 pub(crate) fn check_names(table: &Table, longest: usize) -> Result<()> {
     check_table(&table.name, longest)?;
+    let mut seen = BTreeSet::new();
     for column in &table.columns {
         check_column(&column.name, longest).map_err(|e| e.with("table", &table.name))?;
+        if !seen.insert(column.name.to_lowercase()) {
+            let why = "two columns differ only by capital letters, and BigQuery takes them for one";
+            return Err(refused(why, "column", &column.name, &other_name(&column.name)).with("table", &table.name));
+        }
     }
     Ok(())
 }
@@ -37,7 +52,10 @@ fn check_table(name: &str, longest: usize) -> Result<()> {
     check_length("table", name, longest)?;
     match name.chars().all(allowed) {
         true => Ok(()),
-        false => Err(refused("table", name, "letters, marks, digits, spaces, - and _ are allowed")),
+        false => {
+            let why = "BigQuery does not allow a character of a table's name";
+            Err(refused(why, "table", name, "letters, marks, digits, spaces, - and _ are allowed"))
+        }
     }
 }
 
@@ -45,18 +63,20 @@ fn check_column(name: &str, longest: usize) -> Result<()> {
     check_length("column", name, longest)?;
     let lower = name.to_lowercase();
     if let Some(prefix) = RESERVED.iter().find(|p| lower.starts_with(**p)) {
-        return Err(refused(
-            "column",
-            name,
-            &format!(
-                "names that begin with {prefix} are BigQuery's own: give the field another one (--hint '{name}=TYPE:name=OTHER')"
-            ),
-        ));
+        let why = format!("BigQuery keeps names of columns that begin with {prefix} to itself");
+        return Err(refused(&why, "column", name, &other_name(name)));
     }
     match name.chars().any(|c| FORBIDDEN.contains(c) || c.is_control()) {
-        true => Err(refused("column", name, "letters, digits and _ are always allowed")),
+        true => {
+            let why = "BigQuery does not allow a character of a column's name";
+            Err(refused(why, "column", name, "letters, digits and _ are always allowed"))
+        }
         false => Ok(()),
     }
+}
+
+fn other_name(name: &str) -> String {
+    format!("give the field another name: --hint '{name}=TYPE:name=OTHER'")
 }
 
 /// A dataset's name has ASCII letters, digits and `_` only.
@@ -65,15 +85,20 @@ pub(crate) fn check_dataset(name: &str) -> Result<()> {
     match is_good && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
         true => Ok(()),
         false => {
-            Err(refused("dataset", name, "letters without accents, digits and _ are allowed").with("dataset", name))
+            let why = "BigQuery allows no such name of a dataset";
+            Err(refused(why, "dataset", name, "letters without accents, digits and _ are allowed"))
         }
     }
 }
 
 fn check_length(what: &'static str, name: &str, longest: usize) -> Result<()> {
-    match !name.is_empty() && name.len() <= longest {
+    if name.is_empty() {
+        return Err(refused(&format!("a {what} has no name"), what, name, "give it one"));
+    }
+    match name.len() <= longest {
         true => Ok(()),
         false => Err(refused(
+            &format!("the name of a {what} is longer than {longest} bytes"),
             what,
             name,
             "names are made short enough by a pipeline that has this destination from its first load on",
@@ -81,9 +106,8 @@ fn check_length(what: &'static str, name: &str, longest: usize) -> Result<()> {
     }
 }
 
-fn refused(what: &'static str, name: &str, hint: &str) -> Error {
-    let text = format!("BigQuery allows no such name, or it is longer than {MAX_NAME} bytes");
-    Error::new(ErrorKind::Data, text).with(what, name).hint(hint)
+fn refused(why: &str, what: &'static str, name: &str, hint: &str) -> Error {
+    Error::new(ErrorKind::Data, why).with(what, name).hint(hint)
 }
 
 /// Combining marks and joiners, roughly: what is neither ASCII nor a control or a space.
@@ -94,16 +118,27 @@ fn is_mark(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use longshore_core::schema::{Column, DataType};
 
     #[test]
     fn reserved_and_hostile_names_are_refused() {
         for name in ["_PARTITIONTIME", "_table_suffix", "__root__", "a.b", "x`", "", &"n".repeat(301)] {
             assert!(check_column(name, MAX_NAME).is_err(), "{name}");
         }
-        for name in ["_row_id", "select", "größe", "_٣", &"n".repeat(300)] {
+        for name in ["_row_id", "_change_log", "select", "größe", "_٣", &"n".repeat(300)] {
             assert!(check_column(name, MAX_NAME).is_ok() && check_table(name, MAX_NAME).is_ok(), "{name}");
         }
         assert!(check_table("a/b", MAX_NAME).is_err() && check_dataset("a-b").is_err());
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wrong_with_the_name() {
+        let said = |name: &str| check_column(name, 10).unwrap_err().message().to_owned();
+        assert_eq!(said("_FILE_NAME"), "BigQuery keeps names of columns that begin with _file_ to itself");
+        assert_eq!(said("a_long_name"), "the name of a column is longer than 10 bytes");
+        let mut table = Table::new("t", None);
+        table.columns = ["id", "ID"].map(|name| Column::data(name, DataType::Bigint)).into();
+        assert!(check_names(&table, MAX_NAME).unwrap_err().message().contains("capital letters"));
     }
 
     #[test]

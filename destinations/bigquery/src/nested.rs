@@ -8,7 +8,8 @@ use crate::names::identifier;
 use crate::types::modern;
 use longshore_core::error::{Error, Result};
 use longshore_core::naming::{PATH_SEPARATOR, normalize_table_name};
-use longshore_core::schema::{Column, ColumnRole, DataType, SystemColumns, Table};
+use longshore_core::schema::{Column, ColumnRole, DataType, Schema, SystemColumns, Table};
+use longshore_sql::validity_table;
 use serde_json::Value;
 
 /// What a user chose: names of child tables, of tables with all their lists, or everything.
@@ -59,7 +60,14 @@ impl Shape {
         Shape { table, lists: Vec::new(), tables_below: Vec::new() }
     }
 
-    /// Returns the tables that are made for a schema's tables.
+    /// Returns the tables that are made for a schema, the loader's own left out.
+    pub(crate) fn of_schema(schema: &Schema, nested: &Nested) -> Result<Vec<Shape>> {
+        let system = schema.system_columns;
+        let wanted: Vec<Table> = schema.tables.iter().map(|t| validity_table(t, system)).collect();
+        Shape::all(&wanted, nested, system)
+    }
+
+    /// Returns the tables that are made for those tables.
     pub(crate) fn all(tables: &[Table], nested: &Nested, system: SystemColumns) -> Result<Vec<Shape>> {
         let own: Vec<&Table> = tables.iter().filter(|t| !nested.holds(tables, t)).collect();
         if own.len() < tables.len() && system == SystemColumns::Dlt {

@@ -53,7 +53,7 @@ pub struct ColumnOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(
     untagged,
-    expecting = "a column's name, { column, every }, { column, start, end, step } or { ingestion = \"day\" }"
+    expecting = "partition_by is a column's name, { column, every }, { column, start, end, step } or { ingestion }, where every and ingestion are hour, day, month or year"
 )]
 pub enum PartitionBy {
     /// By the days of a timestamp or date.
@@ -158,7 +158,7 @@ impl TableOptions {
             body[key] = value;
         }
         if let Some(days) = self.expiration_days {
-            body["expirationTime"] = (now + days * DAY_MS).to_string().into();
+            body["expirationTime"] = now.saturating_add(days.saturating_mul(DAY_MS)).to_string().into();
         }
         if let Some(missing) = self.cluster_by.iter().find(|name| table.column(name).is_none()) {
             return Err(unknown_column("cluster_by", missing, table));
@@ -198,7 +198,7 @@ impl TableOptions {
             }
         };
         if let Some(days) = self.partition_expiration_days {
-            value["expirationMs"] = (days * DAY_MS).to_string().into();
+            value["expirationMs"] = days.saturating_mul(DAY_MS).to_string().into();
         }
         Ok(("timePartitioning", value))
     }
@@ -229,7 +229,7 @@ impl TableOptions {
         }
         if let (Some(days), Some(there)) = (self.partition_expiration_days, found["timePartitioning"].as_object()) {
             let mut partitions = there.clone();
-            partitions.insert("expirationMs".into(), (days * DAY_MS).to_string().into());
+            partitions.insert("expirationMs".into(), days.saturating_mul(DAY_MS).to_string().into());
             want("timePartitioning", partitions.into());
         }
         changes

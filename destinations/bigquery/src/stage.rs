@@ -4,7 +4,7 @@ use crate::api::Api;
 use crate::file::FileWriter;
 use crate::names::{check_dataset, check_names};
 use crate::staging::{Staging, load_file};
-use crate::tables::ensure_dataset;
+use crate::tables::{Role, ensure_dataset};
 use crate::types::STAGED_ROW;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -99,11 +99,11 @@ impl BigQueryLoad {
         check_dataset(dataset)?;
         let staging_dataset = config.staging_dataset(dataset);
         check_dataset(&staging_dataset)?;
-        let location = ensure_dataset(api, dataset, config.location.as_deref(), None).await?;
+        let location = ensure_dataset(api, dataset, config.location.as_deref(), Role::Target).await?;
         // dlt's own staging tables may stand there too, and are to stay. Ours say themselves when they go.
         let is_ours = opening.system_columns == SystemColumns::Native;
         let lifetime = is_ours.then_some(config.staging_lifetime.as_millis());
-        ensure_dataset(api, &staging_dataset, Some(&location), lifetime).await?;
+        ensure_dataset(api, &staging_dataset, Some(&location), Role::Staging(lifetime)).await?;
         let staging = Staging::new(staging_dataset, location, opening);
         let (tables, receipts) = Default::default();
         let place = Place { api: Arc::clone(api), opening: opening.clone(), staging };

@@ -19,8 +19,6 @@ use tokio::sync::mpsc::Receiver;
 
 /// Names begin so, to be told from others' tables where the staging dataset is shared.
 pub(crate) const PREFIX: &str = "_longshore_";
-/// Jobs of one name that are tried or found.
-const ATTEMPTS: u32 = 50;
 
 /// Where a load stages.
 #[derive(Debug, Clone)]
@@ -131,7 +129,7 @@ pub(crate) async fn load_file(
     let first = next(&mut chunks).await?;
     if let Some(bucket) = &api.config.staging_bucket {
         let loaded = load_by_bucket(&api, &staging, bucket, &base, &columns, first, &mut chunks).await;
-        return loaded.map_err(|failure| storage::explain(bucket, failure));
+        return loaded.map_err(|failure| Error::from(failure).with("bucket", &bucket.name));
     }
     match first.rows {
         Some(rows) => Ok(load_whole(&api, &staging, &base, &columns, &first, rows).await?),
@@ -154,7 +152,8 @@ async fn load_whole(
     rows: u64,
 ) -> Result<String, Failure> {
     let mut patience = Patience::new(api.config.patience);
-    for attempt in 0..ATTEMPTS {
+    let mut last = None;
+    for attempt in 0..jobs::NAMES {
         let name = attempt_name(base, attempt);
         let is_new = {
             let _slot = api.slots.acquire().await;
@@ -171,17 +170,27 @@ async fn load_whole(
             Ok(true) => return Ok(name),
             // What an earlier run left, or something of the same name: the next name is free of it.
             Ok(false) if !is_new => {}
-            Err(failure) if !is_new => tracing::debug!(?failure, "an earlier job failed"),
+            Err(failure) if !is_new && failure.is_of_job() => {
+                tracing::debug!(?failure, "an earlier job failed");
+                last = Some(failure);
+            }
             Ok(false) => return Err(miscounted(rows)),
             Err(failure) if failure.is_passing() => patience.wait(failure).await?,
             Err(failure) => return Err(failure),
         }
     }
-    Err(too_many())
+    Err(jobs::no_name_left(last))
 }
 
-pub(crate) fn too_many() -> Failure {
-    Error::new(ErrorKind::Unavailable, "too many jobs of this load have failed").into()
+/// The first name that no job has.
+async fn free_name(api: &Api, staging: &Staging, base: &str) -> Result<String, Failure> {
+    for attempt in 0..jobs::NAMES {
+        let name = attempt_name(base, attempt);
+        if jobs::find(api, &format!("longshore{name}"), Some(&staging.location)).await?.is_none() {
+            return Ok(name);
+        }
+    }
+    Err(jobs::no_name_left(None))
 }
 
 /// A large file: its bytes are not kept, so what fails is staged anew by the caller, under the next name.
@@ -193,13 +202,7 @@ async fn load_in_chunks(
     first: Chunk,
     chunks: &mut Receiver<Chunk>,
 ) -> Result<String, Failure> {
-    let mut name = base.to_owned();
-    for attempt in 1..ATTEMPTS {
-        if jobs::find(api, &format!("longshore{name}"), Some(&staging.location)).await?.is_none() {
-            break;
-        }
-        name = attempt_name(base, attempt);
-    }
+    let name = free_name(api, staging, base).await?;
     tables::make_staging(api, &staging.dataset, &name, columns).await?;
     staging.made_table(name.clone());
     let session = open_job(api, &staging.job(api, &name)).await?;

@@ -4,7 +4,7 @@
 use crate::api::{Api, Patience};
 use crate::config::Bucket;
 use crate::error::Failure;
-use crate::staging::{Staging, attempt_name, miscounted, too_many};
+use crate::staging::{Staging, attempt_name, miscounted};
 use crate::upload::{Chunk, in_chunks, open_session};
 use crate::{jobs, tables};
 use longshore_core::error::Error;
@@ -13,9 +13,6 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::json;
 use tokio::sync::mpsc::Receiver;
-
-/// Jobs of one file that are tried or found.
-const ATTEMPTS: u32 = 50;
 
 /// Uploads a file, whose chunks come while it is written, and loads it into a staging table; returns the table's name.
 pub(crate) async fn load_by_bucket(
@@ -28,24 +25,11 @@ pub(crate) async fn load_by_bucket(
     chunks: &mut Receiver<Chunk>,
 ) -> Result<String, Failure> {
     let object = format!("{}{base}.parquet", bucket.prefix);
-    let rows = {
-        // A file that is still being written must not keep others from their turn: its next chunk may wait for theirs.
-        let _slot = match first.rows {
-            Some(_) => Some(api.slots.acquire().await),
-            None => None,
-        };
-        let url = format!(
-            "{}/upload/storage/v1/b/{}/o?uploadType=resumable&name={}",
-            api.config.storage_endpoint,
-            bucket.name,
-            utf8_percent_encode(&object, NON_ALPHANUMERIC)
-        );
-        let session = open_session(api, &url, &json!({}), &api.config.storage_endpoint).await?;
-        staging.made_object(object.clone());
-        in_chunks(api, &session, first, chunks).await?
-    };
+    let uploaded = upload(api, staging, bucket, &object, first, chunks).await;
+    let rows = uploaded.map_err(explain)?;
     let mut patience = Patience::new(api.config.patience);
-    for attempt in 0..ATTEMPTS {
+    let mut last = None;
+    for attempt in 0..jobs::NAMES {
         let name = attempt_name(base, attempt);
         let mut job = staging.job(api, &name);
         job["configuration"]["load"]["sourceUris"] = json!([format!("gs://{}/{object}", bucket.name)]);
@@ -56,13 +40,41 @@ pub(crate) async fn load_by_bucket(
             Ok(true) => return Ok(name),
             // What an earlier run left, or something of the same name: the next name is free of it.
             Ok(false) if !is_new => {}
-            Err(failure) if !is_new => tracing::debug!(?failure, "an earlier job failed"),
+            Err(failure) if !is_new && failure.is_of_job() => {
+                tracing::debug!(?failure, "an earlier job failed");
+                last = Some(failure);
+            }
             Ok(false) => return Err(miscounted(rows)),
             Err(failure) if failure.is_passing() => patience.wait(failure).await?,
             Err(failure) => return Err(failure),
         }
     }
-    Err(too_many())
+    Err(jobs::no_name_left(last))
+}
+
+/// Uploads the file; returns its rows.
+async fn upload(
+    api: &Api,
+    staging: &Staging,
+    bucket: &Bucket,
+    object: &str,
+    first: Chunk,
+    chunks: &mut Receiver<Chunk>,
+) -> Result<u64, Failure> {
+    // A file that is still being written must not keep others from their turn: its next chunk may wait for theirs.
+    let _slot = match first.rows {
+        Some(_) => Some(api.slots.acquire().await),
+        None => None,
+    };
+    let url = format!(
+        "{}/upload/storage/v1/b/{}/o?uploadType=resumable&name={}",
+        api.config.storage_endpoint,
+        bucket.name,
+        utf8_percent_encode(object, NON_ALPHANUMERIC)
+    );
+    let session = open_session(api, &url, &json!({}), &api.config.storage_endpoint).await?;
+    staging.made_object(object.to_owned());
+    in_chunks(api, &session, first, chunks).await
 }
 
 /// Removes a file, if it is there.
@@ -75,13 +87,16 @@ pub(crate) async fn remove(api: &Api, bucket: &Bucket, object: &str) -> Result<(
     }
 }
 
-/// Says what to do where the bucket is not what it should be.
-pub(crate) fn explain(bucket: &Bucket, failure: Failure) -> Error {
-    let status = failure.status();
-    let error = Error::from(failure).with("bucket", &bucket.name);
-    match status {
-        404 => error.hint("make the bucket, in the dataset's location"),
-        403 => error.hint("the account needs roles/storage.objectAdmin on the bucket"),
-        _ => error,
-    }
+/// Says what Cloud Storage refused: its messages often name neither itself nor the right.
+fn explain(failure: Failure) -> Failure {
+    let Failure::Refused(refusal) = &failure else { return failure };
+    let error = match (refusal.status, refusal.reason.as_str()) {
+        (404, _) => Error::destination("there is no such bucket").hint("make the bucket, in the dataset's location"),
+        (403, "forbidden" | "accessDenied" | "insufficientPermissions" | "") => {
+            Error::destination("a right is missing in Cloud Storage")
+                .hint("the account needs roles/storage.objectAdmin on the bucket")
+        }
+        _ => return failure,
+    };
+    error.source(refusal.cause()).into()
 }

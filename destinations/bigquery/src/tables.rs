@@ -8,7 +8,7 @@ use crate::error::Failure;
 use crate::names::check_names;
 use crate::nested::{Shape, two_kinds};
 use crate::options::TableOptions;
-use crate::types::{conversion, field, modern};
+use crate::types::{conversion, field, modern, sized_type_name};
 use crate::widen;
 use longshore_core::error::{Error, Result};
 use longshore_core::schema::{Column, DataType};
@@ -28,15 +28,19 @@ pub(crate) async fn dataset_location(api: &Api, dataset: &str) -> Result<Option<
     }
 }
 
+/// What a dataset is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Role {
+    /// The loaded tables.
+    Target,
+    /// Staging tables, which go by themselves after some time, in milliseconds, if it is set.
+    Staging(Option<u128>),
+}
+
 /// Makes a dataset where it is missing, and returns its location. One that is elsewhere than `wanted` is an error.
-pub(crate) async fn ensure_dataset(
-    api: &Api,
-    dataset: &str,
-    wanted: Option<&str>,
-    lifetime_ms: Option<u128>,
-) -> Result<String> {
+pub(crate) async fn ensure_dataset(api: &Api, dataset: &str, wanted: Option<&str>, role: Role) -> Result<String> {
     if let Some(location) = dataset_location(api, dataset).await? {
-        return check_location(dataset, location, wanted);
+        return check_location(dataset, location, wanted, role);
     }
     let mut body = json!({"datasetReference": {"projectId": api.config.project, "datasetId": dataset}});
     if let Some(location) = wanted {
@@ -45,28 +49,29 @@ pub(crate) async fn ensure_dataset(
     if !api.config.labels.is_empty() {
         body["labels"] = json!(api.config.labels);
     }
-    if let Some(lifetime) = lifetime_ms {
+    if let Role::Staging(Some(lifetime)) = role {
         body["defaultTableExpirationMs"] = lifetime.to_string().into();
     }
     match api.call(Method::POST, "datasets", Some(&body)).await {
         Ok(made) => Ok(made["location"].as_str().or(wanted).unwrap_or("US").to_owned()),
         Err(failure) if failure.status() == 409 => {
             let location = dataset_location(api, dataset).await?.unwrap_or_default();
-            check_location(dataset, location, wanted)
+            check_location(dataset, location, wanted, role)
         }
         Err(failure) => Err(Error::from(failure).with("dataset", dataset)),
     }
 }
 
-fn check_location(dataset: &str, location: String, wanted: Option<&str>) -> Result<String> {
-    match wanted {
-        Some(wanted) if !wanted.eq_ignore_ascii_case(&location) => {
-            Err(Error::config(format!("the dataset is in {location}, not in {wanted}"))
-                .with("dataset", dataset)
-                .hint("leave the location out, or load into another dataset: a dataset cannot be moved"))
-        }
-        _ => Ok(location),
-    }
+fn check_location(dataset: &str, location: String, wanted: Option<&str>, role: Role) -> Result<String> {
+    let Some(wanted) = wanted.filter(|w| !w.eq_ignore_ascii_case(&location)) else { return Ok(location) };
+    let (what, hint) = match role {
+        Role::Target => ("dataset", "leave the location out, or load into another dataset: a dataset cannot be moved"),
+        Role::Staging(_) => (
+            "staging dataset",
+            "remove it if nothing else is in it, or name another one in staging_dataset: it has to be where the loaded tables are",
+        ),
+    };
+    Err(Error::config(format!("the {what} is in {location}, not in {wanted}")).with("dataset", dataset).hint(hint))
 }
 
 /// Returns a table as the API describes it, or `None`.
@@ -253,6 +258,10 @@ fn grow_columns(fields: &[Value], columns: &[&Column], options: &TableOptions) -
             return Err(two_kinds(&ours.name));
         }
         let kind = modern(there["type"].as_str().unwrap_or_default());
+        // NUMERIC has nine digits behind the point, and rounds others away.
+        if kind == "NUMERIC" && ours.column_type().decimal_size().1 > 9 {
+            return Err(ours.rounded(kind, None, &sized_type_name(ours)));
+        }
         let is_exact = ours.data_type == DataType::Bigint && kind == "FLOAT64" && ours.exact_double;
         if conversion("", ours.data_type, kind).is_none() && !is_exact {
             return Err(Error::destination(format!(
@@ -378,8 +387,11 @@ mod tests {
 
     #[test]
     fn a_dataset_elsewhere_is_an_error() {
-        assert_eq!(check_location("d", "EU".into(), Some("eu")).unwrap(), "EU");
-        let error = check_location("d", "US".into(), Some("EU")).unwrap_err();
+        assert_eq!(check_location("d", "EU".into(), Some("eu"), Role::Target).unwrap(), "EU");
+        let error = check_location("d", "US".into(), Some("EU"), Role::Target).unwrap_err();
         assert_eq!(error.message(), "the dataset is in US, not in EU");
+        let error = check_location("d_staging", "US".into(), Some("EU"), Role::Staging(None)).unwrap_err();
+        assert_eq!(error.message(), "the staging dataset is in US, not in EU");
+        assert!(error.hint_text().is_some_and(|h| h.contains("staging_dataset")));
     }
 }

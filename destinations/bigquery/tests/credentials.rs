@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use longshore_core::connect::Connection;
-use longshore_core::error::Result;
+use longshore_core::error::{ErrorKind, Result};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -96,6 +96,10 @@ fn answer(request: &Request, lasting: u64, accepted: usize, tokens: &mut usize) 
             "Google" => token("access_token"),
             _ => (403, String::new()),
         },
+        // Machines without an identity, and in trouble: their hosts are this server's with a path.
+        "/none/computeMetadata/v1/instance/service-accounts/default/token" => (404, String::new()),
+        "/ill/computeMetadata/v1/instance/service-accounts/default/token" => (503, String::new()),
+        "/v1/projects/-/serviceAccounts/denied@p:generateAccessToken" => (403, String::new()),
         "/v1/projects/-/serviceAccounts/other@p:generateAccessToken" => token("accessToken"),
         path if path.starts_with("/bigquery/v2/projects/p/datasets/") => {
             let number: Option<usize> =
@@ -236,6 +240,21 @@ fn a_machine_of_googles_has_its_own_identity() {
 }
 
 #[test]
+fn a_machine_of_googles_without_an_identity_is_told_from_other_machines() {
+    let google = Google::start(3600, 1);
+    let host = google.url.trim_start_matches("http://").to_owned();
+    for (host, kind, text) in [
+        (format!("{host}/none"), ErrorKind::Config, "this machine has no service account attached"),
+        (format!("{host}/ill"), ErrorKind::Unavailable, "503"),
+        ("127.0.0.1:1".to_owned(), ErrorKind::Config, "this is no machine of Google's"),
+    ] {
+        let settings = json!({"credentials": "default", "retry_deadline": 0});
+        let error = ask(&google, settings, &[("GCE_METADATA_HOST", &host)]).expect_err("no token");
+        assert!(error.kind() == kind && error.message().contains(text), "{host}: {error:?}");
+    }
+}
+
+#[test]
 fn a_federation_exchanges_another_providers_token() {
     let google = Google::start(3600, 1);
     let subject = file(&json!({"id_token": "theirs"}));
@@ -272,6 +291,17 @@ fn one_may_act_for_another_account() {
     let bodies: Vec<Value> = google.asked("/v1/").iter().filter_map(|r| serde_json::from_str(&r.body).ok()).collect();
     assert_eq!((&bodies[0]["delegates"], &bodies[1]["delegates"]), (&Value::Null, &json!(["between@p"])));
     assert_eq!(google.bearer(), ["Bearer token-2", "Bearer token-4"]);
+}
+
+#[test]
+fn whoever_is_logged_in_may_act_for_another_account_at_any_endpoint() {
+    let google = Google::start(3600, 1);
+    let host = google.url.trim_start_matches("http://").to_owned();
+    let settings = |account: &str| json!({"impersonate_service_account": account, "iam_endpoint": google.url});
+    ask(&google, settings("other@p"), &[("GCE_METADATA_HOST", &host)]).expect("it is let in");
+    assert_eq!(google.bearer(), ["Bearer token-2"]);
+    let error = ask(&google, settings("denied@p"), &[("GCE_METADATA_HOST", &host)]).expect_err("it is denied");
+    assert!(error.to_string().contains("denied@p"), "{error}");
 }
 
 #[test]

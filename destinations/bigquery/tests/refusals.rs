@@ -12,8 +12,13 @@ use server::double::{Double, Pair};
 
 /// Loads one order with one line, which fails.
 fn fails(double: &Double, location: &str) -> Error {
+    fails_with(double, location, &[])
+}
+
+fn fails_with(double: &Double, location: &str, settings: &[(&str, &str)]) -> Error {
     let mut connection = Connection::new(format!("bigquery://p{location}?endpoint={}", double.url));
     connection.settings.insert("retry_deadline".into(), json!(2));
+    connection.settings.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), json!(value))));
     let destination = longshore_destination_bigquery::open(&connection).expect("the settings are right");
     let package = PackageBuilder::new("refusals", "shop", 1).json("orders", r#"{"id":1}"#).build();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -52,6 +57,13 @@ fn a_dataset_in_another_place_is_named_with_both() {
     let error = fails(&double, "/EU");
     assert_eq!((error.kind(), error.message()), (ErrorKind::Config, "the dataset is in US, not in EU"));
     assert!(error.to_string().contains("shop"), "{error}");
+    let double = Double::start(vec![
+        ("GET /datasets/shop HTTP", 200, dataset("US")),
+        ("GET /datasets/shop_staging HTTP", 200, dataset("EU")),
+    ]);
+    let error = fails(&double, "");
+    assert_eq!(error.message(), "the staging dataset is in EU, not in US");
+    assert!(error.hint_text().is_some_and(|h| h.contains("staging_dataset")), "{error:?}");
 }
 
 #[test]
@@ -70,6 +82,24 @@ fn a_right_that_is_missing_names_the_role() {
     let error = fails(&double, "");
     assert!(error.hint_text().is_some_and(|h| h.contains("roles/bigquery.jobUser")), "{error:?}");
     assert_eq!(double.times("POST /upload/"), 1, "a missing right does not come by waiting");
+}
+
+#[test]
+fn what_the_bucket_lacks_is_said_of_the_bucket() {
+    for (status, reason, text, hint) in [
+        (403, "forbidden", "a right is missing in Cloud Storage", "roles/storage.objectAdmin on the bucket"),
+        (404, "notFound", "there is no such bucket", "make the bucket"),
+    ] {
+        let double = Double::start(vec![
+            ("GET /datasets/shop HTTP", 200, dataset("US")),
+            ("GET /datasets/shop_staging HTTP", 200, dataset("US")),
+            ("POST /upload/storage/v1/b/bkt/o?", status, refusal(status, reason, "as ordered")),
+        ]);
+        let settings = [("staging_bucket", "gs://bkt"), ("storage_endpoint", double.url.as_str())];
+        let error = fails_with(&double, "", &settings);
+        assert!(error.message() == text && error.to_string().contains("bucket bkt"), "{error}");
+        assert!(error.hint_text().is_some_and(|h| h.contains(hint)), "{error:?}");
+    }
 }
 
 #[test]
@@ -100,6 +130,7 @@ fn rows_that_do_not_fit_are_told_by_table_and_place_without_their_values() {
     let error = fails(&double, "");
     let text = format!("{error} {:?}", std::error::Error::source(&error).map(ToString::to_string));
     assert_eq!(error.kind(), ErrorKind::Data, "{text}");
+    assert!(text.contains("job p:US.longshore_longshore_"), "{text}");
     assert!(text.contains("table orders") && text.contains("Row 3") && text.contains("Field id"), "{text}");
     assert!(!text.contains("hush"), "{text}");
 }

@@ -11,7 +11,12 @@ use longshore_core::dlt::Documents;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Manifest, TableCount};
 use longshore_core::schema::{SystemColumns, SystemTable};
-use longshore_sql::{load_records, qualified, system_table, validity_table};
+use longshore_sql::{Dialect, load_records, system_table, validity_table};
+use tracing::debug;
+
+/// Rows of a vector of DuckDB: with no more in the whole dataset, there is nothing for a second thread, and choosing
+/// compressions takes longer than writing without.
+const FEW_ROWS: u64 = 2048;
 
 /// Commits what was staged and says what the tables hold now.
 pub(crate) fn commit(
@@ -38,7 +43,11 @@ pub(crate) fn commit(
     }
     hints::describe(load, manifest)?;
     write_records(load, manifest)?;
-    load.use_threads(threads)?;
+    let is_small = is_small(load, manifest);
+    if !is_small {
+        load.use_threads(threads)?;
+    }
+    load.allow_commit()?;
     for table in replaced_tables(manifest) {
         load.empty(&table)?;
     }
@@ -47,13 +56,34 @@ pub(crate) fn commit(
     }
     let counted = merge_all(load, manifest, &merged)?;
     hints::check_unique(load, manifest)?;
-    load.allow_checkpoint()?;
     load.execute("COMMIT")?;
     load.keep_file();
+    if is_small {
+        checkpoint_uncompressed(load);
+    }
     count_back(load, manifest, &counted).map(CommitOutcome::Committed)
 }
 
+fn is_small(load: &Inner, manifest: &Manifest) -> bool {
+    let before: u64 = load.tables.values().map(|t| t.before).sum();
+    before + manifest.tables.iter().map(|t| t.rows).sum::<u64>() <= FEW_ROWS
+}
+
+/// Writes what was committed from the log into the file, which closing would do too, but with compressions. The next load
+/// that adds rows has these compressed as well.
+fn checkpoint_uncompressed(load: &mut Inner) {
+    for statement in ["SET force_compression = 'uncompressed'", "CHECKPOINT", "SET force_compression = 'auto'"] {
+        if let Err(e) = load.execute(statement) {
+            // Somebody else in this process writes too: then it is done at the end.
+            debug!(error = %e, statement, "no checkpoint");
+        }
+    }
+}
+
 fn is_committed(load: &Inner, manifest: &Manifest) -> Result<bool> {
+    if load.is_new() {
+        return Ok(false);
+    }
     let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
     let failed = |m: String| from_message(&m, &load.path);
     let reader = connection.database().reader().map_err(failed)?;
@@ -67,6 +97,9 @@ fn check_fence(load: &Inner) -> Result<()> {
     if fence.is_open() {
         return Ok(());
     }
+    if load.is_new() {
+        return fence.check(None, target);
+    }
     let failed = |m: String| from_message(&m, &load.path);
     let reader = connection.database().reader().map_err(failed)?;
     fence.check(memory::newest_load(&reader, target).map_err(|e| failed(e.to_string()))??.as_ref(), target)
@@ -78,7 +111,7 @@ fn write_records(load: &mut Inner, manifest: &Manifest) -> Result<()> {
         load.ensure_table(&system_table(system, table))?;
     }
     let documents = documents(load, manifest)?;
-    for sql in load_records(&load.opening.target, manifest, documents.as_ref()) {
+    for sql in load_records(&load.dialect, &load.opening.target, manifest, documents.as_ref()) {
         load.execute(&sql)?;
     }
     Ok(())
@@ -105,7 +138,7 @@ fn count_back(load: &Inner, manifest: &Manifest, merged: &[TableCount]) -> Resul
     let reader = connection.database().reader().map_err(failed)?;
     // One statement: for a small load, asking table by table would be a good part of its time.
     let count = |(i, t): (usize, &&TableCount)| {
-        format!("SELECT {i} AS i, count(*) FROM {}", qualified(&load.opening.target.dataset, &t.table))
+        format!("SELECT {i} AS i, count(*) FROM {}", load.dialect.qualified(&load.opening.target.dataset, &t.table))
     };
     let was_merged = |t: &TableCount| merged.iter().any(|m| m.table == t.table);
     let uncounted: Vec<&TableCount> = manifest.tables.iter().filter(|t| !was_merged(t)).collect();

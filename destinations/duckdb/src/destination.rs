@@ -1,18 +1,22 @@
 //! The contract, for one database file.
 
+use crate::answer;
 use crate::config::{Config, DEFAULT_MEMORY};
 use crate::error::{from_message, is_locked};
 use crate::ffi::{Access, Connection, Database, Message};
+use crate::lease::Held;
+use crate::limits;
 use crate::memory;
-use crate::stage::{DuckLoad, Resources, checkpoint_memory};
+use crate::stage::{DuckLoad, Resources};
+use crate::types::DuckDialect;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions, Widening};
 use longshore_core::destination::{Committed, Destination, Growth, Load, Opening};
-use longshore_core::error::{Error, Result};
+use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::lease::{LeaseAnswer, LeaseRequest, Leases};
 use longshore_core::package::{LoadId, TableCount, Target};
-use longshore_sql::{identifier, literal, qualified};
+use longshore_sql::{Dialect, literal};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -31,6 +35,7 @@ const END_OF_LOG: &str =
 pub struct DuckDb {
     config: Config,
     capabilities: Capabilities,
+    held: Arc<Held>,
 }
 
 impl DuckDb {
@@ -47,7 +52,7 @@ impl DuckDb {
             stages_early: true,
             leases: Leases::Session,
         };
-        DuckDb { config, capabilities }
+        DuckDb { config, capabilities, held: Arc::default() }
     }
 
     /// Opens the file, waiting a little for another process to let go of it.
@@ -55,7 +60,7 @@ impl DuckDb {
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
             let torn = access == Access::Write && self.has_log();
-            match Database::open(&self.config.path, access, &self.settings()) {
+            match Database::open(&self.config.path, access, &self.settings(access)) {
                 Ok(database) if torn => {
                     // DuckDB takes whole row groups out of a log that ends before its commit, every time it reads it,
                     // and would write the next commit behind them. So the log has to go; `stage` removes such rows.
@@ -80,7 +85,7 @@ impl DuckDb {
     fn end_log(&self, connection: &mut Connection) -> std::result::Result<(), Message> {
         let columns = connection.number("SELECT coalesce(sum(column_count), 0)::BIGINT FROM duckdb_tables()")?;
         let usual = self.config.memory.unwrap_or(DEFAULT_MEMORY);
-        let needed = checkpoint_memory(columns.unsigned_abs()).max(usual);
+        let needed = limits::checkpoint(columns.unsigned_abs(), 0).max(usual);
         connection.execute(&format!("SET memory_limit = '{needed}B'; {END_OF_LOG}; SET memory_limit = '{usual}B'"))
     }
 
@@ -91,15 +96,16 @@ impl DuckDb {
             .source(cause)
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        let mut settings = vec![
+    fn settings(&self, access: Access) -> Vec<(&'static str, String)> {
+        // A load gets more when it has work for them.
+        let threads = if access == Access::Write { 1 } else { self.threads() };
+        vec![
+            ("threads", threads.to_string()),
             ("memory_limit", format!("{}B", self.config.memory.unwrap_or(DEFAULT_MEMORY))),
             // Nothing is fetched behind the user's back.
             ("autoinstall_known_extensions", "false".to_owned()),
             ("autoload_known_extensions", "false".to_owned()),
-        ];
-        settings.push(("threads", self.threads().to_string()));
-        settings
+        ]
     }
 
     fn threads(&self) -> usize {
@@ -119,12 +125,27 @@ impl DuckDb {
         &self.config.path
     }
 
+    /// Opens the file to read. A run that will write opens it for that at once; if it cannot, that is said when it writes.
+    async fn open_to_read(&self) -> Result<Arc<Database>> {
+        if self.held.has_lease() && !is_unfinished(self.path()) {
+            match self.open(Access::Write).await {
+                Ok(database) => {
+                    self.held.keep(&database);
+                    return Ok(database);
+                }
+                Err(e) if e.kind() == ErrorKind::Busy => return Err(e),
+                Err(_) => {}
+            }
+        }
+        self.open(Access::Read).await
+    }
+
     /// Runs `ask` on a read connection, if the file exists.
     async fn read<T>(&self, ask: impl FnOnce(&duckdb::Connection) -> duckdb::Result<T>) -> Result<Option<T>> {
         if !self.config.path.exists() {
             return Ok(None);
         }
-        let database = match self.open(Access::Read).await {
+        let database = match self.open_to_read().await {
             Err(_) if is_unfinished(self.path()) => return Ok(None),
             opened => opened?,
         };
@@ -179,12 +200,13 @@ impl Destination for DuckDb {
     }
 
     async fn lease(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer> {
-        crate::lease::take(self.path(), request)
+        crate::lease::take(self.path(), request, &self.held)
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
         let is_new = !self.config.path.exists();
         let database = self.open(Access::Write).await?;
+        self.held.hand_over();
         let memory = self.config.memory.unwrap_or(DEFAULT_MEMORY);
         let resources = Resources { threads: self.threads(), memory, waiting_bytes: (memory / 3) as usize };
         Ok(Box::new(DuckLoad::begin(database, self.path(), opening, is_new, resources)?))
@@ -196,16 +218,10 @@ impl Destination for DuckDb {
                 // The same answer on every machine.
                 c.execute_batch("SET TimeZone = 'UTC'")?;
                 if has_schema(c, dataset)? {
-                    c.execute_batch(&format!("SET schema = {}", literal(&identifier(dataset))))?;
+                    let schema = DuckDialect::ask(c, dataset)?.schema(dataset);
+                    c.execute_batch(&format!("SET schema = {}", literal(&schema)))?;
                 }
-                let mut statement = c.prepare(sql)?;
-                let rows = statement.query_arrow([])?;
-                let empty = RecordBatch::new_empty(rows.get_schema());
-                let mut batches: Vec<RecordBatch> = rows.collect();
-                if batches.is_empty() {
-                    batches.push(empty);
-                }
-                Ok(batches)
+                answer::rows(c, sql)
             })
             .await
             .map_err(|e| e.with("dataset", dataset))?;
@@ -222,7 +238,10 @@ impl Destination for DuckDb {
     }
 
     fn statements(&self, growth: &Growth<'_>) -> Vec<String> {
-        longshore_sql::growth(&crate::types::DuckDialect, growth)
+        // DuckDB names a database by its file, up to the first point.
+        let name = self.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let catalog = name.split('.').next().unwrap_or_default();
+        longshore_sql::growth(&DuckDialect::of(catalog, growth.dataset), growth)
     }
 }
 
@@ -239,9 +258,10 @@ pub(crate) fn table_names(c: &duckdb::Connection, dataset: &str) -> duckdb::Resu
 }
 
 fn tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<Vec<TableCount>> {
+    let dialect = DuckDialect::ask(c, dataset)?;
     let count = |table: String| {
-        let rows: i64 =
-            c.query_row(&format!("SELECT count(*) FROM {}", qualified(dataset, &table)), [], |r| r.get(0))?;
+        let sql = format!("SELECT count(*) FROM {}", dialect.qualified(dataset, &table));
+        let rows: i64 = c.query_row(&sql, [], |r| r.get(0))?;
         Ok(TableCount { table, rows: rows as u64 })
     };
     table_names(c, dataset)?.into_iter().map(count).collect()

@@ -3,7 +3,6 @@
 //! and tables that have one cannot get columns.
 
 use crate::stage::Inner;
-use crate::types::DuckDialect;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::Manifest;
 use longshore_core::schema::{Column, Hinted, Table};
@@ -21,7 +20,7 @@ pub(crate) fn describe(load: &mut Inner, manifest: &Manifest) -> Result<()> {
         let said = said(manifest, table);
         for column in table.columns.iter().filter(|c| c.properties.description.is_some()) {
             if load.has_made(&table.name, &column.name) || said.iter().any(|h| h.column == column.name) {
-                for sql in hinted(&DuckDialect, &dataset, &table.name, column) {
+                for sql in hinted(&load.dialect, &dataset, &table.name, column) {
                     load.execute(&sql)?;
                 }
             }
@@ -40,7 +39,7 @@ pub(crate) fn check_unique(load: &mut Inner, manifest: &Manifest) -> Result<()> 
             c.properties.unique && c.role.is_none() && (manifest.rows(&table.name) > 0 || is_new())
         };
         for column in table.columns.iter().filter(is_asked) {
-            if load.number(&repeated_values(&dataset, &table.name, &column.name))? > 0 {
+            if load.number(&repeated_values(&load.dialect, &dataset, &table.name, &column.name))? > 0 {
                 return Err(Error::new(ErrorKind::Data, "a column that must be unique has a value twice")
                     .with("table", &table.name)
                     .with("column", &column.name)

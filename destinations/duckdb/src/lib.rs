@@ -5,9 +5,11 @@
 //! * `stage`: parts into the open transaction; `queue`: which rows go in next, and on how many threads;
 //! * `commit`: the load's record, the commit, the count; `merge`: what happens to rows that
 //!   are there already;
-//! * `types`: our types in DuckDB's words; `error`: DuckDB's errors in ours;
+//! * `limits`: the memory it cannot do without; `memory`: what the file remembers of loads; `lease`: one run at a time;
+//! * `types`: our types in DuckDB's words; `rounding`: columns that hold less than ours; `error`: DuckDB's errors in ours;
 //! * `ffi`, `scan` and `chunk`: the one place with unsafe code: DuckDB's C interface for handing over columns.
 
+mod answer;
 mod chunk;
 mod commit;
 mod config;
@@ -16,9 +18,11 @@ mod error;
 mod ffi;
 mod hints;
 mod lease;
+mod limits;
 mod memory;
 mod merge;
 mod queue;
+mod rounding;
 mod scan;
 mod stage;
 mod types;

@@ -1,12 +1,13 @@
 //! What a dataset remembers: which loads it has, the newest schema and state of a pipeline.
 
 use crate::destination::table_names;
+use crate::types::DuckDialect;
 use longshore_core::destination::Committed;
 use longshore_core::dlt::{self, Stored};
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, Target};
 use longshore_core::schema::{SystemColumns, SystemTable};
-use longshore_sql::{DltQueries, literal, qualified};
+use longshore_sql::{Dialect, DltQueries, literal};
 
 /// A pipeline's newest load in one of the modes, as stored.
 pub(crate) struct StoredLoad {
@@ -50,7 +51,8 @@ pub(crate) fn has_load(c: &duckdb::Connection, target: &Target, load_id: &LoadId
     for mode in modes(c, &target.dataset)? {
         let found: i64 = match mode {
             SystemColumns::Native => {
-                let table = qualified(&target.dataset, mode.table_name(SystemTable::Loads));
+                let table = DuckDialect::ask(c, &target.dataset)?
+                    .qualified(&target.dataset, mode.table_name(SystemTable::Loads));
                 let sql =
                     format!("SELECT count(*) FROM {table} WHERE load_id::VARCHAR = ? AND pipeline = ? AND status = 0");
                 c.query_row(&sql, [load_id.as_str(), &target.pipeline], |r| r.get(0))?
@@ -61,7 +63,8 @@ pub(crate) fn has_load(c: &duckdb::Connection, target: &Target, load_id: &LoadId
                     Ok(names) => names,
                     Err(e) => return Ok(Err(e)),
                 };
-                let sql = DltQueries::of(&target.dataset).count_load(&names, load_id);
+                let sql =
+                    DltQueries::of(&DuckDialect::ask(c, &target.dataset)?, &target.dataset).count_load(&names, load_id);
                 c.query_row(&sql, [], |r| r.get(0))?
             }
         };
@@ -78,12 +81,15 @@ pub(crate) fn newest_load(c: &duckdb::Connection, target: &Target) -> duckdb::Re
     for mode in modes(c, &target.dataset)? {
         let found = match mode {
             SystemColumns::Native => {
-                let table = qualified(&target.dataset, mode.table_name(SystemTable::Loads));
+                let table = DuckDialect::ask(c, &target.dataset)?
+                    .qualified(&target.dataset, mode.table_name(SystemTable::Loads));
                 let pipeline = literal(&target.pipeline);
                 text(c, &format!("SELECT max(load_id)::VARCHAR FROM {table} WHERE pipeline = {pipeline}"))?
             }
             SystemColumns::Dlt => match dlt::stored_schema_names(state(c, target)?.as_deref(), &target.pipeline) {
-                Ok(names) => text(c, &DltQueries::of(&target.dataset).last_load(&names))?,
+                Ok(names) => {
+                    text(c, &DltQueries::of(&DuckDialect::ask(c, &target.dataset)?, &target.dataset).last_load(&names))?
+                }
                 Err(e) => return Ok(Err(e)),
             },
         };
@@ -112,7 +118,8 @@ pub(crate) fn last_committed(c: &duckdb::Connection, target: &Target) -> duckdb:
 }
 
 fn last_native(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Option<StoredLoad>> {
-    let table = |t| qualified(&target.dataset, SystemColumns::Native.table_name(t));
+    let dialect = DuckDialect::ask(c, &target.dataset)?;
+    let table = |t| dialect.qualified(&target.dataset, SystemColumns::Native.table_name(t));
     let (loads, schemas, states) = (table(SystemTable::Loads), table(SystemTable::Schemas), table(SystemTable::State));
     let load_sql = format!(
         "SELECT l.load_id::VARCHAR, s.schema FROM {loads} l JOIN {schemas} s USING (schema_hash, pipeline) WHERE l.pipeline = ? ORDER BY l.load_id DESC LIMIT 1"
@@ -129,7 +136,7 @@ fn last_native(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Option
 }
 
 fn last_dlt(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Result<Option<StoredLoad>>> {
-    let queries = DltQueries::of(&target.dataset);
+    let queries = DltQueries::of(&DuckDialect::ask(c, &target.dataset)?, &target.dataset);
     let state = state(c, target)?;
     let names = match dlt::stored_schema_names(state.as_deref(), &target.pipeline) {
         Ok(names) => names,
@@ -151,14 +158,16 @@ pub(crate) fn stored(c: &duckdb::Connection, target: &Target, schema: &str) -> d
     if !modes(c, &target.dataset)?.contains(&SystemColumns::Dlt) {
         return Ok(Stored::default());
     }
-    let schema = text(c, &DltQueries::of(&target.dataset).schema(schema))?;
+    let schema = text(c, &DltQueries::of(&DuckDialect::ask(c, &target.dataset)?, &target.dataset).schema(schema))?;
     Ok(Stored { schema, state: state(c, target)? })
 }
 
 fn state(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Option<String>> {
     let table = SystemColumns::Dlt.table_name(SystemTable::State);
     match table_names(c, &target.dataset)?.iter().any(|t| t == table) {
-        true => text(c, &DltQueries::of(&target.dataset).state(&target.pipeline)),
+        true => {
+            text(c, &DltQueries::of(&DuckDialect::ask(c, &target.dataset)?, &target.dataset).state(&target.pipeline))
+        }
         false => Ok(None), // dlt makes it with the first state
     }
 }

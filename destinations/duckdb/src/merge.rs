@@ -1,15 +1,19 @@
 //! Replacing and merging, in the transaction of the load.
 
 use crate::stage::Inner;
-use crate::types::DuckDialect;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{LoadId, Manifest, TableCount};
 use longshore_core::schema::{ColumnRole, SystemColumns, Table};
-use longshore_sql::{Family, checks, identifier, merge, qualified, root_ids};
+use longshore_sql::{Dialect, Family, checks, identifier, merge, root_ids};
 
 /// The table that holds rows to be merged until the commit; made and dropped in the load's transaction.
 pub(crate) fn staging(table: &Table, load_id: &LoadId) -> Table {
     Table { name: format!("_staging_{load_id}_{}", table.name), ..table.clone() }
+}
+
+/// The table that a staging table's rows are for; any other table is its own.
+pub(crate) fn staged_for<'a>(name: &'a str, load_id: &LoadId) -> &'a str {
+    name.strip_prefix(&format!("_staging_{load_id}_")).unwrap_or(name)
 }
 
 /// Tables of the load that hold rows to be merged, by their own names.
@@ -33,7 +37,7 @@ pub(crate) fn lacking_root_ids(load: &Inner, manifest: &Manifest) -> Vec<String>
     let lacking = manifest.schema.tables.iter().filter(|t| load.tables.contains_key(&t.name)).filter(lacks);
     match load.opening.system_columns {
         SystemColumns::Native => Vec::new(),
-        SystemColumns::Dlt => root_ids(&DuckDialect, &load.opening.target.dataset, &manifest.schema, lacking),
+        SystemColumns::Dlt => root_ids(&load.dialect, &load.opening.target.dataset, &manifest.schema, lacking),
     }
 }
 
@@ -44,11 +48,13 @@ pub(crate) fn merge_all(load: &mut Inner, manifest: &Manifest, staged: &[Table])
     for table in staged {
         let whole = staging(table, &manifest.load_id);
         load.ensure_table(&whole)?;
-        let rows = load.number(&format!("SELECT count(*) FROM {}", qualified(&dataset, &whole.name)))?;
+        let rows = load.number(&format!("SELECT count(*) FROM {}", load.dialect.qualified(&dataset, &whole.name)))?;
         counts.push(TableCount { table: table.name.clone(), rows });
     }
-    let names: Vec<(String, String)> =
-        staged.iter().map(|t| (t.name.clone(), qualified(&dataset, &staging(t, &manifest.load_id).name))).collect();
+    let names: Vec<(String, String)> = staged
+        .iter()
+        .map(|t| (t.name.clone(), load.dialect.qualified(&dataset, &staging(t, &manifest.load_id).name)))
+        .collect();
     let staged_name = |table: &str| names.iter().find(|(name, _)| name == table).map(|(_, staged)| staged.clone());
     for root in manifest.merged() {
         let family = Family {
@@ -59,12 +65,12 @@ pub(crate) fn merge_all(load: &mut Inner, manifest: &Manifest, staged: &[Table])
             children: manifest.schema.children_of(&root.name),
             staged: &staged_name,
         };
-        for (query, error) in checks(&DuckDialect, &family)? {
+        for (query, error) in checks(&load.dialect, &family)? {
             if load.number(&query)? > 0 {
                 return Err(error);
             }
         }
-        for statement in merge(&DuckDialect, &family)? {
+        for statement in merge(&load.dialect, &family)? {
             load.execute(&statement).map_err(|e| merge_error(e, &root.name))?;
         }
     }

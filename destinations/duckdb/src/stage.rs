@@ -4,9 +4,12 @@
 //! Parts only queue up; a thread of the load inserts them, so that normalising goes on beside it.
 
 use crate::destination::table_names;
-use crate::error::from_message;
+use crate::error::{from_message, wants_memory};
 use crate::ffi::{Connection, Database};
+use crate::limits::{self, Vectors};
+use crate::merge;
 use crate::queue::{Queue, Run};
+use crate::rounding::{self, Types};
 use crate::scan::{Feed, Scan};
 use crate::types::{DuckDialect, column_type};
 use async_trait::async_trait;
@@ -14,9 +17,9 @@ use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::normalize::cast_batch;
 use longshore_core::package::{LoadId, Manifest, Part};
-use longshore_core::schema::{Column, ColumnRole, ColumnType, SystemColumns, Table};
+use longshore_core::schema::{Column, ColumnRole, ColumnType, DataType, SystemColumns, Table};
 use longshore_sql::{
-    add_column, create_schema, create_table, drop_table, identifier, inexact_values, literal, qualified, widen_column,
+    Dialect, add_column, create_schema, create_table, drop_table, identifier, inexact_values, literal, widen_column,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -31,6 +34,8 @@ pub(crate) struct DuckLoad {
     /// Threads the commit may use.
     threads: usize,
     load_id: LoadId,
+    /// The dataset's columns when the load began.
+    types: Types,
 }
 
 #[derive(Debug)]
@@ -45,6 +50,7 @@ struct Staging {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) tables: BTreeMap<String, OpenTable>,
+    pub(crate) dialect: DuckDialect,
     /// Tables and columns that this load made.
     made: BTreeSet<(String, String)>,
     pub(crate) connection: Option<Connection>,
@@ -59,17 +65,8 @@ pub(crate) struct Inner {
     memory: u64,
 }
 
-/// What DuckDB cannot spill while a thread appends to a table, for each of its columns: a block of 256 KiB for values and one
-/// that says which are null. With less it gives the load up.
-const COLUMN_MEMORY: u64 = 2 << 18;
-
-/// What it wants beside that: dictionaries, the ends of other tables. Measured with 31 tables.
-const OTHER_MEMORY: u64 = 64 << 20;
-
-/// Returns what a checkpoint may take, which goes through all tables that changed; measured with 31 tables of 473 columns.
-pub(crate) fn checkpoint_memory(columns: u64) -> u64 {
-    columns * (3 << 18)
-}
+/// Nothing that one row holds takes more.
+const MOST_MEMORY: u64 = 64 << 30;
 
 /// Row ids of rows that a transaction has added itself begin here until it commits (DuckDB's `MAX_ROW_ID`).
 const FIRST_OWN_ROW: u64 = 36_028_797_018_960_000;
@@ -93,6 +90,14 @@ pub(crate) struct OpenTable {
     pub(crate) before: u64,
     /// True once this load took out the rows it had before.
     emptied: bool,
+    /// What this load put into it.
+    vectors: Vectors,
+}
+
+impl OpenTable {
+    fn new(columns: Vec<(String, Option<ColumnType>)>, before: u64) -> Self {
+        OpenTable { columns, before, emptied: false, vectors: Vectors::default() }
+    }
 }
 
 impl DuckLoad {
@@ -103,13 +108,16 @@ impl DuckLoad {
         is_new: bool,
         resources: Resources,
     ) -> Result<Self> {
-        let inner = Inner::begin(database, path, opening, is_new, resources.memory)?;
+        let mut types = Types::new();
+        let inner = Inner::begin(database, path, opening, is_new, resources.memory, &mut types)?;
+        rounding::check_known(&types, opening)?;
         let queue = Queue::new(resources.waiting_bytes, resources.threads);
         let work = Arc::clone(&queue);
         let inserter = thread::Builder::new().name("insert".into()).spawn(move || insert_all(inner, &work));
         let inserter = inserter.map_err(|e| Error::internal("cannot start a thread").source(e))?;
         let staging = Mutex::new(Staging { staged: BTreeMap::new(), inserter: Some(inserter) });
-        Ok(DuckLoad { queue, staging, threads: resources.threads, load_id: opening.load_id.clone() })
+        types.retain(|table, _| !opening.drops.contains(table));
+        Ok(DuckLoad { queue, staging, threads: resources.threads, load_id: opening.load_id.clone(), types })
     }
 
     fn lock(&self) -> MutexGuard<'_, Staging> {
@@ -121,6 +129,7 @@ impl DuckLoad {
         if let Some(receipt) = staging.staged.get(&part.number) {
             return Ok(receipt.clone());
         }
+        rounding::check(&self.types, &part.table)?;
         let table = match part.table.write.merges() {
             true => Arc::new(crate::merge::staging(&part.table, &self.load_id)),
             false => Arc::clone(&part.table),
@@ -194,25 +203,36 @@ impl Drop for StopAtEnd<'_> {
 }
 
 impl Inner {
-    fn begin(database: Arc<Database>, path: &Path, opening: &Opening, is_new: bool, memory: u64) -> Result<Self> {
+    fn begin(
+        database: Arc<Database>,
+        path: &Path,
+        opening: &Opening,
+        is_new: bool,
+        memory: u64,
+        types: &mut Types,
+    ) -> Result<Self> {
         let failed = |m: String| from_message(&m, path);
+        let dataset = &opening.target.dataset;
+        let reader = database.reader().map_err(failed)?;
+        let dialect = DuckDialect::ask(&reader, dataset).map_err(|e| failed(e.to_string()))?;
         let mut tables = match is_new {
             true => BTreeMap::new(),
-            false => existing_tables(&database.reader().map_err(failed)?, &opening.target.dataset)
-                .map_err(|e| failed(e.to_string()))?,
+            false => existing_tables(&reader, &dialect, dataset, types).map_err(|e| failed(e.to_string()))?,
         };
+        drop(reader);
         let mut connection = Connection::new(database).map_err(failed)?;
         let scan = Scan::register(&mut connection).map_err(failed)?;
         connection.execute("SET threads = 1").map_err(failed)?;
         connection.execute("BEGIN").map_err(failed)?;
-        connection.execute(&create_schema(&opening.target.dataset)).map_err(failed)?;
-        remove_remains(&mut connection, &mut tables, opening).map_err(failed)?;
+        connection.execute(&create_schema(&dialect, dataset)).map_err(failed)?;
+        remove_remains(&mut connection, &dialect, &mut tables, opening).map_err(failed)?;
         // Their rows are seen by others until the commit.
         for table in opening.drops.iter().filter(|t| tables.remove(t.as_str()).is_some()) {
-            connection.execute(&drop_table(&DuckDialect, &opening.target.dataset, table)).map_err(failed)?;
+            connection.execute(&drop_table(&dialect, dataset, table)).map_err(failed)?;
         }
         Ok(Inner {
             tables,
+            dialect,
             made: BTreeSet::new(),
             connection: Some(connection),
             scan,
@@ -230,6 +250,11 @@ impl Inner {
         connection.execute(sql).map_err(|m| from_message(&m, &self.path))
     }
 
+    /// True as long as nothing was ever committed to the file.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// Forgets that the file was made by this load: it holds a commit now.
     pub(crate) fn keep_file(&mut self) {
         self.is_new = false;
@@ -239,17 +264,17 @@ impl Inner {
     pub(crate) fn ensure_table(&mut self, table: &Table) -> Result<()> {
         let dataset = self.opening.target.dataset.clone();
         let Some(open) = self.tables.get_mut(&table.name) else {
-            self.execute(&create_table(&DuckDialect, &dataset, table))?;
+            self.execute(&create_table(&self.dialect, &dataset, table))?;
             self.made.extend(table.columns.iter().map(|c| (table.name.clone(), c.name.clone())));
             let columns = table.columns.iter().map(|c| (c.name.clone(), Some(c.column_type()))).collect();
-            self.tables.insert(table.name.clone(), OpenTable { columns, before: 0, emptied: false });
+            self.tables.insert(table.name.clone(), OpenTable::new(columns, 0));
             return Ok(());
         };
         let same = |c: &Column| open.columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(&c.name));
         let missing: Vec<Column> = table.columns.iter().filter(|c| !same(c)).cloned().collect();
         open.columns.extend(missing.iter().map(|c| (c.name.clone(), Some(c.column_type()))));
         for column in &missing {
-            self.execute(&add_column(&DuckDialect, &dataset, &table.name, column))?;
+            self.execute(&add_column(&self.dialect, &dataset, &table.name, column))?;
             self.made.insert((table.name.clone(), column.name.clone()));
         }
         self.widen_columns(table)
@@ -267,7 +292,7 @@ impl Inner {
                 continue;
             };
             let dataset = self.opening.target.dataset.clone();
-            if let Some(query) = inexact_values(&dataset, &table.name, column, from)
+            if let Some(query) = inexact_values(&self.dialect, &dataset, &table.name, column, from)
                 && self.number(&query)? > 0
             {
                 return Err(Error::new(
@@ -278,7 +303,7 @@ impl Inner {
                 .with("field", &column.name)
                 .hint("another pipeline wrote them: load into another table or dataset"));
             }
-            self.execute(&widen_column(&DuckDialect, &dataset, &table.name, column, from))?;
+            self.execute(&widen_column(&self.dialect, &dataset, &table.name, column, from))?;
             let open = self.tables.get_mut(&table.name).into_iter().flat_map(|t| &mut t.columns);
             open.filter(|(name, _)| name.eq_ignore_ascii_case(&column.name))
                 .for_each(|c| c.1 = Some(column.column_type()));
@@ -297,8 +322,8 @@ impl Inner {
     pub(crate) fn empty(&mut self, table: &str) -> Result<()> {
         let Some(open) = self.tables.get_mut(table).filter(|t| !t.emptied) else { return Ok(()) };
         (open.emptied, open.before) = (true, 0);
-        let dataset = &self.opening.target.dataset;
-        self.execute(&format!("DELETE FROM {} WHERE rowid < {FIRST_OWN_ROW}", qualified(dataset, table)))
+        let table = self.dialect.qualified(&self.opening.target.dataset, table);
+        self.execute(&format!("DELETE FROM {table} WHERE rowid < {FIRST_OWN_ROW}"))
     }
 
     /// Asks for a whole number in the load's transaction.
@@ -338,11 +363,14 @@ impl Inner {
             *column_type = now.unwrap_or(*column_type);
         }
         cast_all(&mut run, name, &columns)?;
+        if let Some(table) = self.tables.get_mut(name) {
+            run.units.iter().flatten().for_each(|w| table.vectors.pass(&w.rows));
+        }
         let all = self.tables.get(name).map_or(columns.len(), |t| t.columns.len());
-        self.allow_memory(all, run.units.len())?;
+        self.allow(limits::appending(all, run.units.len()))?;
         self.use_threads(if ordered { 1 } else { run.units.len() })?;
         let names: Vec<String> = columns.iter().map(|(name, _)| identifier(name)).collect();
-        let table = qualified(&self.opening.target.dataset, name);
+        let table = self.dialect.qualified(&self.opening.target.dataset, name);
         let sql = format!("INSERT INTO {table} ({}) SELECT * FROM {}()", names.join(", "), self.scan.name());
         self.scan.feed(Feed { columns, units: run.units, load_id: self.opening.load_id.as_str().to_owned() });
         let inserted = self.execute(&sql);
@@ -350,15 +378,55 @@ impl Inner {
         inserted
     }
 
-    /// Lets DuckDB have what it cannot do without for so many columns in so many threads.
-    fn allow_memory(&mut self, columns: usize, threads: usize) -> Result<()> {
-        self.allow((columns * threads.max(1)) as u64 * COLUMN_MEMORY + OTHER_MEMORY)
+    /// Lets DuckDB have what the commit and the checkpoint behind it may take.
+    pub(crate) fn allow_commit(&mut self) -> Result<()> {
+        let columns: usize = self.tables.values().map(|t| t.columns.len()).sum();
+        let mut vector = 0;
+        for name in self.tables.keys().cloned().collect::<Vec<_>>() {
+            vector = vector.max(self.largest_vector(&name)?);
+        }
+        self.allow(limits::checkpoint(columns as u64, vector))
     }
 
-    /// Lets DuckDB have what the checkpoint behind the commit may take.
-    pub(crate) fn allow_checkpoint(&mut self) -> Result<()> {
-        let columns: usize = self.tables.values().map(|t| t.columns.len()).sum();
-        self.allow(checkpoint_memory(columns as u64))
+    /// The largest vector of rows that this load brought, together with the rows that stand before them.
+    fn largest_vector(&mut self, name: &str) -> Result<u64> {
+        let new = self.tables.get(name).map_or(0, |t| t.vectors.largest());
+        let name = merge::staged_for(name, &self.opening.load_id);
+        let Some(table) = self.tables.get(name).filter(|t| new > 0 && t.before > 0) else { return Ok(new) };
+        let made = |c: &str| self.made.contains(&(name.to_owned(), c.to_owned()));
+        let varies = [DataType::Text, DataType::Json, DataType::Binary];
+        let may_be_long = |t: &Option<ColumnType>| t.is_none_or(|t| varies.contains(&t.data_type));
+        let texts = table.columns.iter().filter(|(c, t)| may_be_long(t) && !made(c)).map(|(c, _)| identifier(c));
+        let texts: Vec<String> = texts.collect();
+        Ok(new + self.last_rows(&self.dialect.qualified(&self.opening.target.dataset, name), &texts)?)
+    }
+
+    /// Bytes of texts in the last rows a table had before. Where it has long ones, asking takes memory itself.
+    fn last_rows(&mut self, table: &str, texts: &[String]) -> Result<u64> {
+        let Some(connection) = &self.connection else { return Err(Error::internal("the load is over")) };
+        let path = self.path.clone();
+        let failed = |e: String| from_message(&e, &path);
+        let reader = connection.database().reader().map_err(failed)?;
+        let long = |column: &&String| {
+            let sql = format!("SELECT stats({column}) FROM {table} LIMIT 1");
+            reader.query_row(&sql, [], |r| r.get::<_, String>(0)).map_or(true, |s| limits::has_long_texts(&s))
+        };
+        let sizes: Vec<String> =
+            texts.iter().filter(long).map(|c| format!("coalesce(strlen({c}::VARCHAR), 0)")).collect();
+        if sizes.is_empty() {
+            return Ok(0);
+        }
+        let last = format!("SELECT coalesce(max(rowid), 0)::BIGINT FROM {table}");
+        let last: i64 = reader.query_row(&last, [], |r| r.get(0)).map_err(|e| failed(e.to_string()))?;
+        let from = last - limits::VECTOR as i64;
+        let sql = format!("SELECT coalesce(sum({}), 0)::BIGINT FROM {table} WHERE rowid >= {from}", sizes.join(" + "));
+        loop {
+            match reader.query_row(&sql, [], |r| r.get::<_, i64>(0)) {
+                Ok(bytes) => return Ok(bytes.unsigned_abs()),
+                Err(e) if wants_memory(&e.to_string()) && self.memory < MOST_MEMORY => self.allow(self.memory * 2)?,
+                Err(e) => return Err(failed(e.to_string())),
+            }
+        }
     }
 
     fn allow(&mut self, needed: u64) -> Result<()> {
@@ -413,12 +481,17 @@ fn add_columns(columns: &mut Vec<(String, ColumnType)>, table: &Table) {
     }
 }
 
-fn existing_tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<BTreeMap<String, OpenTable>> {
+fn existing_tables(
+    c: &duckdb::Connection,
+    dialect: &DuckDialect,
+    dataset: &str,
+    types: &mut Types,
+) -> duckdb::Result<BTreeMap<String, OpenTable>> {
     let mut tables = BTreeMap::new();
     for name in table_names(c, dataset)? {
-        let sql = format!("SELECT count(*) FROM {}.{}", identifier(dataset), identifier(&name));
+        let sql = format!("SELECT count(*) FROM {}", dialect.qualified(dataset, &name));
         let before: i64 = c.query_row(&sql, [], |r| r.get(0))?;
-        tables.insert(name, OpenTable { columns: Vec::new(), before: before as u64, emptied: false });
+        tables.insert(name, OpenTable::new(Vec::new(), before as u64));
     }
     let sql = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ? ORDER BY table_name, column_index";
     let mut statement = c.prepare(sql)?;
@@ -427,7 +500,8 @@ fn existing_tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<BTre
     for row in rows {
         let (table, column, type_name) = row?;
         if let Some(open) = tables.get_mut(&table) {
-            open.columns.push((column, column_type(&type_name)));
+            open.columns.push((column.clone(), column_type(&type_name)));
+            types.entry(table).or_default().push((column, type_name));
         }
     }
     Ok(tables)
@@ -437,6 +511,7 @@ fn existing_tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<BTre
 /// its commit, DuckDB has been seen to keep the rows of a table that was merged by whole row groups.
 fn remove_remains(
     connection: &mut Connection,
+    dialect: &DuckDialect,
     tables: &mut BTreeMap<String, OpenTable>,
     opening: &Opening,
 ) -> Result<(), String> {
@@ -445,8 +520,8 @@ fn remove_remains(
     for (name, table) in
         tables.iter_mut().filter(|(_, t)| t.before > 0 && t.columns.iter().any(|(c, _)| *c == column.name))
     {
-        let of_load =
-            format!("{} WHERE {} = {load_id}", qualified(&opening.target.dataset, name), identifier(&column.name));
+        let table_name = dialect.qualified(&opening.target.dataset, name);
+        let of_load = format!("{table_name} WHERE {} = {load_id}", identifier(&column.name));
         let remains = connection.number(&format!("SELECT count(*) FROM {of_load}"))?;
         if remains > 0 {
             tracing::info!(table = name, rows = remains, "rows of an interrupted commit are removed");

@@ -1,11 +1,28 @@
 //! Our types in DuckDB's words.
 
 use longshore_core::schema::{ColumnType, DataType, SystemColumns};
-use longshore_sql::Dialect;
+use longshore_sql::{Dialect, identifier, qualified};
 
 /// DuckDB's SQL.
-#[derive(Debug)]
-pub(crate) struct DuckDialect;
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DuckDialect {
+    /// The database's name, where the dataset has the same: DuckDB cannot tell `shop.orders` of the database from that
+    /// of the schema.
+    catalog: Option<String>,
+}
+
+impl DuckDialect {
+    /// Returns the SQL for a dataset of a database.
+    pub(crate) fn of(catalog: &str, dataset: &str) -> Self {
+        DuckDialect { catalog: catalog.eq_ignore_ascii_case(dataset).then(|| catalog.to_owned()) }
+    }
+
+    /// Returns the SQL for a dataset of the database that a connection is to.
+    pub(crate) fn ask(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<Self> {
+        let catalog: String = c.query_row("SELECT current_database()", [], |r| r.get(0))?;
+        Ok(DuckDialect::of(&catalog, dataset))
+    }
+}
 
 /// Returns the type of a column as DuckDB names it; `None` for one that the loader does not make.
 pub(crate) fn column_type(name: &str) -> Option<ColumnType> {
@@ -23,10 +40,17 @@ pub(crate) fn column_type(name: &str) -> Option<ColumnType> {
         let (precision, scale) = (precision.parse().ok()?, scale.parse().ok()?);
         return Some(ColumnType::sized(DataType::Decimal, Some(precision), Some(scale), true));
     }
-    DataType::ALL.into_iter().find(|t| DuckDialect.type_name(*t) == name).map(ColumnType::from)
+    DataType::ALL.into_iter().find(|t| DuckDialect::default().type_name(*t) == name).map(ColumnType::from)
 }
 
 impl Dialect for DuckDialect {
+    fn schema(&self, dataset: &str) -> String {
+        match &self.catalog {
+            Some(catalog) => qualified(catalog, dataset),
+            None => identifier(dataset),
+        }
+    }
+
     /// Rows of a staging table stand in the order they were inserted.
     fn staged_order(&self, system: SystemColumns, row_id: &str) -> String {
         match system {
@@ -89,12 +113,18 @@ mod tests {
             for precision in [None, Some(0), Some(3), Some(16), Some(32)] {
                 for is_zoned in [true, false] {
                     let made = ColumnType::sized(data_type, precision, None, is_zoned);
-                    let name = DuckDialect.sized_type_name(made);
+                    let name = DuckDialect::default().sized_type_name(made);
                     let known = column_type(&name).unwrap();
-                    assert_eq!(DuckDialect.sized_type_name(known), name, "{made}");
+                    assert_eq!(DuckDialect::default().sized_type_name(known), name, "{made}");
                 }
             }
         }
         assert!(column_type("UUID").is_none());
+    }
+
+    #[test]
+    fn a_dataset_named_as_its_file_is_told_from_it() {
+        assert_eq!(DuckDialect::of("Shop", "shop").qualified("shop", "t"), "\"Shop\".\"shop\".\"t\"");
+        assert_eq!(DuckDialect::of("shop", "raw").qualified("raw", "t"), "\"raw\".\"t\"");
     }
 }

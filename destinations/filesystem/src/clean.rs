@@ -1,6 +1,6 @@
 //! Removes what loads left that never were committed, and what those that were took away and did not delete any more.
 
-use crate::layout::{PENDING, STAGING, path_safe};
+use crate::layout::{MANIFESTS, PENDING, STAGING, path_safe};
 use crate::manifest::{self, FileManifest, Pending, in_dataset};
 use crate::store::{Store, remove_empty_folders};
 use longshore_core::error::Result;
@@ -11,6 +11,8 @@ use std::path::Path;
 /// What was removed, or would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
+    /// Whether the dataset is there at all.
+    pub found: bool,
     /// Load ids of the loads that were given up.
     pub loads: Vec<String>,
     /// Files, below the destination's folder or prefix.
@@ -20,7 +22,7 @@ pub struct Report {
 }
 
 pub(crate) async fn clean(store: &Store, dataset: &str, dry_run: bool) -> Result<Report> {
-    let mut report = Report::default();
+    let mut report = Report { found: is_there(store, dataset).await?, ..Report::default() };
     for entry in store.list(&in_dataset(dataset, PENDING)).await? {
         let Some(bytes) = store.read(&entry.path).await? else { continue };
         let Ok(pending) = serde_json::from_slice::<Pending>(&bytes) else { continue };
@@ -69,6 +71,16 @@ async fn give_up(store: &Store, dataset: &str, pending: &Pending, dry_run: bool,
 fn named(manifest: &FileManifest) -> impl Iterator<Item = &str> {
     let files = manifest.tables.iter().flat_map(|t| &t.added).map(|f| f.path.as_str());
     files.chain([manifest.schema_file.as_str(), manifest.load_file.as_str()]).chain(manifest.state_file.as_deref())
+}
+
+/// True for a dataset that has anything; folders of temporary files may be all that a first load left.
+async fn is_there(store: &Store, dataset: &str) -> Result<bool> {
+    let name = path_safe(dataset);
+    let has_staging = matches!(store, Store::Folder(root) if root.join(&name).join(STAGING).exists());
+    // The first listing is much shorter.
+    Ok(has_staging
+        || !store.list(&in_dataset(dataset, MANIFESTS)).await?.is_empty()
+        || !store.list(&name).await?.is_empty())
 }
 
 fn clean_staging(root: &Path, dataset: &str, dry_run: bool, report: &mut Report) {

@@ -3,6 +3,7 @@
 
 use crate::config::{Config, FileFormat};
 use crate::dataset::{self, Dataset};
+use crate::foreign::{self, Foreign};
 use crate::layout::FileName;
 use crate::manifest::{
     self, CurrentTable, DataFile, FORMAT, FileColumn, FileManifest, Pending, TableFiles, Tables, in_dataset,
@@ -58,6 +59,7 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
         true => Tables::new(),
         false => Dataset::read(&load.store, &target.dataset).await?.tables,
     };
+    refuse_merges(load, manifest).await?;
     let merged = match merge::merge_all(&mut inner, manifest, &mut files, &staying(manifest, &current)).await {
         // Files may be gone, because another load has written them anew.
         Err(e) if turns.are_over(&load.store).await? => return Err(turns::overtaken().source(e)),
@@ -168,6 +170,14 @@ fn staying(manifest: &Manifest, current: &Tables) -> Tables {
     current.iter().map(of).collect()
 }
 
+/// Tables that were not known when the load began, or got files of dlt's since.
+async fn refuse_merges(load: &Context, manifest: &Manifest) -> Result<()> {
+    let staying = manifest.merged().filter(|root| !manifest.is_emptied(root));
+    let families = staying.flat_map(|t| manifest.schema.children_of(&t.name).into_iter().chain([t]));
+    let families: Vec<&Table> = families.collect();
+    foreign::refuse_merges(&load.store, &load.config, &load.opening, &families).await
+}
+
 /// Files that hold what this load replaces or drops, by table.
 async fn replaced_files(
     load: &Context,
@@ -181,26 +191,12 @@ async fn replaced_files(
     let mut replaced: BTreeMap<String, Vec<String>> =
         names.iter().filter_map(|name| Some(((*name).to_owned(), paths(current.get(*name)?)))).collect();
     if load.opening.system_columns == SystemColumns::Dlt && !names.is_empty() {
-        let manifests = manifest::read_all(&load.store, &load.opening.target.dataset).await?;
+        let foreign = Foreign::look(&load.store, &load.config, &load.opening).await?;
         for name in names {
-            let foreign = foreign_files(load, &manifests, name).await?;
-            replaced.entry(name.to_owned()).or_default().extend(foreign);
+            replaced.entry(name.to_owned()).or_default().extend(foreign.files(name).await?);
         }
     }
     Ok(replaced)
-}
-
-/// Files of a table that dlt wrote: none of our loads names them, and their load ids are of no load of ours.
-async fn foreign_files(load: &Context, manifests: &[manifest::FileManifest], table: &str) -> Result<Vec<String>> {
-    let dataset = &load.opening.target.dataset;
-    let ours = |path: &str| {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        let begins = |id: &str| name.starts_with(&format!("{id}."));
-        begins(load.opening.load_id.as_str()) || manifests.iter().any(|m| begins(m.load_id.as_str()))
-    };
-    let files = load.store.list(&in_dataset(dataset, &crate::layout::path_safe(table))).await?;
-    let files = files.iter().map(|f| records::below(dataset, &f.path));
-    Ok(files.filter(|path| path.matches('/').count() == 1 && !ours(path)).collect())
 }
 
 /// Gives every file its path, and every table of the schema its entry.

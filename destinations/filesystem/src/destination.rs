@@ -5,7 +5,7 @@ use crate::dataset::{Dataset, Loaded};
 use crate::manifest::{self, FileManifest};
 use crate::stage::FileLoad;
 use crate::store::Store;
-use crate::{clean, lease, of_dlt, query, records};
+use crate::{clean, foreign, lease, of_dlt, query, records};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions, Widening};
@@ -13,7 +13,7 @@ use longshore_core::destination::{Committed, Destination, Load, Opening};
 use longshore_core::error::Result;
 use longshore_core::lease::{LeaseAnswer, LeaseRequest, Leases};
 use longshore_core::package::{LoadId, TableCount, Target};
-use longshore_core::schema::SystemTable;
+use longshore_core::schema::{SystemTable, Table};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -106,6 +106,8 @@ impl Destination for Filesystem {
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
+        let tables: Vec<&Table> = opening.tables.iter().collect();
+        foreign::refuse_merges(&self.store, &self.config, opening, &tables).await?;
         Ok(Box::new(FileLoad::begin(self.store.clone(), Arc::clone(&self.config), opening)?))
     }
 

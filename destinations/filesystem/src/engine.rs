@@ -1,5 +1,6 @@
 //! DuckDB in memory, over files: for queries, and for merging.
 
+use crate::answer;
 use arrow_array::RecordBatch;
 use longshore_core::error::{Error, Result};
 use longshore_sql::literal;
@@ -25,9 +26,11 @@ impl Engine {
         open().map(|connection| Engine { connection }).map_err(refused)
     }
 
-    /// Returns one that stays within that memory: what is more goes to files in `folder`.
-    pub(crate) fn within(memory: u64, threads: usize, folder: &Path) -> Result<Self> {
+    /// Returns one that stays within that memory: what is more goes to files in `folder`. `a_thread` is what each thread
+    /// cannot do without: there are as many as half of the memory is for, and for one there is enough in any case.
+    pub(crate) fn within(memory: u64, threads: usize, a_thread: u64, folder: &Path) -> Result<Self> {
         let engine = Self::open()?;
+        let (memory, threads) = shares(memory, threads, a_thread);
         engine.execute(&format!(
             "SET memory_limit = '{}KiB'; SET threads = {threads}; SET temp_directory = {}",
             memory >> 10,
@@ -40,16 +43,9 @@ impl Engine {
         self.connection.execute_batch(sql).map_err(refused)
     }
 
-    /// Returns a query's rows.
+    /// Returns the rows of a query of the user's.
     pub(crate) fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
-        let mut statement = self.connection.prepare(sql).map_err(refused)?;
-        let rows = statement.query_arrow([]).map_err(refused)?;
-        let empty = RecordBatch::new_empty(rows.get_schema());
-        let mut batches: Vec<RecordBatch> = rows.collect();
-        if batches.is_empty() {
-            batches.push(empty);
-        }
-        Ok(batches)
+        answer::rows(&self.connection, sql).map_err(refused)
     }
 
     /// Returns the number that a query gives.
@@ -82,6 +78,43 @@ impl Engine {
     }
 }
 
+fn shares(memory: u64, threads: usize, a_thread: u64) -> (u64, usize) {
+    let memory = memory.max(2 * a_thread);
+    let fit = usize::try_from(memory / 2 / a_thread.max(1)).unwrap_or(usize::MAX);
+    (memory, threads.min(fit).max(1))
+}
+
 fn refused(e: duckdb::Error) -> Error {
-    Error::destination("DuckDB refused the query").source(e.to_string())
+    let text = e.to_string();
+    let short = ["Out of Memory", "could not allocate block", "failed to allocate"];
+    if short.iter().any(|s| text.contains(s)) {
+        return Error::destination("DuckDB needs more memory for the files than it may have")
+            .hint("let it have more with --memory (half of it is DuckDB's), or fewer --threads, which need less")
+            .source(text);
+    }
+    Error::destination("DuckDB refused the query").source(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_no_more_threads_than_there_is_memory_for() {
+        let mib = 1 << 20;
+        assert_eq!(shares(64 * mib, 4, 0), (64 * mib, 4));
+        assert_eq!(shares(64 * mib, 4, 6 * mib), (64 * mib, 4));
+        // JSON, in the least memory there is.
+        assert_eq!(shares(64 * mib, 4, 32 * mib), (64 * mib, 1));
+        assert_eq!(shares(64 * mib, 4, 100 * mib), (200 * mib, 1));
+    }
+
+    #[test]
+    fn want_of_memory_says_what_helps() {
+        let folder = std::env::temp_dir();
+        let engine = Engine::within(1 << 20, 1, 0, &folder).unwrap();
+        let error = engine.execute("SET temp_directory = ''; CREATE TABLE t AS SELECT range AS i FROM range(9000000)");
+        let error = error.unwrap_err();
+        assert!(error.hint_text().unwrap_or_default().contains("--memory"), "{error} {:?}", error.hint_text());
+    }
 }

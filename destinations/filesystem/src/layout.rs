@@ -110,6 +110,25 @@ impl Layout {
         path
     }
 
+    /// Returns the folder below the dataset's that has the files of one table and of no other; `None` where the layout
+    /// has no such folder.
+    pub(crate) fn table_folder(&self, schema: &str, table: &str) -> Option<String> {
+        let mut folder = String::new();
+        for (i, piece) in self.pieces.iter().enumerate() {
+            match piece {
+                Piece::Literal(text) | Piece::Constant(text) => folder.push_str(text),
+                Piece::Placeholder(name) if name == "schema_name" => folder.push_str(&path_safe(schema)),
+                Piece::Placeholder(_) => {
+                    // Only the table's name may come here.
+                    let Some(Piece::Literal(next)) = self.pieces.get(i + 1) else { return None };
+                    let rest = next.split_once('/')?.0;
+                    return Some(format!("{folder}{}{rest}", path_safe(table)));
+                }
+            }
+        }
+        None
+    }
+
     fn value(&self, name: &str, file: &FileName<'_>) -> String {
         match name {
             "schema_name" => path_safe(file.pipeline),
@@ -342,6 +361,14 @@ mod tests {
             path("{schema_name}/{table_name}/year={YYYY}/{region}/{load_id}.{file_id}.{ext}", &[("region", "eu")]);
         assert!(hive.starts_with("shop/orders/year=2024/eu/1709787969012345."), "{hive}");
         assert!(path("{table_name}/{load_id}.{file_id}", &[]).ends_with(".parquet"));
+    }
+
+    #[test]
+    fn a_table_may_have_a_folder_of_its_own() {
+        let folder = |layout| Layout::parse(layout, &BTreeMap::new()).unwrap().table_folder("shop", "orders");
+        assert_eq!(folder(DEFAULT).as_deref(), Some("orders"));
+        assert_eq!(folder("{schema_name}/t_{table_name}.d/{YYYY}/{file_id}").as_deref(), Some("shop/t_orders.d"));
+        assert_eq!(folder("all/{table_name}.{file_id}.{ext}"), None);
     }
 
     #[test]

@@ -7,9 +7,10 @@
 //! * `stage`: parts into files; `format`: rows into bytes, on several threads; `commit`: files in
 //!   their places, then the manifest;
 //! * `manifest`: what a load's manifest says; `records`: dlt's small files beside it; `clean`: what
-//!   loads left that never were committed;
+//!   loads left that never were committed; `foreign`: data files that dlt wrote;
 //! * `error`: the stores' errors in ours.
 
+mod answer;
 mod clean;
 mod commit;
 mod config;
@@ -18,6 +19,7 @@ mod destination;
 mod encoders;
 mod engine;
 mod error;
+mod foreign;
 mod format;
 mod layout;
 mod lease;

@@ -87,14 +87,45 @@ fn scan(format: FileFormat, columns: &[FileColumn], paths: &[PathBuf], longest: 
         FileFormat::Jsonl(_) => format!(
             "read_json([{list}], format = 'newline_delimited', auto_detect = false, columns = {{{}}}, {compression}maximum_object_size = {}, hive_partitioning = false{file})",
             typed(json_type),
-            longest.max(16 << 20)
+            longest.max(LEAST_JSON_LINE)
         ),
-        FileFormat::Csv(_) => format!(
-            "read_csv([{list}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, columns = {{{}}}, {compression}max_line_size = {}, hive_partitioning = false{file})",
-            typed(|_| "VARCHAR"),
-            (longest + 1024).max(2 << 20)
-        ),
+        FileFormat::Csv(_) => {
+            // The header is a line too.
+            let header: usize = columns.iter().map(|c| 2 * c.name.len() + 3).sum();
+            let line = line_size(longest).max(line_size(header as u64));
+            format!(
+                "read_csv([{list}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, columns = {{{}}}, {compression}max_line_size = {line}, buffer_size = {}, hive_partitioning = false{file})",
+                typed(|_| "VARCHAR"),
+                2 * line
+            )
+        }
     }
+}
+
+/// DuckDB expects lines of JSON of this size at least, whatever it is told (`maximum_object_size` in `json_scan.cpp`).
+const LEAST_JSON_LINE: u64 = 16 << 20;
+/// What it is told of CSV: with its own 2 MiB, buffers are 32 MiB.
+const LEAST_CSV_LINE: u64 = 1 << 20;
+/// What is expected of CSV files whose longest line nobody wrote down.
+const UNKNOWN_CSV_LINE: u64 = 16 << 20;
+
+/// The longest line of CSV that DuckDB is told to expect: buffers are twice that, so it is no more than what files have.
+fn line_size(longest: u64) -> u64 {
+    match longest {
+        0 => UNKNOWN_CSV_LINE,
+        longest => (longest + 1024).max(LEAST_CSV_LINE),
+    }
+}
+
+/// Returns the bytes that each thread needs which reads these files; measured. Of JSON a buffer for two lines, and the
+/// values; of CSV such a buffer, the one before, and one for the line that stands in both.
+pub(crate) fn thread_memory<'a>(files: impl Iterator<Item = &'a DataFile>) -> u64 {
+    let needed = |file: &DataFile| match file.format {
+        FileFormat::Parquet(_) => 0,
+        FileFormat::Jsonl(_) => 2 * file.longest_line.max(LEAST_JSON_LINE) + 2 * file.longest_line,
+        FileFormat::Csv(_) => 6 * line_size(file.longest_line),
+    };
+    files.map(needed).max().unwrap_or_default()
 }
 
 /// In DuckDB's lists of files, too, `*`, `?` and `[` are patterns; a class of one character is itself.
@@ -146,5 +177,27 @@ pub(crate) fn plain_name(data_type: DataType) -> &'static str {
         DataType::Binary => "BLOB",
         DataType::Date => "DATE",
         DataType::Time => "TIME",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn needed(format: FileFormat, longest_line: u64) -> u64 {
+        let path = String::new();
+        let file = DataFile { path, format, rows: 1, bytes: 1, columns: 1, longest_line, bounds: BTreeMap::new() };
+        thread_memory([file].iter())
+    }
+
+    #[test]
+    fn threads_need_as_much_as_lines_are_long() {
+        let (jsonl, csv) = (FileFormat::Jsonl(Compression::None), FileFormat::Csv(Compression::None));
+        let parquet = FileFormat::Parquet(Compression::None);
+        assert_eq!(needed(parquet, 0), 0);
+        assert_eq!((needed(jsonl, 0), needed(jsonl, 24 << 20)), (32 << 20, 96 << 20));
+        assert_eq!(needed(csv, 40), 6 << 20);
+        assert!(needed(csv, 0) > needed(csv, 8 << 20) && needed(csv, 8 << 20) > 48 << 20);
     }
 }

@@ -133,6 +133,7 @@ async fn what_a_crash_left_is_cleaned_and_only_that() {
         assert_eq!(filesystem.clean("data", false).await.unwrap(), would);
         assert!(!root.join("data").join(&paths[0]).exists());
         assert_eq!(filesystem.clean("data", false).await.unwrap().files.len(), 0);
+        assert!(would.found && !filesystem.clean("no_such", false).await.unwrap().found);
         alive.commit(&package("shop", 3).manifest, &staged).await.unwrap();
         check(&filesystem, [1, 3]).await;
         load(&filesystem, &package("shop", 2)).await.unwrap();

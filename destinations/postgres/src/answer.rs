@@ -8,6 +8,7 @@ use arrow_array::{
     TimestampMicrosecondArray,
 };
 use arrow_schema::{DECIMAL128_MAX_PRECISION, Field, Schema};
+use longshore_core::answer::as_json;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_sql::identifier;
 use std::str::FromStr;
@@ -26,7 +27,9 @@ pub(crate) async fn query(session: &Session, dataset: &str, sql: &str) -> Result
     for (i, column) in statement.columns().iter().enumerate() {
         let texts: Vec<Option<&str>> = rows.iter().map(|r| r.get(i)).collect();
         let array = typed(column.type_(), column.type_modifier(), &texts).unwrap_or_else(|| text(&texts));
-        fields.push(Field::new(column.name(), array.data_type().clone(), true));
+        let field = Field::new(column.name(), array.data_type().clone(), true);
+        let is_json = [Type::JSON, Type::JSONB].contains(column.type_());
+        fields.push(if is_json { as_json(field) } else { field });
         columns.push(array);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));

@@ -1,7 +1,7 @@
 //! What a dataset holds: its tables and columns, and which loads it has.
 
 use crate::session::Session;
-use crate::types::column_type;
+use crate::types::{PostgresDialect, column_type};
 use longshore_core::destination::Committed;
 use longshore_core::dlt::{self, Stored};
 use longshore_core::error::{Error, Result};
@@ -19,6 +19,8 @@ pub(crate) struct TableColumn {
     pub(crate) name: String,
     /// `None` for a type that the loader does not make.
     pub(crate) column_type: Option<ColumnType>,
+    /// In PostgreSQL's words.
+    pub(crate) type_name: String,
 }
 
 /// Which relations are meant.
@@ -42,8 +44,9 @@ pub(crate) async fn tables(session: &Session, dataset: &str, kinds: Kinds) -> Re
     let mut tables = Tables::new();
     for row in session.rows(&sql).await? {
         let columns = tables.entry(row.get(0).unwrap_or_default().to_owned()).or_default();
-        let column_type = row.get(2).and_then(column_type);
-        columns.extend(row.get(1).map(|name| TableColumn { name: name.to_owned(), column_type }));
+        let type_name = row.get(2).unwrap_or_default().to_owned();
+        let column_type = column_type(&type_name);
+        columns.extend(row.get(1).map(|name| TableColumn { name: name.to_owned(), column_type, type_name }));
     }
     Ok(tables)
 }
@@ -84,7 +87,7 @@ pub(crate) async fn has_load(session: &Session, target: &Target, load_id: &LoadI
             SystemColumns::Dlt => {
                 let state = state(session, target).await?;
                 let names = dlt::stored_schema_names(state.as_deref(), &target.pipeline)?;
-                DltQueries::of(&target.dataset).count_load(&names, load_id)
+                DltQueries::of(&PostgresDialect, &target.dataset).count_load(&names, load_id)
             }
         };
         if session.value(&count).await?.is_some_and(|n| n != "0") {
@@ -106,7 +109,7 @@ pub(crate) async fn newest_load(session: &Session, target: &Target) -> Result<Op
             SystemColumns::Dlt => {
                 let state = state(session, target).await?;
                 let names = dlt::stored_schema_names(state.as_deref(), &target.pipeline)?;
-                DltQueries::of(&target.dataset).last_load(&names)
+                DltQueries::of(&PostgresDialect, &target.dataset).last_load(&names)
             }
         };
         newest = newest.max(session.value(&sql).await?.as_deref().and_then(LoadId::parse));
@@ -149,7 +152,7 @@ async fn last_native(session: &Session, target: &Target) -> Result<Option<Commit
 }
 
 async fn last_dlt(session: &Session, target: &Target) -> Result<Option<Committed>> {
-    let queries = DltQueries::of(&target.dataset);
+    let queries = DltQueries::of(&PostgresDialect, &target.dataset);
     let state = state(session, target).await?;
     let names = dlt::stored_schema_names(state.as_deref(), &target.pipeline)?;
     let Some(load_id) = session.value(&queries.last_load(&names)).await? else { return Ok(None) };
@@ -164,7 +167,7 @@ async fn last_dlt(session: &Session, target: &Target) -> Result<Option<Committed
 
 /// The documents of dlt's mode that stand there: of a schema, and of the pipeline.
 pub(crate) async fn stored(session: &Session, target: &Target, schema: &str) -> Result<Stored> {
-    let queries = DltQueries::of(&target.dataset);
+    let queries = DltQueries::of(&PostgresDialect, &target.dataset);
     let state = state(session, target).await?;
     Ok(Stored { schema: session.value(&queries.schema(schema)).await?, state })
 }
@@ -173,7 +176,7 @@ pub(crate) async fn stored(session: &Session, target: &Target, schema: &str) -> 
 async fn state(session: &Session, target: &Target) -> Result<Option<String>> {
     let table = qualified(&target.dataset, SystemColumns::Dlt.table_name(SystemTable::State));
     match session.holds(&format!("SELECT to_regclass({}) IS NOT NULL", literal(&table))).await? {
-        true => session.value(&DltQueries::of(&target.dataset).state(&target.pipeline)).await,
+        true => session.value(&DltQueries::of(&PostgresDialect, &target.dataset).state(&target.pipeline)).await,
         false => Ok(None),
     }
 }

@@ -7,6 +7,7 @@ use crate::session::Session;
 use crate::stage::{Inner, StagedTable, check_names};
 use crate::staging::{lock_key, make_schema};
 use crate::types::PostgresDialect;
+use crate::{rights, rounding};
 use longshore_core::destination::{CommitOutcome, Staged, rejects_table};
 use longshore_core::dlt::Documents;
 use longshore_core::error::{Error, ErrorKind, Result};
@@ -113,7 +114,7 @@ async fn try_commit(
         check_late(load, &existing, wanted)?;
         fill(load, manifest, wanted, &changes, attempt).await?;
         let documents = documents(load, manifest).await?;
-        for sql in load_records(&load.opening.target, manifest, documents.as_ref()) {
+        for sql in load_records(&PostgresDialect, &load.opening.target, manifest, documents.as_ref()) {
             load.control.batch(&sql).await?;
         }
         attempt.reached_commit = true;
@@ -197,7 +198,7 @@ pub(crate) enum Change<'a> {
     Columns(Vec<&'a Column>, Vec<(&'a Column, ColumnType)>),
 }
 
-fn changes<'a>(existing: &Tables, wanted: &'a [Table]) -> BTreeMap<&'a str, Change<'a>> {
+pub(crate) fn changes<'a>(existing: &Tables, wanted: &'a [Table]) -> BTreeMap<&'a str, Change<'a>> {
     let change = |table: &'a Table| {
         let Some(columns) = existing.get(&table.name) else { return Some((table.name.as_str(), Change::Table)) };
         let known = |c: &Column| columns.iter().find(|known| known.name == c.name);
@@ -223,11 +224,19 @@ async fn fill(
     order.sort_by_key(|t| matches!(changes.get(t.name.as_str()), Some(Change::Columns(..))));
     for table in order {
         let filled = fill_table(load, table, changes.get(table.name.as_str()), attempt).await;
-        filled.map_err(|e| e.with("table", &table.name).with("dataset", &load.opening.target.dataset))?;
+        filled.map_err(|e| explained(load, table, e))?;
     }
     fill_root_ids(load, manifest, changes).await?;
     merge_all(load, manifest).await?;
     make_hinted(load, manifest, changes).await
+}
+
+/// An error with its place, and as far as that can be known, with what helps.
+pub(crate) fn explained(load: &Inner, table: &Table, e: Error) -> Error {
+    let dataset = &load.opening.target.dataset;
+    let e = rounding::name_suspects(e, &load.existing, table);
+    let e = rights::explained(e, dataset, table, &load.engine.config.user);
+    e.with("table", &table.name).with("dataset", dataset)
 }
 
 /// Makes the indexes and descriptions that hints ask for, of columns that are new here or of which they are new. Last, so
@@ -304,7 +313,7 @@ pub(crate) async fn widen_columns(
     wider: &[(&Column, ColumnType)],
 ) -> Result<()> {
     for &(column, from) in wider {
-        if let Some(query) = inexact_values(schema, table, column, from)
+        if let Some(query) = inexact_values(&PostgresDialect, schema, table, column, from)
             && session.value(&query).await?.is_some_and(|n| n != "0")
         {
             return Err(Error::new(

@@ -116,7 +116,10 @@ impl Given {
     }
 
     fn number(&self, key: &'static str) -> Result<Option<u64>> {
-        let wrong = |_| Error::config(format!("the setting '{key}' is not a whole number"));
+        let wrong = |_| {
+            Error::config(format!("the setting '{key}' is not a whole number"))
+                .hint(format!("write {key}=4, or the like"))
+        };
         self.get(key).map(|v| v.parse().map_err(wrong)).transpose()
     }
 }
@@ -155,7 +158,11 @@ impl Config {
             options: given.get("options").map(str::to_owned),
             read_write: matches!(given.get("target_session_attrs"), Some("read-write" | "primary")),
             connections: match given.number("connections")? {
-                Some(n) => (n as usize).clamp(1, 32),
+                Some(0) => {
+                    return Err(Error::config("the setting 'connections' is 0, and rows need one at least")
+                        .hint("write a number from 1 to 32, or leave it out"));
+                }
+                Some(n) => n.min(32) as usize,
                 None => threads.unwrap_or(2).clamp(2, 4),
             },
             staging_schema: given.get("staging_schema").map(str::to_owned),
@@ -279,7 +286,7 @@ fn ssl_mode(name: Option<&str>, has_root: bool) -> Result<SslMode> {
     let known = SslMode::NAMES.iter().find(|(n, _)| *n == name);
     let (_, mode) = known.ok_or_else(|| {
         Error::config(format!("there is no sslmode '{name}'"))
-            .hint("there are: disable, prefer, require, verify-ca, verify-full")
+            .hint("there are: disable, allow, prefer, require, verify-ca, verify-full")
     })?;
     Ok(if has_root && *mode == SslMode::Require { SslMode::VerifyCa } else { *mode })
 }
@@ -336,8 +343,10 @@ mod tests {
             ("postgres://h:hush/d", "port"),
             ("postgres://h/d?sslmode=maybe", "sslmode"),
             ("postgres://h/d?connections=hush", "connections"),
+            ("postgres://h/d?connections=0", "connections"),
         ] {
             let error = config(url).unwrap_err();
+            assert!(named == "port" || error.hint_text().is_some(), "{url}");
             assert!(error.to_string().contains(named) && !error.to_string().contains("hush"), "{error}");
         }
     }

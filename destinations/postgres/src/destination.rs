@@ -64,7 +64,11 @@ impl Destination for Postgres {
     }
 
     async fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {
-        let found = catalog::last_committed(&self.reader().await?, target).await;
+        let reader = self.reader().await?;
+        let found = catalog::last_committed(&reader, target).await;
+        if found.as_ref().is_err_and(|e| e.kind() == ErrorKind::Destination) {
+            crate::rights::check_reading(&reader, &target.dataset).await?;
+        }
         found.map_err(|e| match e.kind() {
             ErrorKind::Destination if e.hint_text().is_none() => e
                 .with("dataset", &target.dataset)

@@ -3,6 +3,8 @@
 use longshore_core::error::{Error, ErrorKind};
 use tokio_postgres::error::{DbError, SqlState};
 
+const ONLY_READS: &str = "name the primary server (of several, target_session_attrs=read-write finds it), or a role and database whose default_transaction_read_only is off";
+
 /// Returns the error the driver's error stands for. `role` is who asked.
 pub(crate) fn from_driver(error: tokio_postgres::Error, role: &str) -> Error {
     if let Some(db) = error.as_db_error() {
@@ -29,6 +31,16 @@ pub(crate) fn from_driver(error: tokio_postgres::Error, role: &str) -> Error {
     if text.contains("server does not support TLS") {
         return Error::destination("the server does not encrypt connections")
             .hint("switch ssl on there, or use sslmode=prefer or disable");
+    }
+    if text.contains("does not allow writes") {
+        // That may pass: another server may be about to become the primary.
+        return Error::new(
+            ErrorKind::Unavailable,
+            "no server that is named takes writes, as target_session_attrs asks for",
+        )
+        .with("role", role)
+        .hint(ONLY_READS)
+        .source(text);
     }
     if text.contains("password missing") || text.contains("authentication") {
         return Error::destination("the server asks for a password")
@@ -89,11 +101,7 @@ fn explain(code: &str, db: &DbError) -> (ErrorKind, &'static str, &'static str) 
             "a right is missing",
             "the role needs CREATE on the database or on the schema, INSERT on the tables, and must own tables that get new columns",
         ),
-        "25006" => (
-            Destination,
-            "the server or the role only reads",
-            "name the primary server (target_session_attrs=read-write), or a role whose default_transaction_read_only is off",
-        ),
+        "25006" => (Destination, "the server or the role only reads", ONLY_READS),
         "53100" => (Destination, "the server's disk is full", "make room there and run the same command again"),
         "53300" => (Busy, "the server has no connection left", "set 'connections' lower, or raise max_connections"),
         "54011" => (

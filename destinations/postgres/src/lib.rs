@@ -4,7 +4,8 @@
 //! * `destination`: the contract, reading and opening loads; `catalog`: what the dataset holds; `answer`: queries as Arrow;
 //! * `stage`: parts into staging tables; `encode` and `text`: Arrow columns in the binary format of `COPY`; `copy`: the
 //!   connections that send it; `staging`: the tables' names, and which of them belong to dead loads;
-//! * `commit`: everything visible in one transaction; `types`: our types in PostgreSQL's words; `error`: its errors in ours.
+//! * `commit`: everything visible in one transaction; `types`: our types in PostgreSQL's words; `error`: its errors in ours;
+//! * `rights` and `rounding`: what is refused before anything is read.
 
 mod answer;
 mod catalog;
@@ -18,6 +19,8 @@ mod late;
 mod lease;
 mod merge;
 mod passfile;
+mod rights;
+mod rounding;
 mod session;
 mod stage;
 mod staging;

@@ -1,6 +1,6 @@
 //! Replacing and merging, in the transaction of the commit.
 
-use crate::commit::Change;
+use crate::commit::{Change, explained};
 use crate::stage::Inner;
 use crate::types::PostgresDialect;
 use longshore_core::error::{Error, Result};
@@ -67,7 +67,7 @@ pub(crate) async fn merge_all(load: &Inner, manifest: &Manifest) -> Result<()> {
             }
         }
         for statement in merge(&PostgresDialect, &family)? {
-            load.control.batch(&statement).await.map_err(|e| e.with("table", &root.name))?;
+            load.control.batch(&statement).await.map_err(|e| explained(load, root, e))?;
         }
     }
     Ok(())

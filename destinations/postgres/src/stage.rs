@@ -5,8 +5,9 @@ use crate::copy::{Senders, Stream};
 use crate::encode::{Constant, Rows};
 use crate::late::{self, LateParts, warn_of_nul};
 use crate::session::{Engine, Session};
-use crate::staging::{MAX_NAME, Staging, check_schema};
+use crate::staging::{MAX_NAME, Staging};
 use crate::types::PostgresDialect;
+use crate::{rights, rounding};
 use async_trait::async_trait;
 use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
 use longshore_core::error::{Error, ErrorKind, Result};
@@ -44,7 +45,7 @@ pub(crate) struct Inner {
     pub(crate) staging: Staging,
     pub(crate) tables: BTreeMap<String, StagedTable>,
     senders: Senders,
-    existing: Arc<Tables>,
+    pub(crate) existing: Arc<Tables>,
     pub(crate) load_id: Constant,
     /// What goes straight into tables that exist already.
     pub(crate) late: LateParts,
@@ -74,11 +75,12 @@ impl PostgresLoad {
                 .hint("name the primary server, or a role whose default_transaction_read_only is off"));
         }
         control.batch("SET synchronous_commit = off").await?;
-        let staging = Staging::begin(&control, opening).await?;
-        // Known before anything is read, not only at the commit.
-        check_schema(&control, &opening.target.dataset).await?;
         let mut existing = catalog::tables(&control, &opening.target.dataset, Kinds::All).await?;
+        // Known before anything is read, not only at the commit.
+        rights::check(&control, opening, &existing).await?;
         existing.retain(|table, _| !opening.drops.contains(table));
+        rounding::check_known(&existing, opening)?;
+        let staging = Staging::begin(&control, opening).await?;
         let existing = Arc::new(existing);
         let inner = Inner {
             engine: Arc::clone(engine),
@@ -151,6 +153,7 @@ impl Inner {
         if let Some(receipt) = self.receipts.get(&part.number) {
             return Ok(receipt.clone());
         }
+        rounding::check(&self.existing, &part.table)?;
         let kept = if late::takes(&self.existing, &part.table) { self.late.keep(part) } else { None };
         let rows = match kept {
             Some(rows) => rows,

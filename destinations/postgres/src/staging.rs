@@ -4,11 +4,13 @@
 //! load: `l<load id>_<key>_<number>`. While a load lives, its session holds an advisory lock on the key: a table whose
 //! key can be locked belongs to a load that is dead.
 
+use crate::config::Config;
 use crate::session::Session;
+use crate::types::PostgresDialect;
 use longshore_core::destination::Opening;
-use longshore_core::error::{Error, Result};
+use longshore_core::error::Result;
 use longshore_core::hash::content_hash;
-use longshore_sql::{create_schema, identifier, literal, qualified};
+use longshore_sql::{create_schema, literal, qualified};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::debug;
@@ -29,7 +31,7 @@ impl Staging {
     /// Locks a new key and makes the schema where it is missing.
     pub(crate) async fn begin(session: &Session, opening: &Opening) -> Result<Self> {
         let dataset = &opening.target.dataset;
-        let schema = session.engine.config.staging_schema.clone().unwrap_or_else(|| default_schema(dataset));
+        let schema = schema_name(&session.engine.config, dataset);
         // Another one for each try: the session of an earlier try may still hold its own.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
         let key = lock_key(&[&opening.target.pipeline, opening.load_id.as_str(), &format!("{now} {}", session.pid)]);
@@ -59,6 +61,11 @@ impl Staging {
     }
 }
 
+/// The schema that staging tables stand in.
+pub(crate) fn schema_name(config: &Config, dataset: &str) -> String {
+    config.staging_schema.clone().unwrap_or_else(|| default_schema(dataset))
+}
+
 /// `<dataset>_staging`, as dlt names it; made shorter where that is too long.
 fn default_schema(dataset: &str) -> String {
     let name = format!("{dataset}_staging");
@@ -82,41 +89,13 @@ pub(crate) fn lock_key(parts: &[&str]) -> i64 {
 pub(crate) async fn make_schema(session: &Session, schema: &str) -> Result<()> {
     let exists = format!("SELECT count(*) > 0 FROM pg_namespace WHERE nspname = {}", literal(schema));
     if session.holds(&exists).await? {
-        return check_right(session, schema).await;
+        return Ok(());
     }
-    match session.batch(&create_schema(schema)).await {
+    match session.batch(&create_schema(&PostgresDialect, schema)).await {
         // Another session was faster.
-        Err(_) if session.holds(&exists).await? => check_right(session, schema).await,
-        Err(e) => Err(no_right(session, schema).with("schema", schema).source(e)),
-        Ok(()) => Ok(()),
+        Err(_) if session.holds(&exists).await? => Ok(()),
+        made => made.map_err(|e| e.with("schema", schema)),
     }
-}
-
-/// Checks that tables can be made in a schema, if it exists.
-pub(crate) async fn check_schema(session: &Session, schema: &str) -> Result<()> {
-    match session.holds(&format!("SELECT count(*) > 0 FROM pg_namespace WHERE nspname = {}", literal(schema))).await? {
-        true => check_right(session, schema).await,
-        false => Ok(()),
-    }
-}
-
-async fn check_right(session: &Session, schema: &str) -> Result<()> {
-    let name = literal(schema);
-    let sql = format!("SELECT has_schema_privilege({name}, 'CREATE') AND has_schema_privilege({name}, 'USAGE')");
-    match session.holds(&sql).await? {
-        true => Ok(()),
-        false => Err(no_right(session, schema).with("schema", schema)),
-    }
-}
-
-fn no_right(session: &Session, schema: &str) -> Error {
-    let user = &session.engine.config.user;
-    Error::destination("the role may not make tables in a schema that the load needs").with("role", user).hint(format!(
-        "let an administrator run: CREATE SCHEMA IF NOT EXISTS {schema}; GRANT USAGE, CREATE ON SCHEMA {schema} TO {user}; \
-         (or GRANT CREATE ON DATABASE); another schema for staging can be named with 'staging_schema'",
-        schema = identifier(schema),
-        user = identifier(user),
-    ))
 }
 
 /// Drops what dead loads of any pipeline left in the schema.

@@ -1,6 +1,6 @@
 //! Words of `longshore plan`.
 
-use super::{LoadArgs, PlaceArgs, RunArgs};
+use super::{LoadArgs, LoadsArgs, RunArgs};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -35,7 +35,7 @@ pub(crate) enum PlanWhat {
         /// Its load id [default: the only one that waits]
         load_id: Option<String>,
         #[command(flatten)]
-        place: PlaceArgs,
+        place: LoadsArgs,
         /// Print as one JSON document
         #[arg(long)]
         json: bool,
@@ -44,7 +44,7 @@ pub(crate) enum PlanWhat {
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanOptions {
-    /// Read only the first N records (an API's pages are read whole) [default: all]
+    /// Read only the first N records of each resource (an API's pages are read whole) [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) sample: Option<u64>,
 }

@@ -55,11 +55,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum)]
     pub(crate) on_error: Option<OnError>,
 
-    /// Threads to use [default: as many as there are processors]
+    /// Threads to use, 1 to 1024 [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
 
-    /// Memory to stay within, such as 256M or 2G
+    /// Memory to stay within, such as 256M or 1.5G, at least 32M
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<String>,
 

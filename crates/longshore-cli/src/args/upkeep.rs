@@ -1,18 +1,13 @@
 //! `pipeline NAME drop` and `sync`.
 
-use super::TurnArgs;
+use super::{TurnArgs, WhereArgs};
 use clap::Args;
 
 /// Where the pipeline loads to.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AtArgs {
-    /// Where: a name or a URL, as --destination of load [default: where the pipeline last loaded to]
-    #[arg(long, short, value_name = "URL", env = "LONGSHORE_DESTINATION")]
-    pub(crate) destination: Vec<String>,
-
-    /// The dataset [default: the one the pipeline last loaded into]
-    #[arg(long, value_name = "NAME", env = "LONGSHORE_DATASET")]
-    pub(crate) dataset: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: WhereArgs,
 
     #[command(flatten)]
     pub(crate) turn: TurnArgs,

@@ -1,8 +1,8 @@
 //! `longshore check`: everything that is wrong with a project's configuration, with its place.
 
 use crate::args::CheckArgs;
-use crate::error::USAGE;
-use crate::place::Addresses;
+use crate::error::{USAGE, causes};
+use crate::place::{Addresses, Place};
 use crate::say::say;
 use crate::{sources, surroundings};
 use longshore_config::{Problem, Project, Section};
@@ -11,14 +11,13 @@ use longshore_core::error::{Error, Result};
 use longshore_core::package::Target;
 use serde_json::json;
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     if args.schema {
-        let kinds: Vec<_> = sources::KINDS.iter().map(|k| (k.name, sources::schema(k))).collect();
-        say!("{:#}", longshore_config::json_schema(&kinds));
+        say!("{:#}", sources::whole_schema());
         return Ok(ExitCode::SUCCESS);
     }
     let surroundings = surroundings::named(args.project.as_deref())?;
@@ -33,20 +32,24 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     }
     let mut found = Vec::new();
     for name in project.sources() {
-        problems.extend(source(&project, name, args.connect.then_some(&folder), &mut found));
+        problems.extend(source(&project, name, &folder, args.connect, &mut found));
+    }
+    if project.sources().is_empty() {
+        found.push("no source is declared, so that there is nothing for 'longshore run'".to_owned());
     }
     let addresses = Addresses::new(Arc::clone(&project), Limits::default());
     for word in words(&project) {
         problems.extend(destination(&project, &addresses, &word, args.connect, &mut found));
     }
+    problems.extend(named_twice(&project, &addresses));
     // A vault is asked for by each section that needs it, and a section that is no table is met twice.
     let mut said = HashSet::new();
     problems.retain(|p| said.insert((p.origin.to_string(), p.path.clone())));
     Ok(tell(&problems, &found, args))
 }
 
-/// Checks a source; with the project's folder, what it reads is asked for too.
-fn source(project: &Project, name: &str, connect: Option<&PathBuf>, found: &mut Vec<String>) -> Vec<Problem> {
+/// Checks a source; to connect, what it reads is asked for too.
+fn source(project: &Project, name: &str, folder: &Path, connect: bool, found: &mut Vec<String>) -> Vec<Problem> {
     let section = match project.source(name) {
         Ok(section) => section,
         Err(problems) => return problems.0,
@@ -57,15 +60,18 @@ fn source(project: &Project, name: &str, connect: Option<&PathBuf>, found: &mut 
     };
     let resources = (kind.resources)(&section);
     found.push(format!("source {name} ({}): {}", section.kind, resources.join(", ")));
-    let problems = (kind.check)(&section);
-    let Some(folder) = connect.filter(|_| problems.is_empty()) else { return problems };
+    let problems = sources::problems(&section, folder);
+    if !connect || !problems.is_empty() {
+        return problems;
+    }
     match (kind.connect)(&section, &sources::Context::to_look(folder)) {
         Ok(answer) => {
             found.push(format!("source {name}: {answer}"));
             Vec::new()
         }
         Err(e) => {
-            let problem = section.problem::<&str>(&[], e.to_string());
+            let causes = causes(&e).into_iter().map(|cause| format!(": {cause}"));
+            let problem = section.problem::<&str>(&[], format!("{e}{}", causes.collect::<String>()));
             vec![problem.maybe_hint(e.hint_text().map(str::to_owned))]
         }
     }
@@ -89,7 +95,7 @@ fn destination(
         Ok(target) => target,
         Err(problems) => return problems.0,
     };
-    let pipeline = project.pipeline().name.clone().unwrap_or_else(|| "longshore".to_owned());
+    let pipeline = Place::pipeline_of(project);
     let checked = addresses.connection(word, &pipeline).and_then(|connection| try_out(&connection, connect));
     match checked {
         Ok(shown) => {
@@ -98,6 +104,16 @@ fn destination(
         }
         Err(e) => vec![at_its_place(target.section.as_ref(), project, &e)],
     }
+}
+
+/// A run refuses to load twice into the same place. What cannot be read is told of elsewhere.
+fn named_twice(project: &Project, addresses: &Addresses) -> Option<Problem> {
+    let pipeline = Place::pipeline_of(project);
+    let urls = project.pipeline().destinations.iter().filter_map(|word| addresses.find(word, &pipeline).ok());
+    let mut seen = HashSet::new();
+    let (twice, _) = urls.into_iter().find(|(url, _)| !seen.insert(url.clone()))?;
+    let problem = project.pipeline_problem("destination", format!("the same destination is named twice: {twice}"));
+    Some(problem.hint("name each destination once; different words may mean the same place"))
 }
 
 /// Asks what a pipeline that is hardly there has loaded: an answer is what counts. Nothing is made for it.
@@ -115,10 +131,7 @@ fn try_out(connection: &Connection, connect: bool) -> Result<String> {
 fn at_its_place(section: Option<&Section>, project: &Project, error: &Error) -> Problem {
     let problem = match section {
         Some(section) => section.problem_from_message(error.message()),
-        None => {
-            let origin = longshore_config::node::Origin::File { file: project.file().into(), line: 1, column: 1 };
-            Problem::new(&origin, "pipeline.destination", error.to_string())
-        }
+        None => project.pipeline_problem("destination", error.to_string()),
     };
     let hint = problem.hint.clone().or_else(|| error.hint_text().map(str::to_owned));
     problem.maybe_hint(hint)

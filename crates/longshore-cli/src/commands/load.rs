@@ -20,9 +20,10 @@ pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
     let finished = pipeline.run(source.as_mut(), options);
     drop(display);
     let finished = finished?;
-    summary::print(&finished.report, args.json);
+    let shown = summary::print(&finished.report, args.json);
     summary::print_failures(&finished.report);
     pipeline.note_trace(&finished.report)?;
+    shown?;
     // Last of all: from here on, the same command is a new load.
     let failed = finished.acknowledge()?.outcome == Outcome::Failed;
     std::process::exit(if failed { FAILED.into() } else { 0 });
@@ -39,7 +40,7 @@ pub(super) struct Prepared {
 
 pub(super) fn prepare(cli: &Cli, args: &LoadArgs) -> Result<Prepared> {
     let memory = machine::memory(args.memory.as_deref())?;
-    let threads = machine::threads(args.threads);
+    let threads = machine::threads(args.threads)?;
     let addresses = Addresses::here(machine::limits(threads, memory))?;
     let at = &args.place;
     let place = Place::find(&addresses, &at.pipeline, &at.destination, at.dataset.as_deref())?;
@@ -87,10 +88,15 @@ fn table_of(input: &str) -> Result<String> {
     if input == "-" {
         return Err(unnamed());
     }
+    let is_pattern = |text: &str| text.contains(['*', '?', '[']);
+    if is_pattern(input) && !declared::is_remote(input) {
+        // A pattern that is wrong in itself needs no table first.
+        Input::resolve(&[input.to_owned()]).map_err(to_error)?;
+    }
     let input = if input.contains("://") { input.split(['?', '#']).next().unwrap_or(input) } else { input };
     let name = Path::new(input).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = name.split('.').next().unwrap_or_default();
-    if stem.is_empty() || stem.contains(['*', '?', '[']) {
+    if stem.is_empty() || is_pattern(stem) {
         return Err(unnamed());
     }
     Ok(stem.to_owned())
@@ -187,6 +193,8 @@ mod tests {
     fn tables_are_named_after_files() {
         assert_eq!(table_of("data/orders.2024.ndjson.gz").unwrap(), "orders");
         assert_eq!(table_of("https://host/a/orders.json?token=x").unwrap(), "orders");
-        assert!(table_of("-").is_err() && table_of("data/*.json").is_err());
+        assert!(table_of("-").unwrap_err().message().contains("no name"));
+        assert!(table_of("src/*.rs").unwrap_err().message().contains("no name"));
+        assert!(table_of("no*.json").unwrap_err().to_string().contains("matches no file"));
     }
 }

@@ -26,11 +26,11 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Plan(args) => plan::run(cli, args),
         Command::Check(args) => check::run(args),
         Command::Init(args) => init::run(args),
-        Command::Query(args) => query::run(args),
-        Command::Tables(args) => tables::run(args),
+        Command::Query(args) => query::run(cli, args),
+        Command::Tables(args) => tables::run(cli, args),
         Command::Pipeline(args) => pipeline::run(cli, args),
         #[cfg(feature = "filesystem")]
-        Command::Clean(args) => clean::run(args),
+        Command::Clean(args) => clean::run(cli, args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "longshore", &mut script);

@@ -10,7 +10,7 @@ use crate::summary::{self, bytes, number};
 use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, Manifest};
-use longshore_pipeline::store::{Known, Store, StoredPackage};
+use longshore_pipeline::store::{DestinationProgress, Known, Store, StoredPackage};
 use longshore_pipeline::{DestinationRef, Order, Outcome, Pipeline, Progress};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -141,7 +141,7 @@ fn packages(store: &Store, args: &PipelineArgs) -> Result<()> {
             let state = match (d.committed, &d.error) {
                 (true, _) => "committed".to_owned(),
                 (false, Some(error)) => format!("failed: {error}"),
-                (false, None) => "not yet loaded".to_owned(),
+                (false, None) => "not known to be loaded".to_owned(),
             };
             say!("    {} dataset {}: {state}", d.url, m.target.dataset);
         }
@@ -230,10 +230,9 @@ fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs, order: Order, turn
         say!("{}", json!(reports));
     }
     for finished in finished {
-        if !args.json {
-            summary::print(&finished.report, false);
-        }
+        let shown = if args.json { Ok(()) } else { summary::print(&finished.report, false) };
         summary::print_failures(&finished.report);
+        shown?;
         failed |= finished.acknowledge()?.outcome == Outcome::Failed;
     }
     Ok(ExitCode::from(if failed { FAILED } else { 0 }))
@@ -254,7 +253,7 @@ fn replay(data_dir: &Path, args: &PipelineArgs, to: &[String], turn: &TurnArgs) 
     }
     for report in &reports {
         if !args.json {
-            summary::print(report, false);
+            summary::print(report, false)?;
         }
         summary::print_failures(report);
     }
@@ -275,16 +274,43 @@ fn drop_package(store: &Store, load_id: Option<&str>, json: bool) -> Result<()> 
             return Err(Error::config("several packages wait").hint(format!("name one: {}", many.join(", "))));
         }
     };
+    let package = pending.iter().find(|p| p.manifest.load_id.as_str() == id);
+    let places = package.map(whereabouts).transpose()?.unwrap_or_default();
     store.drop_package(id)?;
-    let progress = pending.iter().find(|p| p.manifest.load_id.as_str() == id).map(|p| &p.progress.destinations);
-    let all = || progress.into_iter().flatten();
-    let without: Vec<&str> = all().filter(|d| !d.committed).map(|d| d.url.as_str()).collect();
+    let at = |wanted: Option<bool>| -> Vec<&str> {
+        places.iter().filter(|(_, is_there)| *is_there == wanted).map(|(url, _)| *url).collect()
+    };
+    let (with, without, unknown) = (at(Some(true)), at(Some(false)), at(None));
     if json {
-        say!("{}", json!({ "dropped": id, "not_loaded_at": without }));
-    } else if all().any(|d| d.committed) {
-        say!("dropped package {id}; its records were not loaded at {}", without.join(", "));
-    } else {
-        say!("dropped package {id}; its records were not loaded");
+        say!("{}", json!({ "dropped": id, "loaded_at": with, "not_loaded_at": without, "perhaps_loaded_at": unknown }));
+        return Ok(());
     }
+    let mut what = vec![format!("dropped package {id}")];
+    for (places, how) in [(&with, "were loaded"), (&without, "were not loaded"), (&unknown, "may have been loaded")] {
+        if places.len() == with.len() + without.len() + unknown.len() && !places.is_empty() {
+            what.push(format!("its records {how}"));
+        } else if !places.is_empty() {
+            what.push(format!("its records {how} at {}", places.join(", ")));
+        }
+    }
+    if package.is_none() {
+        what.push("its records were not loaded".to_owned());
+    }
+    say!("{}", what.join("; "));
     Ok(())
+}
+
+/// Whether each destination has the package. A process that was killed behind its commit could not note that, so they
+/// are asked; `None` for one that does not answer.
+fn whereabouts(package: &StoredPackage) -> Result<Vec<(&str, Option<bool>)>> {
+    let addresses = Addresses::here(Limits::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Error::internal("cannot start an asynchronous runtime").source(e))?;
+    let (target, load_id) = (&package.manifest.target, &package.manifest.load_id);
+    let ask = |url: &str| {
+        let destination = addresses.reopen(url).ok()?;
+        runtime.block_on(destination.is_committed(target, load_id)).ok()
+    };
+    let asked = |d: &DestinationProgress| if d.committed { Some(true) } else { ask(&d.url) };
+    Ok(package.progress.destinations.iter().map(|d| (d.url.as_str(), asked(d))).collect())
 }

@@ -33,9 +33,10 @@ pub(crate) fn run(cli: &Cli, args: &PlanArgs) -> Result<ExitCode> {
             it.pipeline.plan(&mut it.source, it.options, options.sample)?
         }
         PlanWhat::Package { load_id, place, .. } => {
-            let addresses = Addresses::here(machine::limits(machine::threads(None), machine::memory(None)?))?;
-            let place = Place::find(&addresses, &place.pipeline, &place.destination, place.dataset.as_deref())?;
-            let pipeline = Pipeline::open(&data_dir(cli.data_dir.as_ref())?, &place.pipeline, place.destinations)?;
+            let addresses = Addresses::here(machine::limits(machine::threads(None)?, machine::memory(None)?))?;
+            let data_dir = data_dir(cli.data_dir.as_ref())?;
+            let place = Place::of_loads(&addresses, &data_dir, place.said())?;
+            let pipeline = Pipeline::open(&data_dir, &place.pipeline, place.destinations)?;
             pipeline.plan_package(load_id.as_deref())?
         }
     };
@@ -57,7 +58,7 @@ fn print(plan: &Plan) {
     for note in &plan.notes {
         say!("note: {note}");
     }
-    let of = plan.sample.map_or_else(String::new, |_| "the first ".to_owned());
+    let of = if plan.sample.is_some() { "the first " } else { "" };
     say!(
         "Plan of pipeline {} for dataset {}, from {of}{} records ({}). Nothing was written.",
         plan.pipeline,
@@ -69,7 +70,10 @@ fn print(plan: &Plan) {
         say!("{} records would be rejected", number(plan.counts.rejected));
     }
     if plan.counts.discarded > 0 {
-        say!("{} records would be discarded by the schema contract", number(plan.counts.discarded));
+        say!(
+            "{} records would be left out: discarded by the schema contract, or refused",
+            number(plan.counts.discarded)
+        );
     }
     for lost in &plan.discards {
         let (rows, values) = (number(lost.rows), number(lost.values));
@@ -155,10 +159,8 @@ fn table(t: &TablePlan) -> String {
         words.push(format!("wider: {}", wider.join(", ")));
     }
     if let Some(rows) = t.existing_rows {
-        words.push(match (t.removed_rows, t.matched_rows) {
-            (0, Some(matched)) => {
-                format!("{} rows there, {} of them with a key of the load", number(rows), number(matched))
-            }
+        words.push(match (t.removed_rows, &t.effect) {
+            (0, Some(effect)) => format!("{} rows there, {effect}", number(rows)),
             (0, None) => format!("{} rows there", number(rows)),
             (removed, _) => format!("{} rows there would be removed", number(removed)),
         });

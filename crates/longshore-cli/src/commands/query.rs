@@ -1,63 +1,76 @@
 //! `longshore query`.
 
+mod csv;
+mod json;
+mod moments;
+mod names;
+mod out;
+mod parquet;
+mod plain;
+mod table;
+
 use super::runtime;
-use crate::args::{Format, QueryArgs};
-use crate::place::Place;
+use crate::args::{Cli, Format, QueryArgs};
+use crate::place::{Addresses, Place, data_dir};
 use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
-use std::io::{self, IsTerminal, Write};
+use out::Out;
+use std::io;
 use std::process::ExitCode;
 
-pub(crate) fn run(args: &QueryArgs) -> Result<ExitCode> {
-    let place = Place::of(&args.place, Limits::default())?;
-    let batches = runtime()?.block_on(place.destinations[0].destination.query(&place.dataset, &args.sql))?;
+pub(crate) fn run(cli: &Cli, args: &QueryArgs) -> Result<ExitCode> {
+    if !has_statement(&args.sql) {
+        return Err(
+            Error::config("there is no statement in the query").hint("such as: longshore query \"FROM orders\"")
+        );
+    }
+    let addresses = Addresses::here(Limits::default())?;
+    let place = Place::of_loads(&addresses, &data_dir(cli.data_dir.as_ref())?, args.place.said())?;
+    let batches = runtime()?.block_on(place.first().destination.query(&place.dataset, &args.sql))?;
     print(&batches, args.format)?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// False for what is nothing but spaces, semicolons and comments.
+fn has_statement(sql: &str) -> bool {
+    let rest = sql.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
+    if let Some(comment) = rest.strip_prefix("--") {
+        return comment.split_once('\n').is_some_and(|(_, rest)| has_statement(rest));
+    }
+    match rest.strip_prefix("/*") {
+        Some(comment) => comment.split_once("*/").is_none_or(|(_, rest)| has_statement(rest)),
+        None => !rest.is_empty(),
+    }
+}
+
 fn print(batches: &[RecordBatch], format: Format) -> Result<()> {
-    let failed =
-        |e: Box<dyn std::error::Error + Send + Sync>| Error::destination("the rows cannot be printed").source(e);
-    let mut out = io::BufWriter::new(io::stdout());
+    let mut out = Out::new(io::stdout());
     match format {
-        Format::Table => {
-            let table = arrow_cast::pretty::pretty_format_batches(batches).map_err(|e| failed(e.into()))?;
-            writeln!(out, "{table}").or_else(ignore_closed)?;
-        }
-        Format::Csv => {
-            let mut writer = arrow_csv::WriterBuilder::new().with_header(true).build(&mut out);
-            batches.iter().try_for_each(|b| writer.write(b)).map_err(|e| failed(e.into()))?;
-        }
-        Format::Json => {
-            let options = arrow_json::WriterBuilder::new().with_explicit_nulls(true);
-            let mut writer = options.build::<_, arrow_json::writer::LineDelimited>(&mut out);
-            batches.iter().try_for_each(|b| writer.write(b)).map_err(|e| failed(e.into()))?;
-            writer.finish().map_err(|e| failed(e.into()))?;
-        }
-        Format::Parquet => parquet(batches, &mut out)?,
+        Format::Table => table::write(batches, &mut out)?,
+        Format::Csv => csv::write(batches, &mut out)?,
+        Format::Json => json::write(batches, &mut out)?,
+        Format::Parquet => parquet::write(batches, &mut out)?,
     }
-    out.flush().or_else(ignore_closed)
+    out.close()
 }
 
-fn parquet(batches: &[RecordBatch], out: &mut (impl Write + Send)) -> Result<()> {
-    if io::stdout().is_terminal() {
-        return Err(
-            Error::config("a Parquet file is no text").hint("send it to a file: --format parquet > rows.parquet")
-        );
-    }
-    let Some(first) = batches.first() else { return Err(Error::internal("an answer without columns")) };
-    let failed =
-        |e: parquet::errors::ParquetError| Error::destination("the rows cannot be written as Parquet").source(e);
-    let mut writer = parquet::arrow::ArrowWriter::try_new(out, first.schema(), None).map_err(failed)?;
-    batches.iter().try_for_each(|b| writer.write(b)).map_err(failed)?;
-    writer.close().map(|_| ()).map_err(failed)
+fn unprintable(e: ArrowError) -> Error {
+    Error::destination("the rows cannot be printed").source(e)
 }
 
-/// `longshore query … | head` is no error.
-fn ignore_closed(e: io::Error) -> Result<()> {
-    if e.kind() == io::ErrorKind::BrokenPipe {
-        return Ok(());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_are_no_statement() {
+        for sql in ["", " ;\n; ", "-- SELECT 1", "--\n;", "/* SELECT 1 */ ;"] {
+            assert!(!has_statement(sql), "{sql}");
+        }
+        for sql in ["SELECT 1", ";SELECT 1", "-- a\nSELECT 1", "/* a */ SELECT 1", "/* never closed"] {
+            assert!(has_statement(sql), "{sql}");
+        }
     }
-    Err(Error::destination("cannot write to stdout").source(e))
 }

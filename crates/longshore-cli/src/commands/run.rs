@@ -24,9 +24,10 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode> {
     let finished = pipeline.run(&mut source, options);
     drop(display);
     let finished = finished?;
-    summary::print(&finished.report, args.json);
+    let shown = summary::print(&finished.report, args.json);
     summary::print_failures(&finished.report);
     pipeline.note_trace(&finished.report)?;
+    shown?;
     // Last of all: from here on, the same command is a new load.
     let failed = finished.acknowledge()?.outcome == Outcome::Failed;
     std::process::exit(if failed { FAILED.into() } else { 0 });
@@ -47,10 +48,10 @@ pub(super) fn prepare(cli: &Cli, args: &RunArgs) -> Result<Prepared> {
     let project = Arc::new(Project::open(surroundings)?);
     let said = project.pipeline();
     let memory = machine::memory(args.memory.as_deref().or(said.memory.as_deref()))?;
-    let threads = machine::threads(args.threads.or(said.threads.and_then(|n| usize::try_from(n).ok())));
+    let threads = machine::threads(args.threads.or(said.threads.map(|n| usize::try_from(n).unwrap_or(usize::MAX))))?;
     let addresses = Addresses::new(Arc::clone(&project), machine::limits(threads, memory));
-    let sections = sections(&project, args)?;
-    let name = pipeline_name(args, said, &project);
+    let sections = sections(&project, args, &folder)?;
+    let name = args.pipeline.clone().unwrap_or_else(|| Place::pipeline_of(&project));
     let words = if args.destination.is_empty() { &said.destinations } else { &args.destination };
     let place = Place::find(&addresses, &name, words, args.dataset.as_deref().or(said.dataset.as_deref()))?;
 
@@ -85,14 +86,8 @@ pub(super) fn prepare(cli: &Cli, args: &RunArgs) -> Result<Prepared> {
     Ok(Prepared { pipeline, source: several(opened), options, progress, input })
 }
 
-/// The flag, the file, the only source, or the folder: the first that has a name.
-fn pipeline_name(args: &RunArgs, said: &PipelineSettings, project: &Project) -> String {
-    let only = if let [only] = project.sources().as_slice() { Some((*only).to_owned()) } else { None };
-    args.pipeline.clone().or_else(|| said.name.clone()).or(only).unwrap_or_else(|| "longshore".to_owned())
-}
-
 /// The sources to load: those that `--select` names, or a resource of them, or all.
-fn sections(project: &Project, args: &RunArgs) -> Result<Vec<Section>> {
+fn sections(project: &Project, args: &RunArgs, folder: &Path) -> Result<Vec<Section>> {
     if project.sources().is_empty() {
         let error = match project.has_file() {
             true => Error::config(format!("{} declares no source", project.file())),
@@ -104,14 +99,7 @@ fn sections(project: &Project, args: &RunArgs) -> Result<Vec<Section>> {
     for name in project.sources() {
         sections.push(project.source(name)?);
     }
-    let mut problems = Vec::new();
-    for section in &sections {
-        match sources::kind(section) {
-            Ok(kind) => problems.extend((kind.check)(section)),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    Problems::none(problems)?;
+    Problems::none(sections.iter().flat_map(|s| sources::problems(s, folder)).collect())?;
     check_selected(&sections, &args.select)?;
     sections.retain(|s| args.select.is_empty() || args.select.contains(&s.name) || names_one(s, &args.select));
     Ok(sections)

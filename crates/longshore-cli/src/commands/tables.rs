@@ -1,17 +1,18 @@
 //! `longshore tables`.
 
 use super::runtime;
-use crate::args::TablesArgs;
-use crate::place::Place;
+use crate::args::{Cli, TablesArgs};
+use crate::place::{Addresses, Place, data_dir};
 use crate::say::say;
 use crate::summary::number;
 use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
 use std::process::ExitCode;
 
-pub(crate) fn run(args: &TablesArgs) -> Result<ExitCode> {
-    let place = Place::of(&args.place, Limits::default())?;
-    let destination = &place.destinations[0].destination;
+pub(crate) fn run(cli: &Cli, args: &TablesArgs) -> Result<ExitCode> {
+    let addresses = Addresses::here(Limits::default())?;
+    let place = Place::of_loads(&addresses, &data_dir(cli.data_dir.as_ref())?, args.place.said())?;
+    let destination = &place.first().destination;
     let tables = runtime()?.block_on(destination.tables(&place.dataset))?;
     if tables.is_empty() {
         return Err(Error::destination("there is nothing in the dataset")

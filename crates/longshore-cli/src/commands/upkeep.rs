@@ -8,35 +8,16 @@ use crate::summary;
 use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::LoadId;
-use longshore_pipeline::store::Store;
 use longshore_pipeline::{DropPlan, DropRequest, Outcome, Pipeline, Selection, StatePath, Synced};
 use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// What the words say, else what the working folder knows, else the defaults.
 fn place(data_dir: &Path, name: &str, at: &AtArgs) -> Result<(Pipeline, String)> {
-    let store = Store::open(data_dir, name)?;
-    let mut packages = store.loaded()?;
-    packages.extend(store.pending()?);
-    let newest = packages.into_iter().max_by(|a, b| a.manifest.load_id.cmp(&b.manifest.load_id));
-    let (mut urls, mut dataset) = match (store.known(), newest) {
-        (Some(known), _) => (known.destinations, Some(known.dataset)),
-        (None, Some(newest)) => {
-            (newest.progress.destinations.into_iter().map(|d| d.url).collect(), Some(newest.manifest.target.dataset))
-        }
-        (None, None) => (Vec::new(), None),
-    };
-    if !at.destination.is_empty() {
-        urls.clone_from(&at.destination);
-    }
-    if at.dataset.is_some() {
-        dataset.clone_from(&at.dataset);
-    }
     let addresses = Addresses::here(Limits::default())?;
-    let place = Place::find(&addresses, name, &urls, dataset.as_deref())?;
-    let pipeline = Pipeline::open(data_dir, name, place.destinations)?.connect_with(addresses.as_connect());
+    let place = Place::of_loads(&addresses, data_dir, at.place.said(Some(name)))?;
+    let pipeline = Pipeline::open(data_dir, name, place.all().to_vec())?.connect_with(addresses.as_connect());
     Ok((at.turn.apply(pipeline), place.dataset))
 }
 
@@ -125,8 +106,10 @@ fn print_synced(synced: &Synced) {
             );
         }
         _ => say!(
-            "Dataset {} has nothing of pipeline {}: its next run begins from scratch",
+            "Dataset {} at {} has nothing of pipeline {}: a run that loads there begins from scratch. If its loads are \
+             elsewhere, say where with --destination and --dataset",
             synced.dataset,
+            synced.asked.join(", "),
             synced.pipeline
         ),
     }

@@ -8,6 +8,7 @@ mod shortening;
 
 pub use shortening::{shorten, shorten_fragments, tag, variant_name};
 
+use crate::error::{Error, Result};
 use crate::values::python_chars::{digit_value, strip};
 
 /// What separates the parts of a flattened column and of a nested table name.
@@ -23,6 +24,20 @@ pub const EMPTY_KEY: &str = "_empty";
 pub fn normalize_identifier(raw: &str) -> Option<String> {
     let identifier = strip(raw);
     (!identifier.is_empty()).then(|| to_snake_case(identifier))
+}
+
+/// Checks the name of a pipeline, which becomes a folder's and a part of tables' names: letters, digits, `_`, `-` and
+/// `.` inside.
+///
+/// # Errors
+/// When it cannot be one.
+pub fn check_pipeline_name(name: &str) -> Result<()> {
+    let good = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if name.is_empty() || name.starts_with('.') || name.len() > 100 || !name.chars().all(good) {
+        return Err(Error::config(format!("'{name}' cannot name a pipeline"))
+            .hint("use letters, digits, '_', '-' and '.', at most 100"));
+    }
+    Ok(())
 }
 
 /// The unshortened normalised form of a path (`normalize_path`, and `normalize_tables_path`,

@@ -59,6 +59,11 @@ impl ColumnBuilder {
         ColumnBuilder { data_type, column_type, is_plain, values, nulls: NullBufferBuilder::new(rows), rows: 0 }
     }
 
+    /// Rows up to the last value.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Bytes of the texts so far.
     pub(super) fn text_bytes(&self) -> usize {
         match &self.values {

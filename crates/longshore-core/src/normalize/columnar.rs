@@ -38,7 +38,10 @@ pub fn normalize_columns(
     let base = (shape.version, shape.epoch);
     let table = shape.root_table();
     let (mut whole, by_json) = split(shape, table, batch);
-    let mut done = by_json_alone(shape, tape, batch, &by_json, on_error)?;
+    let required = shape.excuse(table, &whole);
+    let done = by_json_alone(shape, tape, batch, &by_json, on_error);
+    shape.tables[table as usize].required = required;
+    let mut done = done?;
     if done.rows.table(table).rows as usize != batch.num_rows() {
         // Rows were left out, so that columns would not stand beside theirs: all of it as JSON.
         let all: Vec<usize> = (0..batch.num_columns()).collect();
@@ -109,7 +112,8 @@ fn place(
     let edge = shape.edge(top, name.as_bytes(), index as u32);
     // A contract that bars the column decides value by value.
     let column = shape.column(top, edge, || data_type).ok()?;
-    let nullable = shape.schema.tables[table as usize].columns[column as usize].nullable;
+    let nullable =
+        shape.schema.tables[table as usize].columns[column as usize].nullable && !shape.is_required(table, column);
     // Values of a column with a size are looked at one by one.
     let fits = shape.column_type(table, column) == data_type.into() && (nullable || array.null_count() == 0);
     fits.then_some((column, array))

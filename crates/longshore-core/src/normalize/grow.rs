@@ -5,7 +5,7 @@
 use super::builder::{ColumnBuilder, Values};
 use super::coerce::Value;
 use super::rows::BlockRows;
-use super::shape::{ColumnId, NONE, NodeId, Shape, TableId};
+use super::shape::{ColumnId, NONE, NodeId, Required, Shape, TableId};
 use super::violation::{Bar, Cause, Violation};
 use crate::naming;
 use crate::schema::{ColumnType, Conflict, Contract, ContractMode, DataType, Entity, SystemColumns, Table};
@@ -172,12 +172,14 @@ impl Shape {
         }
     }
 
-    /// Returns the columns that every row of a table must have. Of a path with several keys it is not known beforehand
-    /// whether it stays in the table: such a column must have values from the first one on.
-    pub(super) fn required(&self, table: TableId) -> Vec<(String, bool)> {
+    /// Returns the columns that every row of a table must have: those that are said to, and the key that a table is merged
+    /// by. Of a path with several keys it is not known beforehand whether it stays in the table: such a column must have
+    /// values from the first one on.
+    pub(super) fn required(&self, table: TableId) -> Vec<Required> {
         let known = &self.schema.tables[table as usize].columns;
-        let of_schema = known.iter().filter(|c| !c.nullable && c.role.is_none()).map(|c| (c.name.clone(), true));
-        let mut required: Vec<(String, bool)> = of_schema.collect();
+        let of_schema = known.iter().filter(|c| !c.nullable && c.role.is_none());
+        let mut required: Vec<Required> =
+            of_schema.map(|c| Required { name: c.name.clone(), is_own: true, is_key: false }).collect();
         let path = &self.tables[table as usize].raw_path;
         for hint in self.settings.rules.columns.iter().filter(|h| h.nullable.is_some()) {
             let keys = hint.path.keys();
@@ -188,23 +190,52 @@ impl Shape {
             let parts: Vec<&str> = fragments.iter().map(String::as_str).collect();
             let name = naming::shorten_fragments(&parts, self.settings.max_identifier_length);
             let name = hint.name.clone().unwrap_or(name);
-            required.retain(|(known, _)| *known != name);
+            required.retain(|known| known.name != name);
             if hint.nullable == Some(false) {
-                required.push((name, parts.len() == 1));
+                required.push(Required { name, is_own: parts.len() == 1, is_key: false });
             }
+        }
+        for name in self.merge_key(table) {
+            required.retain(|known| known.name != *name);
+            required.push(Required { name: name.clone(), is_own: true, is_key: true });
         }
         required
     }
 
+    /// The primary key of a root table that the load merges into; ids of rows are never missing.
+    fn merge_key(&self, table: TableId) -> impl Iterator<Item = &String> {
+        let write = &self.settings.write;
+        let is_merged = self.tables[table as usize].parent == NONE && write.merges();
+        let system = self.settings.system;
+        let is_id = move |name: &str| system.roles(true).iter().any(|&role| system.column(role).name == name);
+        write.primary_key.iter().filter(move |name| is_merged && !is_id(name))
+    }
+
     /// Returns the first required column that a row lacks.
-    pub(super) fn lacks(&self, rows: &mut BlockRows, table: TableId, row: u32) -> Option<String> {
+    pub(super) fn lacks(&self, rows: &mut BlockRows, table: TableId, row: u32) -> Option<Required> {
         let t = &self.tables[table as usize];
-        let lacks = |(name, is_own): &&(String, bool)| match t.columns.get(name) {
+        let lacks = |required: &&Required| match t.columns.get(&required.name) {
             Some(&column) => !rows.table(table).has_value(column, row),
-            None => *is_own,
+            None => required.is_own,
         };
         let mut required = t.required.iter();
-        required.find(lacks).map(|(name, _)| name.clone())
+        required.find(lacks).cloned()
+    }
+
+    /// Excuses the rows of a table from having columns that come whole, and with values in all rows. Returns what was
+    /// required before, to be put back.
+    pub(super) fn excuse(&mut self, table: TableId, whole: &[(ColumnId, ArrayRef)]) -> Vec<Required> {
+        let t = &mut self.tables[table as usize];
+        let before = t.required.clone();
+        let comes = |name: &str| t.columns.get(name).is_some_and(|id| whole.iter().any(|(column, _)| column == id));
+        t.required.retain(|required| !comes(&required.name));
+        before
+    }
+
+    /// Returns true for a column that every row of the table must have a value of.
+    pub(super) fn is_required(&self, table: TableId, column: ColumnId) -> bool {
+        let name = &self.schema.tables[table as usize].columns[column as usize].name;
+        self.tables[table as usize].required.iter().any(|required| required.name == *name)
     }
 
     /// Returns the keys from the record to an edge, as the source spells them.

@@ -76,9 +76,11 @@ impl Settings {
                         let contract = Contract::from_value(value).map_err(|e| e.with("field", path))?;
                         self.rules.table_contracts.push((FieldPath::from_keys(keys.clone()), contract));
                     }
-                    // dlt's, too: a child table is written as its root is.
-                    "write_disposition" | "primary_key" | "merge_key" | "table_format" | "file_format"
-                    | "parent_table_name" | "references" => {}
+                    "write_disposition" | "primary_key" | "merge_key" => self.rules.notes.push(format!(
+                        "'{key}' in the nested_hints of '{path}' does nothing: a child table is written as its root is"
+                    )),
+                    // dlt's, too.
+                    "table_format" | "file_format" | "parent_table_name" | "references" => {}
                     other => {
                         return Err(Error::config(format!("hints of a child table know nothing of '{other}'"))
                             .with("field", path)
@@ -114,7 +116,11 @@ impl Settings {
             let known = DataType::ALL.map(DataType::as_str).join(", ");
             Error::config(format!("the hint '{text}' is not PATH=TYPE")).hint(format!("types are: {known}"))
         };
-        let (path, said) = text.split_once('=').ok_or_else(wrong)?;
+        let (path, said) = text.split_once('=').filter(|(_, said)| !said.is_empty()).ok_or_else(wrong)?;
+        if let Some((name, _)) = said.split(':').next().unwrap_or_default().split_once('(') {
+            return Err(Error::config(format!("the hint '{text}' has its size in brackets"))
+                .hint(format!("write it as properties: {path}={name}:precision=10:scale=2")));
+        }
         let mut words = said.split(':');
         let mut properties = Map::new();
         if let Some(name) = words.next().filter(|name| !name.is_empty()) {
@@ -166,6 +172,11 @@ impl Settings {
     }
 
     fn take_column(&mut self, path: FieldPath, said: &Map<String, Value>) -> Result<()> {
+        if self.rules.columns.iter().any(|known| known.path == path) {
+            return Err(
+                Error::config("the field has two hints").hint("say all of it in one, as in id=bigint:not_null:unique")
+            );
+        }
         let mut hint = ColumnHint::of(path.clone());
         let column = || path.keys().iter().map(|k| naming::normalize_key(k)).collect::<Vec<_>>().join("__");
         for (key, value) in said {
@@ -302,6 +313,26 @@ mod tests {
         settings.add_nested(&json!({ "lines": { "columns": { "a": "date" }, "schema_contract": "freeze" } })).unwrap();
         let error = settings.add_nested(&json!({ "lines": { "colums": {} } })).unwrap_err();
         assert!(error.message().contains("'colums'") && error.to_string().contains("lines"), "{error}");
+        assert_eq!(settings.rules.notes, Vec::<String>::new());
+        let of_dlt = json!({ "lines": { "primary_key": "id", "write_disposition": "merge", "table_format": "delta" } });
+        settings.add_nested(&of_dlt).unwrap();
+        let notes = settings.rules.notes.join("; ");
+        assert!(notes.contains("'primary_key' in the nested_hints of 'lines' does nothing"), "{notes}");
+        assert!(notes.contains("'write_disposition'") && settings.rules.notes.len() == 2, "{notes}");
+    }
+
+    #[test]
+    fn a_path_has_one_hint_and_one_shape() {
+        let mut settings = Settings::new("t", SystemColumns::Native);
+        settings.add_hint("a=bigint").unwrap();
+        settings.add_hint("a.b=bigint").unwrap();
+        let error = settings.add_hint("a=text").unwrap_err();
+        assert_eq!(error.to_string(), "the field has two hints (field a)");
+        settings.rules.flatten = vec![FieldPath::parse("lines").unwrap()];
+        settings.check().unwrap();
+        settings.add_hint("lines=json").unwrap();
+        let error = settings.check().unwrap_err();
+        assert_eq!(error.message(), "the path 'lines' cannot be both kept as JSON and flattened into columns");
     }
 
     #[test]
@@ -309,7 +340,9 @@ mod tests {
         let mut settings = Settings::new("t", SystemColumns::Native);
         for wrong in [
             "id",
+            "id=",
             "id=int",
+            "id=decimal(10",
             "id=bigint:uniqe",
             "id=bigint:precision=x",
             "id=:on_type_conflict=maybe",

@@ -3,13 +3,14 @@
 //!
 //! dlt gives root rows such ids for the same strategies (`dlt/common/normalizers/json/relational.py`,
 //! `_get_row_hash_or_id`), so that a dataset can be continued by either. In native mode ids are numbers; the
-//! hash of a version stands in a column of its own.
+//! hash of a version stands in a column of its own, and once a table has it, every load fills it, however it writes:
+//! so a version that an append brought is known again by the next `scd2`.
 
 use super::row_id::text_id;
 use super::shape::Shape;
 use crate::json::{Kind, Tape, unescape, write_as_dlt, write_sorted_as_dlt};
 use crate::naming;
-use crate::schema::{Disposition, MergeStrategy, SystemColumns};
+use crate::schema::{ColumnRole, Disposition, MergeStrategy, SystemColumns};
 
 /// What a root row's id or hash is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,9 @@ pub(super) enum Identity {
 
 impl Identity {
     pub(super) fn of(shape: &Shape) -> Self {
+        if shape.root_has(ColumnRole::RowHash) {
+            return Identity::Record;
+        }
         let write = &shape.settings.write;
         match (write.disposition, write.strategy, shape.settings.system) {
             (Disposition::Append | Disposition::Replace, ..) => Identity::None,

@@ -208,3 +208,6 @@ mod tests;
 
 #[cfg(test)]
 mod growth_tests;
+
+#[cfg(test)]
+mod key_tests;

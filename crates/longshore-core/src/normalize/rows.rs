@@ -84,9 +84,11 @@ impl TableRows {
         }
     }
 
-    /// Returns true when the row has a value of that column.
+    /// Returns true when the row, the table's last, has a value in that column: one that went to a variant is elsewhere.
     pub(super) fn has_value(&self, column: ColumnId, row: u32) -> bool {
-        self.stamps.get(column as usize).is_some_and(|&stamp| stamp == row + 1)
+        let index = column as usize;
+        let came = self.stamps.get(index).is_some_and(|&stamp| stamp == row + 1);
+        came && self.columns.get(index).and_then(Option::as_ref).is_some_and(|c| c.rows() > row as usize)
     }
 
     /// Returns the builder of a column.

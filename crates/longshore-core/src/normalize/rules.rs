@@ -28,6 +28,8 @@ pub struct SchemaRules {
     pub max_columns: usize,
     /// True for a look at what a load would do: what would end it is noted, and normalising goes on.
     pub survey: bool,
+    /// What was said and does nothing, as sentences for the user.
+    pub notes: Vec<String>,
 }
 
 /// More tables than anybody looks at are usually a key that is data.
@@ -49,6 +51,7 @@ impl Default for SchemaRules {
             max_tables: DEFAULT_MAX_TABLES,
             max_columns: DEFAULT_MAX_COLUMNS,
             survey: false,
+            notes: Vec::new(),
         }
     }
 }

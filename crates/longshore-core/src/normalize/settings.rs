@@ -1,6 +1,7 @@
 //! What a user can decide about normalising.
 
 use super::SchemaRules;
+use crate::error::{Error, Result};
 use crate::naming;
 use crate::schema::{DataType, SystemColumns, WriteRules};
 
@@ -46,6 +47,28 @@ impl Settings {
             max_identifier_length: 65536,
         }
     }
+
+    /// Checks that nothing contradictory is said of a path.
+    ///
+    /// # Errors
+    /// When one is to have two shapes.
+    pub fn check(&self) -> Result<()> {
+        let shapes = [
+            ("kept as JSON", &self.json_columns),
+            ("left out", &self.rules.ignore),
+            ("flattened into columns", &self.rules.flatten),
+        ];
+        for (i, (shape, paths)) in shapes.iter().enumerate() {
+            for (other, others) in &shapes[i + 1..] {
+                if let Some(both) = paths.iter().find(|path| others.contains(path)) {
+                    return Err(Error::config(format!("the path '{both}' cannot be both {shape} and {other}"))
+                        .with("table", &self.table)
+                        .hint("say one of the two"));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Which nested Arrow columns are unnested.
@@ -88,11 +111,11 @@ pub struct FieldPath(Vec<String>);
 
 impl FieldPath {
     /// Reads a path; empty keys are an error that names the path.
-    pub fn parse(text: &str) -> crate::Result<Self> {
+    pub fn parse(text: &str) -> Result<Self> {
         let plain = text.strip_prefix("$.").unwrap_or(text).replace("[*]", "");
         let keys: Vec<String> = plain.split('.').map(str::to_owned).collect();
         if keys.iter().any(|k| k.trim().is_empty()) {
-            return Err(crate::Error::config(format!("the path '{text}' has an empty key"))
+            return Err(Error::config(format!("the path '{text}' has an empty key"))
                 .hint("write keys with dots between them, such as payload.user.settings"));
         }
         Ok(FieldPath(keys))
@@ -134,6 +157,23 @@ impl FieldPath {
             let below = path.strip_prefix(&t.name).and_then(|rest| rest.strip_prefix("__"));
             t.name == path || below.is_some_and(|column| t.column(column).is_some())
         })
+    }
+
+    /// Returns true when a schema has tables or columns below that path, and no column at it, by the usual names.
+    pub(super) fn is_nested_in(&self, schema: &crate::schema::Schema, root: &str) -> bool {
+        let keys: Vec<String> = self.0.iter().map(|k| naming::normalize_key(k)).collect();
+        let path = format!("{root}__{}", keys.join("__"));
+        let (mut nested, mut at) = (false, false);
+        for table in &schema.tables {
+            nested |= table.name == path;
+            let Some(column) = path.strip_prefix(&table.name).and_then(|rest| rest.strip_prefix("__")) else {
+                continue;
+            };
+            let below = format!("{column}__");
+            nested |= table.columns.iter().any(|c| c.name.starts_with(&below));
+            at |= table.column(column).is_some();
+        }
+        nested && !at
     }
 
     /// The keys, from the record down.

@@ -59,10 +59,20 @@ pub(super) struct TableShape {
     pub(super) complete: bool,
     /// True when this load made it.
     pub(super) is_new: bool,
-    /// Columns that every row must have, by name; true for those that are the table's for certain.
-    pub(super) required: Vec<(String, bool)>,
+    /// Columns that every row must have.
+    pub(super) required: Vec<Required>,
     /// Only for speed.
     pub(super) usual: Usual,
+}
+
+/// A column that every row of a table must have a value of.
+#[derive(Debug, Clone)]
+pub(super) struct Required {
+    pub(super) name: String,
+    /// It is the table's for certain, even before the first value.
+    pub(super) is_own: bool,
+    /// It is in the key by which the table is merged.
+    pub(super) is_key: bool,
 }
 
 /// A dict at one place of a table's rows.
@@ -147,6 +157,19 @@ impl Shape {
         self.resources.iter().map(|settings| root_table_name(settings)).collect()
     }
 
+    /// Returns what is known by now of the tables that the resources may fill: those of the schema with the ones below
+    /// them, and root tables that would be new, without columns.
+    pub fn known_tables(&self) -> Vec<Table> {
+        let of = |settings: &Arc<Settings>| -> Vec<Table> {
+            let name = root_table_name(settings);
+            match self.schema.table(&name) {
+                Some(root) => [root].into_iter().chain(self.schema.children_of(&name)).cloned().collect(),
+                None => vec![Table { write: settings.write.clone(), ..Table::new(name, None) }],
+            }
+        };
+        self.resources.iter().flat_map(of).collect()
+    }
+
     /// Returns the paths of which something is said and that no record had, nor an earlier load: of resources with records.
     pub fn unmet_paths(&self) -> Vec<String> {
         let mut unmet = Vec::new();
@@ -161,6 +184,23 @@ impl Shape {
             unmet.extend(paths.filter(|p| !renamed(p)).map(|p| p.to_string()));
         }
         unmet
+    }
+
+    /// Returns the paths with a hint for a column where all values are lists or objects: there the hint does nothing.
+    pub fn vain_hints(&self) -> Vec<String> {
+        let mut vain = Vec::new();
+        for settings in self.resources.iter() {
+            let root = root_table_name(settings);
+            let typed = settings.hints.iter().map(|(path, _)| path);
+            let hinted = settings.rules.columns.iter().filter(|h| h.name.is_none()).map(|h| &h.path);
+            for path in typed.chain(hinted).filter(|p| p.is_nested_in(&self.schema, &root)) {
+                let path = path.to_string();
+                if !vain.contains(&path) {
+                    vain.push(path);
+                }
+            }
+        }
+        vain
     }
 
     fn root_table_name(&self) -> String {
@@ -185,6 +225,12 @@ impl Shape {
     /// Returns the root table's name.
     pub fn root_name(&self) -> &str {
         &self.settings.table
+    }
+
+    /// Returns true when the root table is there and has a system column of that role.
+    pub(super) fn root_has(&self, role: ColumnRole) -> bool {
+        let root = self.by_name.get(&self.root_table_name());
+        root.is_some_and(|&t| self.schema.tables[t as usize].system(role).is_some())
     }
 
     fn adopt(&mut self, table: Table) -> TableId {
@@ -470,7 +516,9 @@ impl Shape {
         let system = self.settings.system;
         // A field that has the name of a system column keeps its value under another name.
         let roles = system.roles(is_root).iter().chain(system.extra_roles(is_root, &self.settings.write));
-        match roles.map(|&r| system.column(r)).any(|c| c.name == name) {
+        // An earlier load may have written it another way, with more of them.
+        let is_there = self.schema.tables[n.table as usize].column(&name).is_some_and(|c| c.role.is_some());
+        match is_there || roles.map(|&r| system.column(r)).any(|c| c.name == name) {
             true => format!("{name}_source"),
             false => name,
         }
@@ -486,11 +534,14 @@ impl Shape {
     }
 
     fn hint(&self, node: NodeId, edge: u32) -> Option<DataType> {
-        if self.settings.hints.is_empty() {
+        if self.settings.hints.is_empty() && self.settings.json_columns.is_empty() {
             return None;
         }
         let full = self.full_path(node, edge);
-        self.settings.hints.iter().find(|(p, _)| p.matches(&full)).map(|(_, t)| *t)
+        let named = self.settings.hints.iter().find(|(p, _)| p.matches(&full)).map(|(_, t)| *t);
+        // Whatever its first value is: the same for every order of records.
+        let is_json = || self.settings.json_columns.iter().any(|p| p.matches(&full));
+        named.or_else(|| is_json().then_some(DataType::Json))
     }
 
     /// Returns the variant column of that name, made if it is new and may be.

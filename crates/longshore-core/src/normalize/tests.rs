@@ -145,8 +145,8 @@ fn json_columns_are_kept_at_their_path() {
         settings,
         r#"{"l":[{"attr":{"x":1},"b":{"attr":2}}],"raw":"text"}"#,
         r#"
-        t: raw:text
-          "text" #0
+        t: raw:json
+          "\"text\"" #0
         t__l: attr:json b__attr:bigint
           "{\"x\":1}" 2 #0 ^0 @0"#,
     );

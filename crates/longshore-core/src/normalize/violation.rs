@@ -52,6 +52,8 @@ pub enum Cause {
     Limit(Entity, usize),
     /// A field that must have a value has none.
     Missing,
+    /// A record that is to be merged lacks (a part of) its primary key.
+    NoKey,
 }
 
 /// What to do about it.
@@ -111,6 +113,12 @@ impl fmt::Display for Violation {
             Cause::Missing => {
                 write!(f, "the column '{column}' of '{table}' must have a value, and a row has none ({path})")
             }
+            Cause::NoKey => {
+                write!(
+                    f,
+                    "'{column}' is in the primary key of '{table}', and a record has no value of it: such records cannot be merged"
+                )
+            }
         }
     }
 }
@@ -118,7 +126,13 @@ impl fmt::Display for Violation {
 impl Violation {
     /// Returns what the user can do.
     pub fn hint(&self) -> &'static str {
+        // The records' own table is no path that could be left out.
+        let is_root = self.path == "$";
         match self.cause {
+            Cause::Contract(Entity::Tables) if is_root => {
+                "let it evolve (--schema-contract tables=evolve), or load into a table that is there (--table NAME)"
+            }
+            Cause::Limit(Entity::Tables, _) if is_root => "raise --max-tables, or load into another dataset",
             Cause::Contract(Entity::Tables) => {
                 "let it evolve (--schema-contract tables=evolve), leave the path out (--ignore PATH) or keep it as JSON (--json-columns PATH)"
             }
@@ -137,6 +151,9 @@ impl Violation {
             }
             Cause::Missing => {
                 "repair the record, let the column be null, or keep such records aside with --on-error reject"
+            }
+            Cause::NoKey => {
+                "choose a key that every record has, written as the field or its column, or keep such records aside with --on-error reject"
             }
         }
     }

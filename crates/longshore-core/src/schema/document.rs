@@ -66,6 +66,9 @@ fn read_table(at: &[String], value: &Value) -> Result<Table, Misread> {
         None => &[],
         Some(_) => return Err((here("columns"), Error::config("'columns' must be a list of columns"))),
     };
+    if let Some(said) = object.get("schema_contract").filter(|said| !said.is_null()) {
+        Contract::from_value(said).map_err(|e| (here("schema_contract"), e))?;
+    }
     let mut head = object.clone();
     head.insert("columns".to_owned(), Value::Array(Vec::new()));
     let mut table: Table = serde_json::from_value(Value::Object(head)).map_err(|e| (at.to_vec(), unreadable(&e)))?;
@@ -119,7 +122,8 @@ fn of_dlt(document: &Value, system: SystemColumns) -> Result<Schema, Misread> {
         let mut path = here("tables");
         path.extend(of("table"));
         path.extend(of("column").into_iter().flat_map(|c| ["columns".to_owned(), c]));
-        (path, Error::config(e.message()))
+        let error = Error::config(e.message());
+        (path, if let Some(hint) = e.hint_text() { error.hint(hint) } else { error })
     })?;
     // dlt's contract of a whole source stands beside its tables.
     let whole = document["settings"].get("schema_contract").filter(|c| !c.is_null()).map(Contract::from_value);
@@ -186,11 +190,15 @@ mod tests {
             (document(json!("a")), "tables.0.columns.0"),
             (json!({ "name": "s", "tabels": [] }), "tabels"),
             (json!({ "name": "s" }), "tables"),
-            (json!({ "name": "s", "tables": [{ "name": "t", "schema_contract": "frozen" }] }), "tables.0"),
+            (
+                json!({ "name": "s", "tables": [{ "name": "t", "schema_contract": "frozen" }] }),
+                "tables.0.schema_contract",
+            ),
             (json!([]), ""),
         ] {
             let (at, error) = read_edited(&wrong, SystemColumns::Native).unwrap_err();
             assert_eq!(at.join("."), path, "{error}");
+            assert!(!path.ends_with("schema_contract") || error.hint_text().is_some_and(|h| h.contains("freeze, ")));
         }
     }
 }

@@ -8,6 +8,7 @@ mod data_type;
 mod diff;
 mod document;
 mod edit;
+mod rounding;
 mod table;
 mod write;
 
@@ -149,6 +150,16 @@ impl SystemColumns {
             (SystemColumns::Dlt, SystemTable::Rejects) => "_dlt_rejects",
         }
     }
+
+    /// Returns true for the name of one of the loader's own tables in this mode.
+    pub fn owns_table(self, name: &str) -> bool {
+        SystemTable::ALL.iter().any(|t| self.table_name(*t) == name)
+    }
+}
+
+impl SystemTable {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Loads, Self::Schemas, Self::State, Self::Rejects];
 }
 
 /// The loader's own tables in a dataset.

@@ -95,8 +95,7 @@ fn locally(index: usize, name: &str, resource: &Resource, folder: &Path) -> Resu
     let mut files = Vec::new();
     for input in inputs {
         let path = PathBuf::from(input.name());
-        let metadata = std::fs::metadata(&path)
-            .map_err(|e| Error::input("the file cannot be looked at").with("file", input.name()).source(e))?;
+        let metadata = std::fs::metadata(&path).map_err(|e| unseen(&path, e).with("file", input.name()))?;
         let changed = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
         let changed = changed.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
         let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
@@ -105,4 +104,12 @@ fn locally(index: usize, name: &str, resource: &Resource, folder: &Path) -> Resu
         files.push(File { resource: index, place: Place::Local(path), name, size, changed });
     }
     Ok(files)
+}
+
+fn unseen(path: &Path, cause: std::io::Error) -> Error {
+    match path.is_symlink() {
+        true => Error::input("the link leads to no file").hint("remove the link, or bring back what it leads to"),
+        false => Error::input("the file cannot be looked at").hint("check the rights of the file and its folder"),
+    }
+    .source(cause)
 }

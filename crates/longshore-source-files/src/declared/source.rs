@@ -202,6 +202,11 @@ impl Source for FilesSource {
         }
     }
 
+    fn skip(&mut self, resource: usize) {
+        self.files.retain(|file| file.resource != resource);
+        self.current = self.current.take().filter(|(file, _)| file.resource != resource);
+    }
+
     fn recycle(&self, buffer: Vec<u8>) {
         self.pool.recycle(buffer);
     }

@@ -94,10 +94,18 @@ impl Authenticator {
         }
     }
 
-    /// The server refused: a token that was kept is dropped. False where there is none to drop.
-    pub(crate) async fn refused(&self) -> bool {
-        match &self.way {
-            Way::Tokens(tokens) => tokens.drop_token().await,
+    /// Returns true where a refusal leads to another token.
+    pub(crate) fn is_renewed(&self) -> bool {
+        matches!(self.way, Way::Tokens(_))
+    }
+
+    /// The server refused what was sent: that token is kept no longer. False where there are no other tokens.
+    pub(crate) async fn refused(&self, sent: Option<&HeaderValue>) -> bool {
+        match (&self.way, sent.and_then(|s| s.to_str().ok()?.strip_prefix("Bearer "))) {
+            (Way::Tokens(tokens), Some(sent)) => {
+                tokens.drop_token(sent).await;
+                true
+            }
             _ => false,
         }
     }

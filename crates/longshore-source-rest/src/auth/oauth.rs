@@ -123,8 +123,9 @@ impl Tokens {
         Ok(token)
     }
 
-    pub(super) async fn drop_token(&self) -> bool {
-        self.kept.lock().await.token.take().is_some()
+    /// Keeps a token no longer, unless another request that was refused has brought a new one already.
+    pub(super) async fn drop_token(&self, refused: &str) {
+        self.kept.lock().await.token.take_if(|(token, _)| token.expose() == refused);
     }
 
     async fn fetch(
@@ -187,7 +188,13 @@ impl Tokens {
             return Err(Error::new(kind, format!("the token endpoint refused{said}"))
                 .with("host", self.origin())
                 .with("status", status.as_u16())
-                .hint("check client_id, client_secret and scopes"));
+                .hint(match &self.grant {
+                    Grant::Form(_) => "check client_id, client_secret and access_token_request_data",
+                    Grant::Refresh(_) => {
+                        "check refresh_token, which may have expired or been replaced, client_id and client_secret"
+                    }
+                    Grant::Assertion(_) => "check client_id, private_key, scopes and audience",
+                }));
         }
         let reply: Reply = serde_json::from_slice(&body)
             .map_err(|_| Error::input("the token endpoint's answer is no JSON object").with("host", self.origin()))?;

@@ -55,9 +55,14 @@ impl Client {
             Err(e) => {
                 let kind =
                     raw.headers.get(reqwest::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("no type");
-                let error = Error::input(format!("the response is not JSON: {}", e.message))
+                let mut error = Error::input(format!("the response is not JSON: {}", e.message))
                     .with("byte", e.offset)
                     .with("content type", kind);
+                // What was unpacked has no such header any more.
+                if let Some(encoding) = raw.headers.get(reqwest::header::CONTENT_ENCODING).and_then(|v| v.to_str().ok())
+                {
+                    error = error.with("content encoding", encoding);
+                }
                 if !self.cassette.is_replay() {
                     Err(Ok(Failed { error, wait: None, damaged: true }))
                 } else {
@@ -100,8 +105,8 @@ pub(crate) fn said(body: &[u8]) -> Option<String> {
     let first = value.get("errors").and_then(|e| e.get(0)).unwrap_or(&value);
     let inner = first.get("error").filter(|e| e.is_object()).unwrap_or(first);
     let code = text(inner, &["code", "error_code", "error", "type", "status"]);
-    let message =
-        text(inner, &["message", "error_description", "detail", "error_message", "title", "reason", "description"]);
+    let words = ["message", "error_description", "detail", "error_message", "title", "reason", "description", "error"];
+    let message = text(inner, &words).filter(|message| Some(message) != code.as_ref());
     let said = [code, message].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let short: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
     (!short.is_empty()).then_some(short)
@@ -119,4 +124,22 @@ pub(crate) fn is_kept_header(name: &str) -> bool {
         || name.contains("next")
         || name.contains("page")
         || name.contains("total")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_speak_in_the_words_of_the_api() {
+        for (body, words) in [
+            (r#"{"error":"bad param x","code":"subscriber_not_found"}"#, Some("subscriber_not_found, bad param x")),
+            (r#"{"error":"no_token"}"#, Some("no_token")),
+            (r#"{"error":{"code":7,"message":"no"}}"#, Some("7, no")),
+            (r#"{"errors":[{"title":"wrong"}]}"#, Some("wrong")),
+            ("<html>", None),
+        ] {
+            assert_eq!(said(body.as_bytes()).as_deref(), words, "{body}");
+        }
+    }
 }

@@ -2,9 +2,11 @@
 
 use crate::config::ClientConfig;
 use longshore_core::error::{Error, Result};
+use std::path::Path;
 use std::time::Duration;
 
-pub(super) fn http_client(config: &ClientConfig) -> Result<reqwest::Client> {
+/// Makes the client; relative files are of `folder`.
+pub(crate) fn http_client(config: &ClientConfig, folder: &Path) -> Result<reqwest::Client> {
     // Another part of the process may have chosen a provider already; then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let seconds = |given: Option<f64>, default: f64| Duration::from_secs_f64(given.unwrap_or(default));
@@ -21,10 +23,10 @@ pub(super) fn http_client(config: &ClientConfig) -> Result<reqwest::Client> {
         builder = builder.proxy(proxy);
     }
     let mut roots = Vec::new();
-    for file in &config.root_certificates {
-        let pem = std::fs::read(file)
-            .map_err(|e| Error::config("a root certificate cannot be read").with("file", file).source(e))?;
-        let wrong = || Error::config("a root certificate is no PEM").with("file", file);
+    for file in config.root_certificates.iter().map(|file| folder.join(file)) {
+        let pem = std::fs::read(&file)
+            .map_err(|e| Error::config("a root certificate cannot be read").with("file", file.display()).source(e))?;
+        let wrong = || Error::config("a root certificate is no PEM").with("file", file.display());
         let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong().source(e))?;
         if found.is_empty() {
             return Err(wrong());

@@ -66,6 +66,8 @@ impl RestConfig {
                 required.retain(|key| key != "type");
             }
         }
+        alias(&mut schema, "PaginatorConfig", "json_link", "json_response", Some(("next_key", "next_url_path")));
+        alias(&mut schema, "AuthConfig", "oauth2_jwt", "oauth_jwt", None);
         schema
     }
 
@@ -80,6 +82,20 @@ impl RestConfig {
     pub fn client(&self) -> &ClientConfig {
         &self.client
     }
+}
+
+/// Adds dlt's older word for a type, with its older word for a key.
+fn alias(schema: &mut Value, definition: &str, word: &str, older: &str, key: Option<(&str, &str)>) {
+    let variants = schema.pointer_mut(&format!("/$defs/{definition}/oneOf")).and_then(Value::as_array_mut);
+    let Some(variants) = variants else { return };
+    let is_meant = |variant: &&Value| variant.pointer("/properties/type/const").is_some_and(|name| name == word);
+    let Some(mut variant) = variants.iter().find(is_meant).cloned() else { return };
+    variant["description"] = format!("An older word for `{word}`.").into();
+    variant["properties"]["type"]["const"] = older.into();
+    if let Some((older, key)) = key {
+        variant["properties"][older] = variant["properties"][key].clone();
+    }
+    variants.push(variant);
 }
 
 /// Makes one error of all problems.

@@ -93,15 +93,10 @@ fn next_key<'a>(object: Val<'a>, path: &mut Vec<String>) -> Option<(Vec<String>,
     for (key, value) in object.entries() {
         let key = key.text()?.into_owned();
         path.push(key.clone());
-        if key.to_lowercase().starts_with("next") {
+        if bare(&key).to_lowercase().starts_with("next") {
             if value.is_object() {
-                let target = value.entries().find(|(k, v)| {
-                    k.text()
-                        .is_some_and(|k| k.to_lowercase().starts_with("href") || k.to_lowercase().starts_with("url"))
-                        && v.plain().is_some()
-                });
-                if let Some((inner, target)) = target {
-                    path.extend(inner.text().map(|t| t.into_owned()));
+                if let Some((inner, target)) = target(value) {
+                    path.push(inner);
                     return Some((path.clone(), target));
                 }
             } else if value.plain().is_some() {
@@ -116,6 +111,25 @@ fn next_key<'a>(object: Val<'a>, path: &mut Vec<String>) -> Option<(Vec<String>,
         path.pop();
     }
     None
+}
+
+/// `nextLink` of OData's `@odata.nextLink`.
+fn bare(key: &str) -> &str {
+    key.strip_prefix('@').and_then(|k| k.rsplit_once('.')).map_or(key, |(_, last)| last)
+}
+
+/// Where an object called `next` leads: dlt looks for `href` and `url`; HubSpot has `link` and `after`.
+fn target(next: Val<'_>) -> Option<(String, Val<'_>)> {
+    let entry = |fits: &dyn Fn(&str, Val<'_>) -> bool| {
+        next.entries().find_map(|(k, v)| {
+            let key = k.text()?.into_owned();
+            (v.plain().is_some() && fits(&key.to_lowercase(), v)).then_some((key, v))
+        })
+    };
+    let is_address = |v: Val<'_>| v.text().is_some_and(|t| t.starts_with("http") || t.starts_with('/'));
+    entry(&|key, _| key.starts_with("href") || key.starts_with("url"))
+        .or_else(|| entry(&|key, value| key == "link" && is_address(value)))
+        .or_else(|| entry(&|key, _| matches!(key, "after" | "cursor")))
 }
 
 fn page_number(page: &Page<'_>, root: Val<'_>) -> Option<Found> {
@@ -162,6 +176,9 @@ fn offset(root: Val<'_>) -> Option<Found> {
 
 /// The parameter a cursor is sent as: `next_page_token` as `page_token`. dlt always says `cursor`.
 fn cursor_param(key: &str, value: Val<'_>, params: &[(String, String)]) -> String {
+    if key == "after" {
+        return key.to_owned();
+    }
     let bare = key.strip_prefix("next_").or_else(|| key.strip_prefix("next-")).map(str::to_owned).or_else(|| {
         let rest = key.strip_prefix("next").filter(|r| r.starts_with(char::is_uppercase))?;
         let mut chars = rest.chars();

@@ -1,11 +1,11 @@
 //! How one page leads to the next. What a paginator knows can be saved, so that paging goes on after a crash.
 
 mod detect;
+mod settle;
 
 use crate::config::{CursorConfig, OffsetConfig, PageNumberConfig, PaginatorConfig};
 use crate::doc::{Doc, Val};
 use crate::jsonpath::JsonPath;
-use detect::Found;
 use longshore_core::error::{Error, Result};
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -126,12 +126,24 @@ impl Paginator {
     /// Decides what follows. `note` takes what the user should know.
     pub(crate) fn next(&mut self, page: &Page<'_>, note: &mut dyn FnMut(String)) -> Result<Next> {
         if let Paginator::Auto(single) = *self {
-            *self = detected(page, single, note);
+            *self = settle::detected(page, single, note);
             if let Paginator::PageNumber { config, at, probing: true } = self {
-                // The first response came without a number; whether it was page 0 or 1 is asked for.
+                // The first response came without a number; whether it was page 0 or 1 is asked for, and said then.
                 let total = config.total_path.as_deref().and_then(|p| whole_at(page, p).ok().flatten());
                 *at = 1;
                 return Ok(if total.is_some_and(|t| t <= 1) { Next::End } else { Next::Page(number_delta(config, 1)) });
+            }
+            settle::tell(self, note);
+        }
+        if let Paginator::PageNumber { config, at, probing } = self
+            && *probing
+        {
+            // The page that was asked for as number 1 was the first one again: numbers begin with 1.
+            let again = page.repeated && *at == 1;
+            (config.base_page, *probing) = (u64::from(again), false);
+            settle::tell(self, note);
+            if again {
+                return Ok(self.after_probe());
             }
         }
         match self {
@@ -162,15 +174,9 @@ impl Paginator {
                 };
                 Ok(if range.ends(page, *at)? { Next::End } else { Next::Page(offset_delta(config, *at)) })
             }
-            Paginator::PageNumber { config, at, probing } => {
-                let again = *probing && page.repeated && *at == 1;
-                if *probing {
-                    // The page that was asked for as number 1 was the first one again: numbers begin with 1.
-                    config.base_page = u64::from(again);
-                    *probing = false;
-                }
+            Paginator::PageNumber { config, at, .. } => {
                 if page.records == 0 && config.stop_after_empty_page {
-                    return Ok(Next::End);
+                    return empty_page(config, page, *at, note).map(|()| Next::End);
                 }
                 *at += 1;
                 let range = RangeRule {
@@ -180,17 +186,40 @@ impl Paginator {
                     open: config.stop_after_empty_page,
                     base: config.base_page,
                 };
-                let ends = range.ends(page, *at)?;
-                let delta = number_delta(config, *at);
-                Ok(match (ends, again) {
-                    (true, false) => Next::End,
-                    (false, false) => Next::Page(delta),
-                    // One more request costs less than a page that is missing.
-                    (_, true) => Next::Again(delta),
-                })
+                Ok(if range.ends(page, *at)? { Next::End } else { Next::Page(number_delta(config, *at)) })
             }
         }
     }
+
+    /// The first page came as number 1, too: it is dropped, and number 2 is asked for, whatever the total says. One more
+    /// request costs less than a page that is missing.
+    fn after_probe(&mut self) -> Next {
+        let Paginator::PageNumber { config, at, .. } = self else { return Next::End };
+        *at += 1;
+        Next::Again(number_delta(config, *at))
+    }
+
+    /// Where it reads the number of *pages*, which is no number of records.
+    pub(crate) fn pages_path(&self) -> Option<&str> {
+        match self {
+            Paginator::PageNumber { config, .. } => Some(config.total_path.as_deref().unwrap_or("total")),
+            _ => None,
+        }
+    }
+}
+
+/// A page without records that stands before the last one, by the API's own word: mostly it counts from another number.
+fn empty_page(config: &PageNumberConfig, page: &Page<'_>, at: u64, note: &mut dyn FnMut(String)) -> Result<()> {
+    let path = config.total_path.as_deref().unwrap_or("total");
+    let total = if path.is_empty() { None } else { whole_at(page, path)? };
+    if let Some(total) = total.filter(|total| at < total.saturating_add(config.base_page)) {
+        note(format!(
+            "page {at} has no records, so that the pages end here, though the API says that there are {total} pages; \
+             check paginator.base_page, the number of the API's first page (now {})",
+            config.base_page
+        ));
+    }
+    Ok(())
 }
 
 /// dlt's rule of ranges: total, maximum, has-more.
@@ -303,69 +332,6 @@ fn has_more(page: &Page<'_>, path: &str) -> Result<bool> {
 /// True where a response looks like one page of a list rather than like one record.
 pub(crate) fn looks_like_page(page: &Page<'_>) -> bool {
     detect::is_page(page)
-}
-
-fn detected(page: &Page<'_>, single: bool, note: &mut dyn FnMut(String)) -> Paginator {
-    let found = detect::detect(page);
-    if single
-        && !matches!(found, Found::HeaderLink)
-        && page.doc.is_some_and(|d| d.root().is_object())
-        && !detect::is_page(page)
-    {
-        return Paginator::Single;
-    }
-    let (paginator, words) = match found {
-        Found::HeaderLink => (Paginator::HeaderLink("next".to_owned()), "type = \"header_link\"".to_owned()),
-        Found::JsonLink(path) => {
-            (Paginator::JsonLink(path.clone()), format!("type = \"json_link\", next_url_path = \"{path}\""))
-        }
-        Found::PageNumber { total, param, current } => {
-            let words = format!("type = \"page_number\", page_param = \"{param}\", total_path = \"{total}\"");
-            let config = PageNumberConfig {
-                base_page: current.map_or(0, |c| c.min(1)),
-                page: None,
-                page_param: Some(param),
-                page_body_path: None,
-                total_path: Some(total),
-                maximum_page: None,
-                stop_after_empty_page: true,
-                has_more_path: None,
-            };
-            (Paginator::PageNumber { config, at: current.unwrap_or(0), probing: current.is_none() }, words)
-        }
-        Found::Offset { offset, limit, total, at, size } => {
-            let words = format!(
-                "type = \"offset\", limit = {size}, offset_param = \"{offset}\", limit_param = \"{limit}\", total_path = \"{total}\""
-            );
-            let config = OffsetConfig {
-                limit: size,
-                offset: at,
-                offset_param: Some(offset),
-                limit_param: Some(limit),
-                offset_body_path: None,
-                limit_body_path: None,
-                total_path: Some(total),
-                maximum_offset: None,
-                stop_after_empty_page: true,
-                has_more_path: None,
-            };
-            (Paginator::Offset { config, at }, words)
-        }
-        Found::Cursor { path, param, has_more } => {
-            let words = format!("type = \"cursor\", cursor_path = \"{path}\", cursor_param = \"{param}\"");
-            let config = CursorConfig {
-                cursor_path: path,
-                cursor_param: Some(param),
-                cursor_body_path: None,
-                stop_after_empty_page: false,
-                has_more_path: has_more,
-            };
-            (Paginator::Cursor(config), words)
-        }
-        Found::Nothing => return Paginator::Single,
-    };
-    note(format!("how pages follow one another was guessed; to settle it: paginator = {{ {words} }}"));
-    paginator
 }
 
 #[cfg(test)]

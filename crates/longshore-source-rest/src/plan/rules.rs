@@ -21,6 +21,12 @@ pub(super) fn check_client(client: &ClientConfig) -> Vec<Problem> {
             ),
         }
     }
+    for name in client.headers.keys().filter(|name| !is_header(name)) {
+        problems.push(Problem::new(format!("client.headers.{name}"), "this cannot be the name of a header"));
+    }
+    if client.proxy.as_ref().is_some_and(|proxy| reqwest::Proxy::all(proxy.expose()).is_err()) {
+        problems.push(Problem::new("client.proxy", "not the address of a proxy").suggest("such as http://proxy:3128"));
+    }
     if let Some(Err(e)) = client.rate.as_deref().map(Rate::parse) {
         problems.push(Problem::new("client.rate", e).suggest("such as 5000/h, 100/min or 10/s"));
     }
@@ -42,6 +48,11 @@ pub(super) fn check_client(client: &ClientConfig) -> Vec<Problem> {
         problems.push(Problem::new("client", "max_attempts and max_concurrency begin with 1"));
     }
     problems
+}
+
+/// True for what can be the name of a header.
+pub(super) fn is_header(name: &str) -> bool {
+    reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
 }
 
 /// What makes a paginator impossible.
@@ -139,7 +150,13 @@ pub(super) fn schema(config: &ResourceConfig) -> Map<String, Value> {
         let columns: Map<String, Value> =
             self::columns(nested.columns.as_ref()).into_iter().map(|(name, c)| (name, properties(&c))).collect();
         let mut hints = Map::from_iter([("columns".to_owned(), Value::from(columns))]);
-        hints.extend(nested.schema_contract.clone().map(|c| ("schema_contract".to_owned(), c)));
+        let others = [
+            ("schema_contract", &nested.schema_contract),
+            ("write_disposition", &nested.write_disposition),
+            ("primary_key", &nested.primary_key),
+            ("merge_key", &nested.merge_key),
+        ];
+        hints.extend(others.into_iter().filter_map(|(key, said)| Some((key.to_owned(), said.clone()?))));
         (path.clone(), value(serde_json::to_value(hints)))
     });
     said.insert("nested_hints".into(), nested.collect::<Map<_, _>>().into());

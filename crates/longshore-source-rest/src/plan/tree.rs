@@ -13,7 +13,8 @@ pub(super) fn reference(inner: &str) -> Option<Reference<'_>> {
     inner.strip_prefix("resources.")?.split_once('.').filter(|(r, f)| !r.is_empty() && !f.is_empty())
 }
 
-/// Returns the direct parent of each resource. Several resources may be named where each is an ancestor of the next.
+/// Returns the direct parent of each resource, as far as that can be told. Several resources may be named where each
+/// is an ancestor of the next.
 pub(super) fn parents(configs: &[ResourceConfig], problems: &mut Vec<Problem>) -> Vec<Option<usize>> {
     let mut named: Vec<BTreeSet<usize>> = Vec::new();
     for (i, config) in configs.iter().enumerate() {
@@ -24,9 +25,6 @@ pub(super) fn parents(configs: &[ResourceConfig], problems: &mut Vec<Problem>) -
             ));
         }
         named.push(named_by(configs, i, problems));
-    }
-    if !problems.is_empty() {
-        return Vec::new();
     }
     // A resource's parent is the one it names that has all others it names above it.
     let mut parents = vec![None; configs.len()];

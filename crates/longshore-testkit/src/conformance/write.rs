@@ -61,6 +61,9 @@ pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
             scd2_with_other_names_and_moments,
             scd2_in_dlt_mode,
         ]);
+        if can.replace && has(MergeStrategy::DeleteInsert) {
+            cases.extend(cases![scd2_comes_between_other_ways]);
+        }
     }
     cases
 }
@@ -261,10 +264,11 @@ async fn delete_insert_comes_after_append_and_before_it(at: Place) -> Result<()>
     check(&at, Native, &format!("{CHANGED} {}", r#"{"id":1,"v":"again"}"#)).await
 }
 
+/// The normaliser lets no such record through: this is the second line.
 async fn delete_insert_refuses_records_without_key(at: Place) -> Result<()> {
     let first = run(&at, Native, &[(&delete_insert(), BASE)]).await?;
-    let bad = next(&at, 2, Some(&first), &delete_insert(), r#"{"id":1,"v":"new"} {"v":"nobody"}"#);
-    let error = at.load(&bad).await.expect_err("a record has no key");
+    let bad = next(&at, 2, Some(&first), &WriteRules::default(), r#"{"id":1,"v":"new"} {"v":"nobody"}"#);
+    let error = at.load(&bad.written_by(&delete_insert())).await.expect_err("a record has no key");
     assert_eq!(error.kind(), ErrorKind::Data, "{error}");
     assert!(error.to_string().contains("primary key"), "{error}");
     check(&at, Native, BASE).await
@@ -273,7 +277,8 @@ async fn delete_insert_refuses_records_without_key(at: Place) -> Result<()> {
 async fn delete_insert_refuses_an_unknown_key(at: Place) -> Result<()> {
     let first = run(&at, Native, &[(&WriteRules::default(), BASE)]).await?;
     let rules = merge(MergeStrategy::DeleteInsert, &["nope"], &[]);
-    let error: Error = at.load(&next(&at, 2, Some(&first), &rules, r#"{"id":1}"#)).await.expect_err("no such column");
+    let bad = next(&at, 2, Some(&first), &WriteRules::default(), r#"{"id":1}"#).written_by(&rules);
+    let error: Error = at.load(&bad).await.expect_err("no such column");
     assert!(error.to_string().contains("nope"), "{error}");
     check(&at, Native, BASE).await
 }
@@ -419,4 +424,20 @@ async fn scd2_in_dlt_mode(at: Place) -> Result<()> {
     let expect = vec![vec![json!("LUMPmT/OVz+TPg")], vec![json!("ly6fa01bkKncuw")]];
     super::place::assert_rows("ids", at.read("t").await?.select(&["_dlt_id"]), expect);
     Ok(())
+}
+
+/// A load that appends, replaces or merges by key fills the hash too, so that the next `scd2` knows its records.
+async fn scd2_comes_between_other_ways(at: Place) -> Result<()> {
+    let (versions, append) = (merge(MergeStrategy::Scd2, &[], &[]), WriteRules::default());
+    let (two, new) = (r#"{"id":2,"v":"b","l":[{"n":2,"m":[1]}]}"#, r#"{"id":1,"v":"A"}"#);
+    let (by_key, both) = (delete_insert(), format!("{new} {two}"));
+    let loads =
+        [(&versions, r#"{"id":1,"v":"a","l":[{"n":1}]}"#), (&append, two), (&by_key, new), (&versions, both.as_str())];
+    let last = run(&at, Native, &loads).await?;
+    check(&at, Native, &both).await?;
+    let replaced = next(&at, 5, Some(&last), &replace(), r#"{"id":3,"v":"c"}"#);
+    at.load(&replaced).await?;
+    check(&at, Native, r#"{"id":3,"v":"c"}"#).await?;
+    at.load(&next(&at, 6, Some(&replaced), &versions, r#"{"v":"c","id":3}"#)).await?;
+    check(&at, Native, r#"{"id":3,"v":"c"}"#).await
 }

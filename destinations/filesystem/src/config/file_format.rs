@@ -71,6 +71,12 @@ impl FileFormat {
         Ok(made)
     }
 
+    /// Returns true when a file's name says that it is of one of the forms.
+    pub(crate) fn is_data_file(path: &str) -> bool {
+        let plain = [".gz", ".zst"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);
+        [".parquet", ".jsonl", ".csv"].iter().any(|end| plain.ends_with(end))
+    }
+
     /// Returns its name: `parquet`, `jsonl` or `csv`.
     pub fn name(self) -> &'static str {
         match self {

@@ -113,8 +113,9 @@ impl<'a> Run<'a> {
     ) -> Result<Self> {
         let context = Arc::clone(&inner.context);
         let memory = context.config.memory.map_or(MEMORY, |m| (m / 2).max(LEAST_MEMORY));
-        let engine =
-            Engine::within(memory, context.config.threads.unwrap_or(2).max(1), &inner.workspace()?.join("spill"))?;
+        let there = [&root].into_iter().chain(&children).flat_map(|m| &m.there).map(|(file, _)| file);
+        let (a_thread, threads) = (scan::thread_memory(there), context.config.threads.unwrap_or(2).max(1));
+        let engine = Engine::within(memory, threads, a_thread, &inner.workspace()?.join("spill"))?;
         let local = Local::new(&context.store, &context.opening.target.dataset)?;
         let moment = i64::try_from(manifest.load_id.micros()).unwrap_or(i64::MAX);
         Ok(Run { inner, context, engine, local, system, moment, root, children, fills: false })

@@ -41,6 +41,19 @@ fn has(project: &str, lines: &[&str]) {
 }
 
 #[test]
+fn a_list_that_is_needed_has_the_value_of_its_items() {
+    let document = r#"{ "swagger": "2.0", "info": { "title": "Pets" }, "host": "pets.example.com", "paths": {
+        "/pet/findByStatus": { "get": {
+            "parameters": [{ "name": "status", "in": "query", "required": true, "type": "array",
+                "items": { "type": "string", "enum": ["pending", "available"], "default": "available" } }],
+            "responses": { "200": { "schema": { "type": "array", "items": {
+                "type": "object", "properties": { "id": { "type": "integer" } } } } } } } } } }"#;
+    let project = made(document);
+    has(&project, &["\"status\" = \"available\""]);
+    assert!(!project.contains("Missing"), "{project}");
+}
+
+#[test]
 fn links_in_headers_and_lists_within_lists() {
     has(
         &made(ISSUES),

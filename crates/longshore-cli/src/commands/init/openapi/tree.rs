@@ -45,7 +45,10 @@ impl<'a> Parameter<'a> {
         let examples = self.whole["examples"].as_object().and_then(|e| e.values().next()).map(|e| &e["value"]);
         let all = [Some(&self.schema["default"]), Some(&self.whole["default"]), Some(&self.whole["example"]), examples];
         let more = [Some(&self.schema["example"]), Some(&self.schema["examples"][0]), Some(&self.schema["enum"][0])];
-        all.into_iter().chain(more).flatten().find(|v| v.is_string() || v.is_number() || v.is_boolean())
+        // Of a list one value will do.
+        let items = &self.schema["items"];
+        let of_list = [&self.schema["default"][0], &items["default"], &items["example"], &items["enum"][0]].map(Some);
+        all.into_iter().chain(more).chain(of_list).flatten().find(|v| v.is_string() || v.is_number() || v.is_boolean())
     }
 
     /// The largest number that is allowed, or the usual one.

@@ -1,0 +1,89 @@
+//! What is said of requests that bring no answer: while they are repeated, and in the end.
+
+use super::{Client, Failed, LONG_WAIT};
+use longshore_core::error::{Error, ErrorKind};
+use std::error::Error as StdError;
+use std::time::Duration;
+use url::Url;
+
+impl Client {
+    /// Says why it waits: at once where the wait is long, else when the second attempt has failed, too.
+    pub(super) fn tell_wait(&self, attempt: u32, wait: Duration, error: &Error, url: &Url) {
+        let cause = cause(error).map_or_else(String::new, |cause| format!(": {cause}"));
+        let seconds = wait.as_secs_f64();
+        let text = format!(
+            "{error}{cause}; attempt {} follows in {seconds:.1} seconds, url {}",
+            attempt + 1,
+            self.redactor.url(url)
+        );
+        if attempt >= 2 || wait >= LONG_WAIT {
+            tracing::warn!("{text}");
+        } else {
+            tracing::debug!("{text}");
+        }
+    }
+
+    /// What is wrong with the connection. A certificate that is not trusted will not be trusted later.
+    pub(super) fn transport(&self, error: reqwest::Error, what: &str) -> Result<Failed, Error> {
+        let what = if error.is_timeout() {
+            "no answer in time"
+        } else if error.is_connect() {
+            "no connection"
+        } else {
+            what
+        };
+        let (is_connect, error) = (error.is_connect(), error.without_url());
+        if let Some(hint) = of_certificate(&error) {
+            return Err(Error::input("the server's certificate is not trusted").hint(hint).source(error));
+        }
+        let mut failed = Error::new(ErrorKind::Unavailable, what).source(error);
+        if let Some(proxy) = self.proxy().filter(|_| is_connect) {
+            failed = failed.with("proxy", proxy);
+        }
+        Ok(Failed { error: failed, wait: None, damaged: false })
+    }
+
+    /// Where requests go through, without the credentials.
+    fn proxy(&self) -> Option<String> {
+        let url = Url::parse(self.config.proxy.as_ref()?.expose()).ok()?;
+        Some(super::host(&url))
+    }
+}
+
+/// What to do about a certificate, where that is what the error is about.
+fn of_certificate(error: &(dyn StdError + 'static)) -> Option<&'static str> {
+    let text = chain(Some(error)).into_iter().find(|text| text.contains("invalid peer certificate"))?;
+    Some(if text.contains("UnknownIssuer") {
+        "if the server is the right one, name the file (PEM) of the authority that signed its certificate: \
+         client.root_certificates = [\"ca.pem\"]"
+    } else {
+        "the certificate has expired or is for another host: check client.base_url, or tell the API's operator"
+    })
+}
+
+/// The error of the last attempt.
+pub(super) fn given_up(error: Error, attempts: u32) -> Error {
+    let hint = match (error.message(), error.context().iter().any(|(key, _)| *key == "proxy")) {
+        ("no connection", true) => "check client.proxy, then run the same again: what was fetched is kept",
+        ("no connection", false) => {
+            "check the address and the network (and the proxy of the environment, if there is one), then run the same \
+             again: what was fetched is kept"
+        }
+        _ => "the API did not answer in time; run the same again later: what was fetched is kept",
+    };
+    error.with("attempts", attempts).hint(hint)
+}
+
+/// The innermost cause: the outer ones only say that a request was sent.
+fn cause(error: &Error) -> Option<String> {
+    chain(StdError::source(error)).pop()
+}
+
+fn chain(first: Option<&(dyn StdError + 'static)>) -> Vec<String> {
+    let (mut texts, mut next) = (Vec::new(), first);
+    while let Some(error) = next {
+        texts.push(error.to_string());
+        next = error.source();
+    }
+    texts
+}
