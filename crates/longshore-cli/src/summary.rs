@@ -92,13 +92,6 @@ fn headline(report: &Report) -> String {
         Outcome::Failed if report.timings.normalise <= 0.0 => {
             "could not load a package that was there already".to_owned()
         }
-        // A package of an earlier run: the time of this one says nothing of its bytes.
-        _ if report.timings.normalise == 0.0 => format!(
-            "load step completed in {:.2} seconds: {} records ({}), normalised by an earlier run",
-            report.timings.load,
-            number(report.counts.read),
-            bytes(report.counts.bytes),
-        ),
         _ => format!(
             "load step completed in {:.2} seconds: {} records ({}) normalised in {:.2}, {}",
             report.timings.total,

@@ -3,6 +3,7 @@
 
 use crate::error::from_message;
 use crate::hints;
+use crate::limits;
 use crate::memory;
 use crate::merge::{lacking_root_ids, merge_all, merged_tables, replaced_tables, staging};
 use crate::stage::Inner;
@@ -13,10 +14,6 @@ use longshore_core::package::{Manifest, TableCount};
 use longshore_core::schema::{SystemColumns, SystemTable};
 use longshore_sql::{Dialect, load_records, system_table, validity_table};
 use tracing::debug;
-
-/// Rows of a vector of DuckDB: with no more in the whole dataset, there is nothing for a second thread, and choosing
-/// compressions takes longer than writing without.
-const FEW_ROWS: u64 = 2048;
 
 /// Commits what was staged and says what the tables hold now.
 pub(crate) fn commit(
@@ -64,9 +61,11 @@ pub(crate) fn commit(
     count_back(load, manifest, &counted).map(CommitOutcome::Committed)
 }
 
+/// With no more than a vector in the whole dataset, there is nothing for a second thread, and choosing compressions takes
+/// longer than writing without.
 fn is_small(load: &Inner, manifest: &Manifest) -> bool {
     let before: u64 = load.tables.values().map(|t| t.before).sum();
-    before + manifest.tables.iter().map(|t| t.rows).sum::<u64>() <= FEW_ROWS
+    before + manifest.tables.iter().map(|t| t.rows).sum::<u64>() <= limits::VECTOR
 }
 
 /// Writes what was committed from the log into the file, which closing would do too, but with compressions. The next load
@@ -94,11 +93,8 @@ fn is_committed(load: &Inner, manifest: &Manifest) -> Result<bool> {
 fn check_fence(load: &Inner) -> Result<()> {
     let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
     let (fence, target) = (&load.opening.fence, &load.opening.target);
-    if fence.is_open() {
+    if fence.is_open() || load.is_new() {
         return Ok(());
-    }
-    if load.is_new() {
-        return fence.check(None, target);
     }
     let failed = |m: String| from_message(&m, &load.path);
     let reader = connection.database().reader().map_err(failed)?;

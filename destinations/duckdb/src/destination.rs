@@ -1,6 +1,5 @@
 //! The contract, for one database file.
 
-use crate::answer;
 use crate::config::{Config, DEFAULT_MEMORY};
 use crate::error::{from_message, is_locked};
 use crate::ffi::{Access, Connection, Database, Message};
@@ -221,7 +220,7 @@ impl Destination for DuckDb {
                     let schema = DuckDialect::ask(c, dataset)?.schema(dataset);
                     c.execute_batch(&format!("SET schema = {}", literal(&schema)))?;
                 }
-                answer::rows(c, sql)
+                longshore_duckdb::rows(c, sql)
             })
             .await
             .map_err(|e| e.with("dataset", dataset))?;

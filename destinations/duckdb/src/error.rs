@@ -1,6 +1,7 @@
 //! DuckDB's errors in Longshore's words.
 
 use longshore_core::error::{Error, ErrorKind};
+use longshore_duckdb::wants_memory;
 use std::path::Path;
 
 /// Returns the error DuckDB's message stands for.
@@ -30,7 +31,7 @@ pub(crate) fn from_message(message: &str, path: &Path) -> Error {
         return error(ErrorKind::Destination, "a query only reads, and this one would change something")
             .hint("change the database with DuckDB itself");
     }
-    if message.contains("Out of Memory") || message.contains("could not allocate block") {
+    if wants_memory(message) {
         return error(ErrorKind::Destination, "DuckDB needs more memory than it may have")
             .hint("let it have more with --memory, or fewer --threads, which need less");
     }
@@ -42,18 +43,7 @@ pub(crate) fn from_message(message: &str, path: &Path) -> Error {
         return error(ErrorKind::Destination, "the database file cannot be opened")
             .hint("check that its folder exists and can be written");
     }
-    if wants_memory(message) {
-        return error(ErrorKind::Destination, "DuckDB has too little memory for these rows")
-            .hint("run the same command again with more: --memory 1G, or twice what it was");
-    }
     error(ErrorKind::Destination, "DuckDB refused").hint("remove the cause and run the same command again")
-}
-
-/// Returns true when DuckDB gave up because of its memory limit.
-pub(crate) fn wants_memory(message: &str) -> bool {
-    ["Out of Memory Error", "failed to pin block", "could not allocate block", "failed to allocate data"]
-        .iter()
-        .any(|m| message.contains(m))
 }
 
 /// Returns true when another process holds the file.

@@ -9,7 +9,6 @@
 //! * `types`: our types in DuckDB's words; `rounding`: columns that hold less than ours; `error`: DuckDB's errors in ours;
 //! * `ffi`, `scan` and `chunk`: the one place with unsafe code: DuckDB's C interface for handing over columns.
 
-mod answer;
 mod chunk;
 mod commit;
 mod config;

@@ -51,8 +51,8 @@ pub(crate) fn has_load(c: &duckdb::Connection, target: &Target, load_id: &LoadId
     for mode in modes(c, &target.dataset)? {
         let found: i64 = match mode {
             SystemColumns::Native => {
-                let table = DuckDialect::ask(c, &target.dataset)?
-                    .qualified(&target.dataset, mode.table_name(SystemTable::Loads));
+                let dialect = DuckDialect::ask(c, &target.dataset)?;
+                let table = dialect.qualified(&target.dataset, mode.table_name(SystemTable::Loads));
                 let sql =
                     format!("SELECT count(*) FROM {table} WHERE load_id::VARCHAR = ? AND pipeline = ? AND status = 0");
                 c.query_row(&sql, [load_id.as_str(), &target.pipeline], |r| r.get(0))?
@@ -63,8 +63,7 @@ pub(crate) fn has_load(c: &duckdb::Connection, target: &Target, load_id: &LoadId
                     Ok(names) => names,
                     Err(e) => return Ok(Err(e)),
                 };
-                let sql =
-                    DltQueries::of(&DuckDialect::ask(c, &target.dataset)?, &target.dataset).count_load(&names, load_id);
+                let sql = dlt_queries(c, target)?.count_load(&names, load_id);
                 c.query_row(&sql, [], |r| r.get(0))?
             }
         };
@@ -81,15 +80,13 @@ pub(crate) fn newest_load(c: &duckdb::Connection, target: &Target) -> duckdb::Re
     for mode in modes(c, &target.dataset)? {
         let found = match mode {
             SystemColumns::Native => {
-                let table = DuckDialect::ask(c, &target.dataset)?
-                    .qualified(&target.dataset, mode.table_name(SystemTable::Loads));
+                let dialect = DuckDialect::ask(c, &target.dataset)?;
+                let table = dialect.qualified(&target.dataset, mode.table_name(SystemTable::Loads));
                 let pipeline = literal(&target.pipeline);
                 text(c, &format!("SELECT max(load_id)::VARCHAR FROM {table} WHERE pipeline = {pipeline}"))?
             }
             SystemColumns::Dlt => match dlt::stored_schema_names(state(c, target)?.as_deref(), &target.pipeline) {
-                Ok(names) => {
-                    text(c, &DltQueries::of(&DuckDialect::ask(c, &target.dataset)?, &target.dataset).last_load(&names))?
-                }
+                Ok(names) => text(c, &dlt_queries(c, target)?.last_load(&names))?,
                 Err(e) => return Ok(Err(e)),
             },
         };
@@ -136,7 +133,7 @@ fn last_native(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Option
 }
 
 fn last_dlt(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Result<Option<StoredLoad>>> {
-    let queries = DltQueries::of(&DuckDialect::ask(c, &target.dataset)?, &target.dataset);
+    let queries = dlt_queries(c, target)?;
     let state = state(c, target)?;
     let names = match dlt::stored_schema_names(state.as_deref(), &target.pipeline) {
         Ok(names) => names,
@@ -158,16 +155,14 @@ pub(crate) fn stored(c: &duckdb::Connection, target: &Target, schema: &str) -> d
     if !modes(c, &target.dataset)?.contains(&SystemColumns::Dlt) {
         return Ok(Stored::default());
     }
-    let schema = text(c, &DltQueries::of(&DuckDialect::ask(c, &target.dataset)?, &target.dataset).schema(schema))?;
+    let schema = text(c, &dlt_queries(c, target)?.schema(schema))?;
     Ok(Stored { schema, state: state(c, target)? })
 }
 
 fn state(c: &duckdb::Connection, target: &Target) -> duckdb::Result<Option<String>> {
     let table = SystemColumns::Dlt.table_name(SystemTable::State);
     match table_names(c, &target.dataset)?.iter().any(|t| t == table) {
-        true => {
-            text(c, &DltQueries::of(&DuckDialect::ask(c, &target.dataset)?, &target.dataset).state(&target.pipeline))
-        }
+        true => text(c, &dlt_queries(c, target)?.state(&target.pipeline)),
         false => Ok(None), // dlt makes it with the first state
     }
 }
@@ -176,4 +171,8 @@ fn text(c: &duckdb::Connection, sql: &str) -> duckdb::Result<Option<String>> {
     let mut statement = c.prepare(sql)?;
     let mut rows = statement.query([])?;
     rows.next()?.map(|r| r.get::<_, Option<String>>(0)).transpose().map(Option::flatten)
+}
+
+fn dlt_queries(c: &duckdb::Connection, target: &Target) -> duckdb::Result<DltQueries> {
+    Ok(DltQueries::of(&DuckDialect::ask(c, &target.dataset)?, &target.dataset))
 }

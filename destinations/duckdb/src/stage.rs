@@ -4,7 +4,7 @@
 //! Parts only queue up; a thread of the load inserts them, so that normalising goes on beside it.
 
 use crate::destination::table_names;
-use crate::error::{from_message, wants_memory};
+use crate::error::from_message;
 use crate::ffi::{Connection, Database};
 use crate::limits::{self, Vectors};
 use crate::merge;
@@ -18,6 +18,7 @@ use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::normalize::cast_batch;
 use longshore_core::package::{LoadId, Manifest, Part};
 use longshore_core::schema::{Column, ColumnRole, ColumnType, DataType, SystemColumns, Table};
+use longshore_duckdb::wants_memory;
 use longshore_sql::{
     Dialect, add_column, create_schema, create_table, drop_table, identifier, inexact_values, literal, widen_column,
 };

@@ -1,6 +1,5 @@
 //! DuckDB in memory, over files: for queries, and for merging.
 
-use crate::answer;
 use arrow_array::RecordBatch;
 use longshore_core::error::{Error, Result};
 use longshore_sql::literal;
@@ -45,7 +44,7 @@ impl Engine {
 
     /// Returns the rows of a query of the user's.
     pub(crate) fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
-        answer::rows(&self.connection, sql).map_err(refused)
+        longshore_duckdb::rows(&self.connection, sql).map_err(refused)
     }
 
     /// Returns the number that a query gives.
@@ -86,8 +85,7 @@ fn shares(memory: u64, threads: usize, a_thread: u64) -> (u64, usize) {
 
 fn refused(e: duckdb::Error) -> Error {
     let text = e.to_string();
-    let short = ["Out of Memory", "could not allocate block", "failed to allocate"];
-    if short.iter().any(|s| text.contains(s)) {
+    if longshore_duckdb::wants_memory(&text) {
         return Error::destination("DuckDB needs more memory for the files than it may have")
             .hint("let it have more with --memory (half of it is DuckDB's), or fewer --threads, which need less")
             .source(text);

@@ -10,7 +10,6 @@
 //!   loads left that never were committed; `foreign`: data files that dlt wrote;
 //! * `error`: the stores' errors in ours.
 
-mod answer;
 mod clean;
 mod commit;
 mod config;

@@ -88,15 +88,15 @@ fn table_of(input: &str) -> Result<String> {
     if input == "-" {
         return Err(unnamed());
     }
-    let is_pattern = |text: &str| text.contains(['*', '?', '[']);
-    if is_pattern(input) && !declared::is_remote(input) {
-        // A pattern that is wrong in itself needs no table first.
-        Input::resolve(&[input.to_owned()]).map_err(to_error)?;
-    }
     let input = if input.contains("://") { input.split(['?', '#']).next().unwrap_or(input) } else { input };
     let name = Path::new(input).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = name.split('.').next().unwrap_or_default();
+    let is_pattern = |text: &str| text.contains(['*', '?', '[']);
     if stem.is_empty() || is_pattern(stem) {
+        if is_pattern(input) && !declared::is_remote(input) {
+            // A pattern that is wrong in itself needs no table first.
+            Input::resolve(&[input.to_owned()]).map_err(to_error)?;
+        }
         return Err(unnamed());
     }
     Ok(stem.to_owned())

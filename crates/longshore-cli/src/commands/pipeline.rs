@@ -1,6 +1,6 @@
 //! `longshore pipeline NAME …`: looking after a pipeline and its packages.
 
-use super::upkeep;
+use super::{runtime, upkeep};
 use crate::args::{Cli, PipelineAction, PipelineArgs, SchemaFormat, TurnArgs};
 use crate::error::FAILED;
 use crate::place::{Addresses, data_dir};
@@ -304,8 +304,7 @@ fn drop_package(store: &Store, load_id: Option<&str>, json: bool) -> Result<()> 
 /// are asked; `None` for one that does not answer.
 fn whereabouts(package: &StoredPackage) -> Result<Vec<(&str, Option<bool>)>> {
     let addresses = Addresses::here(Limits::default())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Error::internal("cannot start an asynchronous runtime").source(e))?;
+    let runtime = runtime()?;
     let (target, load_id) = (&package.manifest.target, &package.manifest.load_id);
     let ask = |url: &str| {
         let destination = addresses.reopen(url).ok()?;

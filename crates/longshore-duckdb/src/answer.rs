@@ -6,7 +6,10 @@ use longshore_core::answer::mark_json;
 use longshore_sql::{AnswerColumn, describe, faithful, is_json};
 
 /// Runs a query of the user's.
-pub(crate) fn rows(c: &duckdb::Connection, sql: &str) -> duckdb::Result<Vec<RecordBatch>> {
+///
+/// # Errors
+/// When DuckDB refuses it, or its last statement of several has a type that Arrow has no form for.
+pub fn rows(c: &duckdb::Connection, sql: &str) -> duckdb::Result<Vec<RecordBatch>> {
     let columns = columns(c, sql);
     let batches = run(c, faithful(sql, &columns).as_deref().unwrap_or(sql))?;
     Ok(mark_json(batches, |i| columns.get(i).is_some_and(is_json)))
