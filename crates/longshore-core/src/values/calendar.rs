@@ -46,7 +46,7 @@ pub(super) fn time(hour: u32, minute: u32, second: u32, micros: u32) -> Option<i
 }
 
 /// Year, month and day of a day since 1970-01-01. The year may be outside 1..=9999.
-pub(super) fn civil_from_days(days: i64) -> (i64, u32, u32) {
+pub fn civil_from_days(days: i64) -> (i64, u32, u32) {
     // Howard Hinnant's algorithm: years begin in March, so the leap day is the last one.
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);

@@ -8,6 +8,9 @@
 //! * [`python_text`]: `int()`, `float()`, `str2bool` and `repr(float)` ([`python_text::float_repr`]).
 //! * [`python_chars`]: what Python counts as white space and as a digit.
 //! * [`json_text`]: the escaping of a JSON string.
+//! * [`civil_from_days`]: the calendar.
+
+pub use calendar::civil_from_days;
 
 pub mod iso_timestamp;
 pub mod json_text;

@@ -6,6 +6,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, StringArray};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
+use longshore_core::values::civil_from_days;
 use std::sync::Arc;
 
 /// About 260,000 years; chrono's calendar ends a little later.
@@ -94,15 +95,8 @@ impl Scale {
 
 /// As chrono writes years of more than four digits: with a sign.
 fn date(day: i64) -> String {
-    // Howard Hinnant's civil_from_days: eras of 400 years that begin on the first of March.
-    let shifted = day + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    format!("{:+}-{month:02}-{day:02}", year_of_era + era * 400 + next)
+    let (year, month, day) = civil_from_days(day);
+    format!("{year:+}-{month:02}-{day:02}")
 }
 
 #[cfg(test)]
