@@ -3,14 +3,16 @@
 
 Makes orders with `bench-data` (one root table, five child tables), loads them, and merges the changed ones into fresh
 copies of that dataset, in turn: by Longshore's load step (`longshore pipeline NAME replay`: a sealed package into the
-database, the whole process from outside), and by SQL that knows these tables, from the same finished rows (DuckDB: from
-Parquet files; PostgreSQL: `psql` with `\\copy` of CSV), its own clock from connecting to the end of the commit. Two
+database), and by SQL that knows these tables, from the same finished rows (DuckDB: Python, from Parquet files;
+PostgreSQL: `psql` with `\\copy` of CSV). Both are whole processes from outside; for DuckDB also the SQL's own clock from
+connecting to closing, without Python's start. Two
 strategies: `delete-insert` beside DELETE and INSERT; `upsert` beside MERGE for the root, DELETE and INSERT for children.
 Afterwards every table must have the same rows both ways.
 Runs in an interpreter with DuckDB (scripts/get-python). Exit status: 0 measured, 1 a command failed or contents differ.
 """
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -41,6 +43,19 @@ def statements(strategy, columns, staged, fill):
     else:
         root = [f"DELETE FROM raw.{ROOT} WHERE _row_id IN (SELECT _row_id FROM doomed)", *fill(ROOT)]
     return [doomed, *children, *root, *[s for c in CHILDREN for s in fill(c)]]
+
+
+# What the process of the SQL by hand does, in DuckDB: it prints its own clock.
+BY_HAND = """
+import json, sys, time
+import duckdb
+start = time.perf_counter()
+c = duckdb.connect(sys.argv[1])
+for statement in json.loads(sys.argv[2]):
+    c.execute(statement)
+c.close()
+print(time.perf_counter() - start)
+"""
 
 
 class Duck:
@@ -75,14 +90,13 @@ class Duck:
                 c.sql(f"COPY (FROM raw.{t} WHERE _load_id = '{load}') TO '{self.folder}/{t}.parquet'")
 
     def by_hand(self, name, strategy):
+        """Seconds of the whole process, and by its own clock."""
         staged = lambda t: f"'{self.folder}/{t}.parquet'"
         sql = statements(strategy, self.columns, staged, lambda t: [f"INSERT INTO raw.{t} FROM {staged(t)}"])
+        command = [sys.executable, "-c", BY_HAND, str(self.folder / f"{name}.duckdb"), json.dumps(["BEGIN", *sql, "COMMIT"])]
         start = time.perf_counter()
-        c = self.duckdb.connect(str(self.folder / f"{name}.duckdb"))
-        for statement in ["BEGIN", *sql, "COMMIT"]:
-            c.execute(statement)
-        c.close()
-        return time.perf_counter() - start
+        own = float(run(command))
+        return time.perf_counter() - start, own
 
     def digest(self, name, table):
         return self.ask(name, f"SELECT count(*), md5(string_agg(t::VARCHAR, '' ORDER BY _row_id)) FROM raw.{table} t")
@@ -135,7 +149,7 @@ class Postgres:
         command = self.command(name, "BEGIN", *stage, *sql, "COMMIT")
         start = time.perf_counter()
         run(command)
-        return time.perf_counter() - start
+        return time.perf_counter() - start, None
 
     def digest(self, name, table):
         return self.ask(name, f"SELECT count(*), md5(string_agg(t::text, '' ORDER BY _row_id)) FROM raw.{table} t")
@@ -208,17 +222,21 @@ def show(what, values):
 
 
 def measure(bench, rounds):
-    ours, hand = [], []
+    ours, hand, own = [], [], []
     for number in range(rounds + 1):
-        seconds = (bench.ours(), bench.by_hand()) if number % 2 else (bench.by_hand(), bench.ours())[::-1]
+        pair = (bench.ours(), bench.by_hand()) if number % 2 else (bench.by_hand(), bench.ours())[::-1]
         if number:  # the first warms up
-            ours.append(seconds[0])
-            hand.append(seconds[1])
+            ours.append(pair[0])
+            hand.append(pair[1][0])
+            own.append(pair[1][1])
     rows = bench.compare()
     what = f"{bench.place.name}, {bench.strategy}"
     show(f"{what}: load step, seconds", ours)
     show(f"{what}: SQL by hand, seconds", hand)
     show(f"{what}: load step / SQL (target 1.3)", [a / b for a, b in zip(ours, hand)])
+    if None not in own:
+        show(f"{what}: SQL by hand without Python's start, seconds", own)
+        show(f"{what}: load step / SQL without Python's start", [a / b for a, b in zip(ours, own)])
     return rows
 
 

@@ -4,9 +4,9 @@
 use crate::error::from_message;
 use crate::hints;
 use crate::limits;
-use crate::memory;
 use crate::merge::{lacking_root_ids, merge_all, merged_tables, replaced_tables, staging};
 use crate::stage::Inner;
+use crate::tables;
 use longshore_core::destination::{CommitOutcome, Staged};
 use longshore_core::dlt::Documents;
 use longshore_core::error::{Error, Result};
@@ -53,52 +53,40 @@ pub(crate) fn commit(
     }
     let counted = merge_all(load, manifest, &merged)?;
     hints::check_unique(load, manifest)?;
+    if is_small {
+        load.execute("SET force_compression = 'uncompressed'")?;
+    }
     load.execute("COMMIT")?;
     load.keep_file();
-    if is_small {
-        checkpoint_uncompressed(load);
+    if is_small && let Err(e) = load.execute("SET force_compression = 'auto'") {
+        debug!(error = %e, "what this process writes next stays uncompressed");
     }
     count_back(load, manifest, &counted).map(CommitOutcome::Committed)
 }
 
 /// With no more than a vector in the whole dataset, there is nothing for a second thread, and choosing compressions takes
-/// longer than writing without.
+/// longer than writing without. The next load that adds rows has these compressed as well.
 fn is_small(load: &Inner, manifest: &Manifest) -> bool {
     let before: u64 = load.tables.values().map(|t| t.before).sum();
     before + manifest.tables.iter().map(|t| t.rows).sum::<u64>() <= limits::VECTOR
 }
 
-/// Writes what was committed from the log into the file, which closing would do too, but with compressions. The next load
-/// that adds rows has these compressed as well.
-fn checkpoint_uncompressed(load: &mut Inner) {
-    for statement in ["SET force_compression = 'uncompressed'", "CHECKPOINT", "SET force_compression = 'auto'"] {
-        if let Err(e) = load.execute(statement) {
-            // Somebody else in this process writes too: then it is done at the end.
-            debug!(error = %e, statement, "no checkpoint");
-        }
-    }
-}
-
 fn is_committed(load: &Inner, manifest: &Manifest) -> Result<bool> {
-    if load.is_new() {
+    if load.remembered.is_empty() {
         return Ok(false);
     }
-    let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
-    let failed = |m: String| from_message(&m, &load.path);
-    let reader = connection.database().reader().map_err(failed)?;
-    memory::has_load(&reader, &load.opening.target, &manifest.load_id).map_err(|e| failed(e.to_string()))?
+    let found = load.remembered.has_load(&load.reader()?, &load.opening.target, &manifest.load_id);
+    found.map_err(|e| from_message(&e.to_string(), &load.path))?
 }
 
 /// The file is ours alone: what stood there when the load began stands there still.
 fn check_fence(load: &Inner) -> Result<()> {
-    let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
     let (fence, target) = (&load.opening.fence, &load.opening.target);
     if fence.is_open() || load.is_new() {
         return Ok(());
     }
-    let failed = |m: String| from_message(&m, &load.path);
-    let reader = connection.database().reader().map_err(failed)?;
-    fence.check(memory::newest_load(&reader, target).map_err(|e| failed(e.to_string()))??.as_ref(), target)
+    let newest = load.remembered.newest_load(&load.reader()?, target);
+    fence.check(newest.map_err(|e| from_message(&e.to_string(), &load.path))??.as_ref(), target)
 }
 
 fn write_records(load: &mut Inner, manifest: &Manifest) -> Result<()> {
@@ -119,9 +107,7 @@ fn documents(load: &Inner, manifest: &Manifest) -> Result<Option<Documents>> {
     if load.opening.system_columns == SystemColumns::Native {
         return Ok(None);
     }
-    let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
-    let reader = connection.database().reader().map_err(|m| from_message(&m, &load.path))?;
-    let stored = memory::stored(&reader, &load.opening.target, &manifest.schema.name);
+    let stored = load.remembered.stored(&load.reader()?, &load.opening.target, &manifest.schema.name);
     let stored = stored.map_err(|e| from_message(&e.to_string(), &load.path))?;
     Documents::of(manifest, &stored, "dlt.destinations.duckdb").map(Some)
 }
@@ -129,28 +115,18 @@ fn documents(load: &Inner, manifest: &Manifest) -> Result<Option<Documents>> {
 /// Counts the load's tables; those it merged were counted before. The file is ours alone, so what a table has more than
 /// before is what this load brought.
 fn count_back(load: &Inner, manifest: &Manifest, merged: &[TableCount]) -> Result<Vec<TableCount>> {
-    let Some(connection) = &load.connection else { return Err(Error::internal("the load is over")) };
-    let failed = |m: String| from_message(&m, &load.path);
-    let reader = connection.database().reader().map_err(failed)?;
-    // One statement: for a small load, asking table by table would be a good part of its time.
-    let count = |(i, t): (usize, &&TableCount)| {
-        format!("SELECT {i} AS i, count(*) FROM {}", load.dialect.qualified(&load.opening.target.dataset, &t.table))
-    };
     let was_merged = |t: &TableCount| merged.iter().any(|m| m.table == t.table);
     let uncounted: Vec<&TableCount> = manifest.tables.iter().filter(|t| !was_merged(t)).collect();
     let mut counted = merged.to_vec();
     if uncounted.is_empty() {
         return Ok(counted);
     }
-    let counts: Vec<String> = uncounted.iter().enumerate().map(count).collect();
-    let sql = format!("{} ORDER BY i", counts.join(" UNION ALL "));
-    let now: Vec<i64> = reader
-        .prepare(&sql)
-        .and_then(|mut s| s.query_map([], |r| r.get(1))?.collect())
-        .map_err(|e| failed(e.to_string()))?;
-    let brought = |(wanted, now): (&&TableCount, i64)| {
+    let names = uncounted.iter().map(|t| load.dialect.qualified(&load.opening.target.dataset, &t.table));
+    let now = tables::count(&load.reader()?, &names.collect::<Vec<_>>());
+    let now = now.map_err(|e| from_message(&e.to_string(), &load.path))?;
+    let brought = |(wanted, now): (&&TableCount, u64)| {
         let before = load.tables.get(&wanted.table).map_or(0, |t| t.before);
-        TableCount { table: wanted.table.clone(), rows: (now as u64).saturating_sub(before) }
+        TableCount { table: wanted.table.clone(), rows: now.saturating_sub(before) }
     };
     counted.extend(uncounted.iter().zip(now).map(brought));
     let place = |t: &TableCount| manifest.tables.iter().position(|m| m.table == t.table);

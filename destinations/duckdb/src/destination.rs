@@ -5,8 +5,9 @@ use crate::error::{from_message, is_locked};
 use crate::ffi::{Access, Connection, Database, Message};
 use crate::lease::Held;
 use crate::limits;
-use crate::memory;
+use crate::memory::Remembered;
 use crate::stage::{DuckLoad, Resources};
+use crate::tables::{self, table_names};
 use crate::types::DuckDialect;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -99,6 +100,8 @@ impl DuckDb {
         // A load gets more when it has work for them.
         let threads = if access == Access::Write { 1 } else { self.threads() };
         vec![
+            // A commit goes into the file at once, instead of first into the log and behind the load into the file.
+            ("checkpoint_threshold", "1B".to_owned()),
             ("threads", threads.to_string()),
             ("memory_limit", format!("{}B", self.config.memory.unwrap_or(DEFAULT_MEMORY))),
             // Nothing is fetched behind the user's back.
@@ -179,7 +182,8 @@ impl Destination for DuckDb {
     }
 
     async fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {
-        let found = self.read(|c| memory::last_committed(c, target)).await?.transpose()?.flatten();
+        let found =
+            self.read(|c| Remembered::ask(c, &target.dataset)?.last_committed(c, target)).await?.transpose()?.flatten();
         found
             .map(|stored| {
                 stored.committed().map_err(|e| e.with("dataset", &target.dataset).with("file", self.path().display()))
@@ -194,7 +198,7 @@ impl Destination for DuckDb {
             true => Some(self.open(Access::Write).await?),
             false => None,
         };
-        let found = self.read(|c| memory::has_load(c, target, load_id)).await?;
+        let found = self.read(|c| Remembered::ask(c, &target.dataset)?.has_load(c, target, load_id)).await?;
         Ok(found.transpose()?.unwrap_or(false))
     }
 
@@ -249,19 +253,10 @@ fn has_schema(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<bool> {
     c.query_row(sql, [dataset], |r| r.get::<_, i64>(0)).map(|n| n > 0)
 }
 
-/// Names of the dataset's tables.
-pub(crate) fn table_names(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<Vec<String>> {
-    let sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? ORDER BY table_name";
-    let mut statement = c.prepare(sql)?;
-    statement.query_map([dataset], |r| r.get(0))?.collect()
-}
-
 fn tables(c: &duckdb::Connection, dataset: &str) -> duckdb::Result<Vec<TableCount>> {
+    let names = table_names(c, dataset)?;
     let dialect = DuckDialect::ask(c, dataset)?;
-    let count = |table: String| {
-        let sql = format!("SELECT count(*) FROM {}", dialect.qualified(dataset, &table));
-        let rows: i64 = c.query_row(&sql, [], |r| r.get(0))?;
-        Ok(TableCount { table, rows: rows as u64 })
-    };
-    table_names(c, dataset)?.into_iter().map(count).collect()
+    let qualified: Vec<String> = names.iter().map(|table| dialect.qualified(dataset, table)).collect();
+    let rows = tables::count(c, &qualified)?;
+    Ok(names.into_iter().zip(rows).map(|(table, rows)| TableCount { table, rows }).collect())
 }

@@ -143,13 +143,20 @@ impl Connection {
 
     /// Runs a query for one whole number, in the connection's transaction.
     pub(crate) fn number(&mut self, sql: &str) -> Result<i64, Message> {
+        Ok(self.numbers(sql)?.first().copied().unwrap_or(0))
+    }
+
+    /// Runs a query whose first column are whole numbers, in the connection's transaction.
+    pub(crate) fn numbers(&mut self, sql: &str) -> Result<Vec<i64>, Message> {
         let sql = CString::new(sql).map_err(|_| "a NUL character in a statement".to_owned())?;
-        // SAFETY: as for `execute`; the value is read from the first row while the result is alive, and DuckDB
-        // answers 0 where there is none.
+        // SAFETY: as for `execute`; values are read while the result is alive, from rows that it has.
         unsafe {
             let mut result: ffi::duckdb_result = std::mem::zeroed();
             let answer = match ffi::duckdb_query(self.raw, sql.as_ptr(), &mut result) {
-                ffi::DuckDBSuccess => Ok(ffi::duckdb_value_int64(&mut result, 0, 0)),
+                ffi::DuckDBSuccess => {
+                    let rows = ffi::duckdb_row_count(&mut result);
+                    Ok((0..rows).map(|row| ffi::duckdb_value_int64(&mut result, 0, row)).collect())
+                }
                 _ => Err(text(ffi::duckdb_result_error(&mut result))),
             };
             ffi::duckdb_destroy_result(&mut result);

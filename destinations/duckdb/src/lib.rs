@@ -21,9 +21,11 @@ mod limits;
 mod memory;
 mod merge;
 mod queue;
+mod room;
 mod rounding;
 mod scan;
 mod stage;
+mod tables;
 mod types;
 
 pub use config::Config;

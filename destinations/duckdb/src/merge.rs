@@ -1,6 +1,7 @@
 //! Replacing and merging, in the transaction of the load.
 
 use crate::stage::Inner;
+use crate::tables::count_query;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{LoadId, Manifest, TableCount};
 use longshore_core::schema::{ColumnRole, SystemColumns, Table};
@@ -44,13 +45,7 @@ pub(crate) fn lacking_root_ids(load: &Inner, manifest: &Manifest) -> Vec<String>
 /// Merges every family that has staged rows; returns the rows that were staged, counted.
 pub(crate) fn merge_all(load: &mut Inner, manifest: &Manifest, staged: &[Table]) -> Result<Vec<TableCount>> {
     let dataset = load.opening.target.dataset.clone();
-    let mut counts = Vec::new();
-    for table in staged {
-        let whole = staging(table, &manifest.load_id);
-        load.ensure_table(&whole)?;
-        let rows = load.number(&format!("SELECT count(*) FROM {}", load.dialect.qualified(&dataset, &whole.name)))?;
-        counts.push(TableCount { table: table.name.clone(), rows });
-    }
+    let counts = count_staged(load, manifest, staged)?;
     let names: Vec<(String, String)> = staged
         .iter()
         .map(|t| (t.name.clone(), load.dialect.qualified(&dataset, &staging(t, &manifest.load_id).name)))
@@ -78,6 +73,21 @@ pub(crate) fn merge_all(load: &mut Inner, manifest: &Manifest, staged: &[Table])
         load.execute(&format!("DROP TABLE {staged}"))?;
     }
     Ok(counts)
+}
+
+/// Completes the staging tables' columns and counts their rows.
+fn count_staged(load: &mut Inner, manifest: &Manifest, staged: &[Table]) -> Result<Vec<TableCount>> {
+    let mut names = Vec::new();
+    for table in staged {
+        let whole = staging(table, &manifest.load_id);
+        load.ensure_table(&whole)?;
+        names.push(load.dialect.qualified(&load.opening.target.dataset, &whole.name));
+    }
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = load.numbers(&count_query(&names))?;
+    Ok(staged.iter().zip(rows).map(|(table, rows)| TableCount { table: table.name.clone(), rows }).collect())
 }
 
 fn merge_error(error: Error, table: &str) -> Error {

@@ -3,24 +3,23 @@
 //!
 //! Parts only queue up; a thread of the load inserts them, so that normalising goes on beside it.
 
-use crate::destination::table_names;
 use crate::error::from_message;
 use crate::ffi::{Connection, Database};
-use crate::limits::{self, Vectors};
-use crate::merge;
+use crate::limits;
+use crate::memory::Remembered;
 use crate::queue::{Queue, Run};
 use crate::rounding::{self, Types};
 use crate::scan::{Feed, Scan};
-use crate::types::{DuckDialect, column_type};
+use crate::tables::{OpenTable, existing_tables, remove_remains};
+use crate::types::DuckDialect;
 use async_trait::async_trait;
 use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::normalize::cast_batch;
 use longshore_core::package::{LoadId, Manifest, Part};
-use longshore_core::schema::{Column, ColumnRole, ColumnType, DataType, SystemColumns, Table};
-use longshore_duckdb::wants_memory;
+use longshore_core::schema::{Column, ColumnType, SystemColumns, Table};
 use longshore_sql::{
-    Dialect, add_column, create_schema, create_table, drop_table, identifier, inexact_values, literal, widen_column,
+    Dialect, add_column, create_schema, create_table, drop_table, identifier, inexact_values, widen_column,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -52,6 +51,8 @@ struct Staging {
 pub(crate) struct Inner {
     pub(crate) tables: BTreeMap<String, OpenTable>,
     pub(crate) dialect: DuckDialect,
+    /// What the dataset could be asked when the load began.
+    pub(crate) remembered: Remembered,
     /// Tables and columns that this load made.
     made: BTreeSet<(String, String)>,
     pub(crate) connection: Option<Connection>,
@@ -63,11 +64,8 @@ pub(crate) struct Inner {
     /// Threads DuckDB has at the moment.
     threads: usize,
     /// Bytes DuckDB may use at the moment.
-    memory: u64,
+    pub(crate) memory: u64,
 }
-
-/// Nothing that one row holds takes more.
-const MOST_MEMORY: u64 = 64 << 30;
 
 /// Row ids of rows that a transaction has added itself begin here until it commits (DuckDB's `MAX_ROW_ID`).
 const FIRST_OWN_ROW: u64 = 36_028_797_018_960_000;
@@ -80,25 +78,6 @@ pub(crate) struct Resources {
     pub(crate) memory: u64,
     /// Bytes of rows that wait to be inserted.
     pub(crate) waiting_bytes: usize,
-}
-
-/// A table of the dataset as it is now.
-#[derive(Debug)]
-pub(crate) struct OpenTable {
-    /// Column names in the table's order, with their types where they are the loader's.
-    columns: Vec<(String, Option<ColumnType>)>,
-    /// Rows it had before the load.
-    pub(crate) before: u64,
-    /// True once this load took out the rows it had before.
-    emptied: bool,
-    /// What this load put into it.
-    vectors: Vectors,
-}
-
-impl OpenTable {
-    fn new(columns: Vec<(String, Option<ColumnType>)>, before: u64) -> Self {
-        OpenTable { columns, before, emptied: false, vectors: Vectors::default() }
-    }
 }
 
 impl DuckLoad {
@@ -221,6 +200,7 @@ impl Inner {
             false => existing_tables(&reader, &dialect, dataset, types).map_err(|e| failed(e.to_string()))?,
         };
         drop(reader);
+        let remembered = Remembered::of(dialect.clone(), tables.keys().map(String::as_str));
         let mut connection = Connection::new(database).map_err(failed)?;
         let scan = Scan::register(&mut connection).map_err(failed)?;
         connection.execute("SET threads = 1").map_err(failed)?;
@@ -234,6 +214,7 @@ impl Inner {
         Ok(Inner {
             tables,
             dialect,
+            remembered,
             made: BTreeSet::new(),
             connection: Some(connection),
             scan,
@@ -271,8 +252,7 @@ impl Inner {
             self.tables.insert(table.name.clone(), OpenTable::new(columns, 0));
             return Ok(());
         };
-        let same = |c: &Column| open.columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(&c.name));
-        let missing: Vec<Column> = table.columns.iter().filter(|c| !same(c)).cloned().collect();
+        let missing: Vec<Column> = table.columns.iter().filter(|c| !open.has_column(&c.name)).cloned().collect();
         open.columns.extend(missing.iter().map(|c| (c.name.clone(), Some(c.column_type()))));
         for column in &missing {
             self.execute(&add_column(&self.dialect, &dataset, &table.name, column))?;
@@ -327,16 +307,27 @@ impl Inner {
         self.execute(&format!("DELETE FROM {table} WHERE rowid < {FIRST_OWN_ROW}"))
     }
 
-    /// Asks for a whole number in the load's transaction.
+    /// Asks for a count in the load's transaction.
     pub(crate) fn number(&mut self, sql: &str) -> Result<u64> {
+        Ok(self.numbers(sql)?.first().copied().unwrap_or(0))
+    }
+
+    /// Asks for counts in the load's transaction.
+    pub(crate) fn numbers(&mut self, sql: &str) -> Result<Vec<u64>> {
         let connection = self.connection.as_mut().ok_or_else(|| Error::internal("the load is over"))?;
-        let number = connection.number(sql).map_err(|m| from_message(&m, &self.path))?;
-        Ok(number.try_into().unwrap_or(0)) // counts are not negative
+        let numbers = connection.numbers(sql).map_err(|m| from_message(&m, &self.path))?;
+        Ok(numbers.into_iter().map(i64::unsigned_abs).collect()) // counts are not negative
+    }
+
+    /// Returns a connection that sees what was committed.
+    pub(crate) fn reader(&self) -> Result<duckdb::Connection> {
+        let Some(connection) = &self.connection else { return Err(Error::internal("the load is over")) };
+        connection.database().reader().map_err(|m| from_message(&m, &self.path))
     }
 
     /// Returns true when the table has that column already.
     pub(crate) fn has_column(&self, table: &str, column: &str) -> bool {
-        self.tables.get(table).is_some_and(|t| t.columns.iter().any(|(c, _)| c.eq_ignore_ascii_case(column)))
+        self.tables.get(table).is_some_and(|t| t.has_column(column))
     }
 
     /// Inserts a run into its table.
@@ -377,65 +368,6 @@ impl Inner {
         let inserted = self.execute(&sql);
         self.scan.clear();
         inserted
-    }
-
-    /// Lets DuckDB have what the commit and the checkpoint behind it may take.
-    pub(crate) fn allow_commit(&mut self) -> Result<()> {
-        let columns: usize = self.tables.values().map(|t| t.columns.len()).sum();
-        let mut vector = 0;
-        for name in self.tables.keys().cloned().collect::<Vec<_>>() {
-            vector = vector.max(self.largest_vector(&name)?);
-        }
-        self.allow(limits::checkpoint(columns as u64, vector))
-    }
-
-    /// The largest vector of rows that this load brought, together with the rows that stand before them.
-    fn largest_vector(&mut self, name: &str) -> Result<u64> {
-        let new = self.tables.get(name).map_or(0, |t| t.vectors.largest());
-        let name = merge::staged_for(name, &self.opening.load_id);
-        let Some(table) = self.tables.get(name).filter(|t| new > 0 && t.before > 0) else { return Ok(new) };
-        let made = |c: &str| self.made.contains(&(name.to_owned(), c.to_owned()));
-        let varies = [DataType::Text, DataType::Json, DataType::Binary];
-        let may_be_long = |t: &Option<ColumnType>| t.is_none_or(|t| varies.contains(&t.data_type));
-        let texts = table.columns.iter().filter(|(c, t)| may_be_long(t) && !made(c)).map(|(c, _)| identifier(c));
-        let texts: Vec<String> = texts.collect();
-        Ok(new + self.last_rows(&self.dialect.qualified(&self.opening.target.dataset, name), &texts)?)
-    }
-
-    /// Bytes of texts in the last rows a table had before. Where it has long ones, asking takes memory itself.
-    fn last_rows(&mut self, table: &str, texts: &[String]) -> Result<u64> {
-        let Some(connection) = &self.connection else { return Err(Error::internal("the load is over")) };
-        let path = self.path.clone();
-        let failed = |e: String| from_message(&e, &path);
-        let reader = connection.database().reader().map_err(failed)?;
-        let long = |column: &&String| {
-            let sql = format!("SELECT stats({column}) FROM {table} LIMIT 1");
-            reader.query_row(&sql, [], |r| r.get::<_, String>(0)).map_or(true, |s| limits::has_long_texts(&s))
-        };
-        let sizes: Vec<String> =
-            texts.iter().filter(long).map(|c| format!("coalesce(strlen({c}::VARCHAR), 0)")).collect();
-        if sizes.is_empty() {
-            return Ok(0);
-        }
-        let last = format!("SELECT coalesce(max(rowid), 0)::BIGINT FROM {table}");
-        let last: i64 = reader.query_row(&last, [], |r| r.get(0)).map_err(|e| failed(e.to_string()))?;
-        let from = last - limits::VECTOR as i64;
-        let sql = format!("SELECT coalesce(sum({}), 0)::BIGINT FROM {table} WHERE rowid >= {from}", sizes.join(" + "));
-        loop {
-            match reader.query_row(&sql, [], |r| r.get::<_, i64>(0)) {
-                Ok(bytes) => return Ok(bytes.unsigned_abs()),
-                Err(e) if wants_memory(&e.to_string()) && self.memory < MOST_MEMORY => self.allow(self.memory * 2)?,
-                Err(e) => return Err(failed(e.to_string())),
-            }
-        }
-    }
-
-    fn allow(&mut self, needed: u64) -> Result<()> {
-        if needed > self.memory {
-            self.execute(&format!("SET memory_limit = '{needed}B'"))?;
-            self.memory = needed;
-        }
-        Ok(())
     }
 
     /// Gives DuckDB threads; more than one only for as long as there is work for each, because the one
@@ -480,55 +412,4 @@ fn add_columns(columns: &mut Vec<(String, ColumnType)>, table: &Table) {
             columns.push((column.name.clone(), column.column_type()));
         }
     }
-}
-
-fn existing_tables(
-    c: &duckdb::Connection,
-    dialect: &DuckDialect,
-    dataset: &str,
-    types: &mut Types,
-) -> duckdb::Result<BTreeMap<String, OpenTable>> {
-    let mut tables = BTreeMap::new();
-    for name in table_names(c, dataset)? {
-        let sql = format!("SELECT count(*) FROM {}", dialect.qualified(dataset, &name));
-        let before: i64 = c.query_row(&sql, [], |r| r.get(0))?;
-        tables.insert(name, OpenTable::new(Vec::new(), before as u64));
-    }
-    let sql = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ? ORDER BY table_name, column_index";
-    let mut statement = c.prepare(sql)?;
-    let text = |r: &duckdb::Row<'_>, i| r.get::<_, String>(i);
-    let rows = statement.query_map([dataset], |r| Ok((text(r, 0)?, text(r, 1)?, text(r, 2)?)))?;
-    for row in rows {
-        let (table, column, type_name) = row?;
-        if let Some(open) = tables.get_mut(&table) {
-            open.columns.push((column.clone(), column_type(&type_name)));
-            types.entry(table).or_default().push((column, type_name));
-        }
-    }
-    Ok(tables)
-}
-
-/// Takes out rows of this very load that stand there although its record does not: of a process that was killed during
-/// its commit, DuckDB has been seen to keep the rows of a table that was merged by whole row groups.
-fn remove_remains(
-    connection: &mut Connection,
-    dialect: &DuckDialect,
-    tables: &mut BTreeMap<String, OpenTable>,
-    opening: &Opening,
-) -> Result<(), String> {
-    let column = opening.system_columns.column(ColumnRole::LoadId);
-    let load_id = literal(opening.load_id.as_str());
-    for (name, table) in
-        tables.iter_mut().filter(|(_, t)| t.before > 0 && t.columns.iter().any(|(c, _)| *c == column.name))
-    {
-        let table_name = dialect.qualified(&opening.target.dataset, name);
-        let of_load = format!("{table_name} WHERE {} = {load_id}", identifier(&column.name));
-        let remains = connection.number(&format!("SELECT count(*) FROM {of_load}"))?;
-        if remains > 0 {
-            tracing::info!(table = name, rows = remains, "rows of an interrupted commit are removed");
-            connection.execute(&format!("DELETE FROM {of_load}"))?;
-            table.before = table.before.saturating_sub(remains.unsigned_abs());
-        }
-    }
-    Ok(())
 }
