@@ -47,7 +47,7 @@ pub trait Dialect {
             DataType::Bool if to.data_type == DataType::Text => {
                 format!("CASE WHEN {column} THEN 'True' WHEN NOT {column} THEN 'False' END")
             }
-            DataType::Timestamp if from.is_zoned() => self.iso_text(&format!("{column} AT TIME ZONE 'UTC'")),
+            DataType::Timestamp if from.is_zoned() => self.iso_text(&self.in_utc(column)),
             DataType::Timestamp => self.iso_text(column),
             _ => format!("CAST({column} AS {})", self.type_name(DataType::Text)),
         };
@@ -59,6 +59,11 @@ pub trait Dialect {
             DataType::Json => format!("CAST({text} AS {type_name})"),
             _ => format!("CAST({column} AS {type_name})"),
         }
+    }
+
+    /// Returns a moment with a time zone as one without, in UTC.
+    fn in_utc(&self, moment: &str) -> String {
+        format!("{moment} AT TIME ZONE 'UTC'")
     }
 
     /// Returns a moment, given without a time zone and in UTC, as ISO text with its offset.

@@ -218,8 +218,7 @@ impl Destination for DuckDb {
     async fn query(&self, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {
         let answer = self
             .read(|c| {
-                // The same answer on every machine.
-                c.execute_batch("SET TimeZone = 'UTC'")?;
+                longshore_duckdb::use_utc(c)?;
                 if has_schema(c, dataset)? {
                     let schema = DuckDialect::ask(c, dataset)?.schema(dataset);
                     c.execute_batch(&format!("SET schema = {}", literal(&schema)))?;

@@ -59,6 +59,11 @@ impl Dialect for DuckDialect {
         }
     }
 
+    /// Without time zones' names, which a DuckDB built from source does not know. Infinite moments have no microseconds.
+    fn in_utc(&self, moment: &str) -> String {
+        format!("COALESCE(make_timestamp(epoch_us({moment})), CAST(CAST({moment} AS VARCHAR) AS TIMESTAMP))")
+    }
+
     fn iso_text(&self, moment: &str) -> String {
         format!("strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f') || '+00:00'")
     }
@@ -120,6 +125,20 @@ mod tests {
             }
         }
         assert!(column_type("UUID").is_none());
+    }
+
+    #[test]
+    fn moments_become_texts_in_utc_whatever_the_time_zone() {
+        let c = duckdb::Connection::open_in_memory().unwrap();
+        let text = DuckDialect::default().widened("m", DataType::Timestamp.into(), DataType::Text.into());
+        let said = |moment: &str| -> String {
+            c.query_row(&format!("SELECT {text} FROM (SELECT CAST('{moment}' AS TIMESTAMPTZ) AS m)"), [], |r| r.get(0))
+                .unwrap()
+        };
+        let _ = c.execute_batch("SET TimeZone = 'America/New_York'"); // not every build has time zones
+        assert_eq!(said("2024-01-01 10:00:00.000001+02:00"), "2024-01-01T08:00:00.000001+00:00");
+        assert_eq!(said("0001-01-01 00:00:00Z"), "0001-01-01T00:00:00.000000+00:00");
+        assert!(said("-infinity").starts_with("-infinity"));
     }
 
     #[test]

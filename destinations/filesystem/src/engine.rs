@@ -14,12 +14,12 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn open() -> Result<Self> {
         let open = || {
-            // Nothing is fetched behind the user's back; the same answer on every machine.
+            // Nothing is fetched behind the user's back.
             let config = duckdb::Config::default()
                 .with("autoinstall_known_extensions", "false")?
                 .with("autoload_known_extensions", "false")?;
             let connection = duckdb::Connection::open_in_memory_with_flags(config)?;
-            connection.execute_batch("SET TimeZone = 'UTC'")?;
+            longshore_duckdb::use_utc(&connection)?;
             Ok(connection)
         };
         open().map(|connection| Engine { connection }).map_err(refused)
