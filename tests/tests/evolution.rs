@@ -1,6 +1,6 @@
 //! Contracts, type conflicts, shapes by path and the schema's files, end to end.
 
-use longshore_tests::Lab;
+use longshore_tests::{Lab, execute, rows};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -175,6 +175,29 @@ fn a_schema_is_exported_edited_and_gone_by() {
     assert!(sql.contains("CREATE TABLE") && sql.contains("\"n\" DECIMAL(38,0)"), "{sql}");
     let diagram = lab.run(&["pipeline", "longshore", "schema", "--format", "mermaid"]).stdout;
     assert!(diagram.starts_with("erDiagram"), "{diagram}");
+}
+
+#[test]
+fn a_schema_as_sql_makes_the_tables_and_as_a_diagram_has_no_word_of_mermaids() {
+    let lab = Lab::new();
+    lab.write("in.ndjson", "{\"pk\":1,\"d\":\"1.5\",\"l\":[{\"pk\":2,\"uk\":\"x\"}]}\n");
+    let merged = ["--write-disposition", "merge", "--primary-key", "pk", "--hint", "d=decimal:precision=9:scale=2"];
+    let output = lab.run(&[&["load", "in.ndjson", "--table", "end"][..], &merged].concat());
+    assert_eq!(output.status, Some(0), "{output:#?}");
+    let sql = lab.run(&["pipeline", "longshore", "schema", "--format", "sql"]).stdout;
+    let empty = lab.path("empty.duckdb");
+    execute(&empty, &[&sql]);
+    let made = rows(&empty, "SELECT schema_name, table_name FROM duckdb_tables() ORDER BY table_name");
+    assert_eq!(made, ["end", "end__l"].map(|table| vec![json!("longshore_dataset"), json!(table)]));
+    let diagram = lab.run(&["pipeline", "longshore", "schema", "--format", "mermaid"]).stdout;
+    // The key is the root's; a child's column of that name is none.
+    for line in [
+        "    \"end\" {\n        bigint pk_ PK \"pk\"\n        decimal d\n",
+        "    \"end__l\" {\n        bigint pk_ \"pk\"\n        text uk_ \"uk\"\n",
+        "    \"end\" ||--o{ \"end__l\" : has",
+    ] {
+        assert!(diagram.contains(line), "{diagram}");
+    }
 }
 
 #[test]

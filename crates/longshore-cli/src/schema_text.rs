@@ -4,7 +4,7 @@ use crate::args::SchemaFormat;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::Manifest;
 use longshore_core::schema::{ColumnType, DataType, Schema, TableChange};
-use longshore_sql::{Dialect, create_table, hinted};
+use longshore_sql::{Dialect, create_schema, create_table, hinted};
 
 /// Returns the text, without a line break at its end.
 pub(crate) fn text(schema: &Schema, dataset: &str, format: SchemaFormat) -> Result<String> {
@@ -14,7 +14,7 @@ pub(crate) fn text(schema: &Schema, dataset: &str, format: SchemaFormat) -> Resu
         SchemaFormat::Yaml => serde_yaml_ng::to_string(schema).map_err(|e| failed(e.into()))?,
         SchemaFormat::Json => serde_json::to_string_pretty(schema).map_err(|e| failed(e.into()))?,
         SchemaFormat::Sql => {
-            let mut statements = Vec::new();
+            let mut statements = vec![create_schema(&Standard, dataset)];
             for table in &schema.tables {
                 statements.push(create_table(&Standard, dataset, table));
                 statements.extend(table.columns.iter().flat_map(|c| hinted(&Standard, dataset, &table.name, c)));
@@ -74,23 +74,35 @@ impl Dialect for Standard {
     }
 }
 
-/// An entity-relationship diagram in Mermaid's words.
+/// An entity-relationship diagram in Mermaid's words. Names of tables are quoted, because `end`, `one` and others mean
+/// something there.
 fn mermaid(schema: &Schema) -> String {
     let mut out = String::from("erDiagram\n");
     for table in &schema.tables {
-        out.push_str(&format!("    {} {{\n", table.name));
+        out.push_str(&format!("    \"{}\" {{\n", table.name));
         for column in &table.columns {
-            let key = if table.write.primary_key.contains(&column.name) { " PK" } else { "" };
-            out.push_str(&format!("        {} {}{key}\n", column.data_type, column.name));
+            // Child tables are written by the rules of their root, and have no key of their own.
+            let key = if table.is_root() && table.write.primary_key.contains(&column.name) { " PK" } else { "" };
+            let name = attribute(&column.name, key);
+            out.push_str(&format!("        {} {name}\n", column.data_type));
         }
         out.push_str("    }\n");
     }
     for table in &schema.tables {
         if let Some(parent) = &table.parent {
-            out.push_str(&format!("    {parent} ||--o{{ {} : has\n", table.name));
+            out.push_str(&format!("    \"{parent}\" ||--o{{ \"{}\" : has\n", table.name));
         }
     }
     out
+}
+
+/// A column's name and its key. An attribute cannot be quoted, nor be called as the words for keys are: such a name stands
+/// in the comment.
+fn attribute(name: &str, key: &str) -> String {
+    match name {
+        "pk" | "fk" | "uk" => format!("{name}_{key} \"{name}\""),
+        _ => format!("{name}{key}"),
+    }
 }
 
 /// What a load changed, a line a table; empty when it changed nothing.

@@ -151,14 +151,14 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
     let load_id = pipeline.store().next_load_id(crate::run::now_micros()?, schema.system_columns);
     let mut source = Sample::new(source, shape.resource_tables(), sample);
     source.begin(&Start { load_id: load_id.clone(), state, journal: None })?;
-    let (mut sizes, mut keys, mut repeated) = (Sizes::default(), Keys::default(), RepeatedKeys::default());
+    let (mut sizes, mut keys, mut repeated) = (Sizes::default(), Keys::default(), RepeatedKeys::of_the_first());
     let extract = Extract::new(&mut source, shape, load_id, run.options.on_error, run.options.progress.clone());
     let extracted = extract_all(extract, run.options.threads.max(1), |batches| {
         for (_, tables) in batches {
             for batch in tables {
                 sizes.add(&batch.table.name, &batch.rows);
                 keys.add(&batch.table, &batch.rows);
-                repeated.add(&batch.table, &batch.rows);
+                repeated.add(&batch.table, &batch.rows)?;
             }
         }
         Ok(())

@@ -1,61 +1,118 @@
 //! Records of one load with the same primary key, where rows' ids are made of it (dlt's mode): found while the load is
-//! normalised, so that its package is not sealed. Only the first keys are remembered; the destination's own check sees
-//! all of them.
+//! normalised, so that its package is not sealed. Memory does not grow with the input: what is beyond it goes to files.
 
+use crate::part_file::write_error;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{Part, PartRows};
 use longshore_core::schema::{ColumnRole, DataType, MergeStrategy, Table};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
 
-/// Memory does not grow with the input: this is about 8 MB.
+/// Ids in memory: this is about 8 MB.
 const MOST: usize = 250_000;
+/// Files, each with ids that are in no other: a set of one of them is in memory at a time.
+const FILES: usize = 64;
 /// dlt's ids have 14 characters.
 const ID_BYTES: usize = 16;
 
-/// The ids of the load so far, by root table.
-#[derive(Debug, Default)]
+/// The number of a table, and an id in it.
+type Key = [u8; 2 + ID_BYTES];
+
+/// The ids of the load so far.
+#[derive(Debug)]
 pub(crate) struct RepeatedKeys {
-    seen: HashMap<String, HashSet<[u8; ID_BYTES]>>,
-    count: usize,
-    /// A table and its key, where one came twice.
-    found: Option<(String, String)>,
+    /// Root tables and their keys.
+    tables: Vec<(String, String)>,
+    seen: HashSet<Key>,
+    most: usize,
+    /// Where ids go that memory has no room for; without a place they are not looked at.
+    folder: Option<PathBuf>,
+    files: Option<Files>,
+    /// The table in which a key came twice.
+    found: Option<usize>,
 }
 
 impl RepeatedKeys {
+    /// Looks at the first ids only, and writes nothing.
+    pub(crate) fn of_the_first() -> Self {
+        RepeatedKeys { tables: Vec::new(), seen: HashSet::new(), most: MOST, folder: None, files: None, found: None }
+    }
+
+    /// Looks at all; `folder` is made when memory is not enough, and gone after [`RepeatedKeys::check`].
+    pub(crate) fn of_all(folder: PathBuf) -> Self {
+        RepeatedKeys { folder: Some(folder), ..RepeatedKeys::of_the_first() }
+    }
+
     /// Takes the rows of a part that is in memory.
-    pub(crate) fn add_part(&mut self, part: &Part) {
-        if let PartRows::Memory(batches) = &part.rows {
-            batches.iter().for_each(|rows| self.add(&part.table, rows));
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub(crate) fn add_part(&mut self, part: &Part) -> Result<()> {
+        match &part.rows {
+            PartRows::Memory(batches) => batches.iter().try_for_each(|rows| self.add(&part.table, rows)),
+            _ => Ok(()),
         }
     }
 
     /// Takes some rows of a table.
-    pub(crate) fn add(&mut self, table: &Table, rows: &RecordBatch) {
-        if self.found.is_some() || self.count >= MOST || !has_ids_of_keys(table) {
-            return;
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub(crate) fn add(&mut self, table: &Table, rows: &RecordBatch) -> Result<()> {
+        let is_full = self.folder.is_none() && self.seen.len() >= self.most;
+        if self.found.is_some() || is_full || !has_ids_of_keys(table) {
+            return Ok(());
         }
         let ids = table.system(ColumnRole::RowId).and_then(|c| rows.column_by_name(&c.name));
-        let Some(ids) = ids.and_then(|ids| ids.as_string_opt::<i32>()) else { return };
-        let seen = self.seen.entry(table.name.clone()).or_default();
+        let Some(ids) = ids.and_then(|ids| ids.as_string_opt::<i32>()) else { return Ok(()) };
+        let number = self.number_of(table);
         for id in ids.iter().flatten().filter(|id| id.len() <= ID_BYTES) {
-            let mut key = [0; ID_BYTES];
-            key[..id.len()].copy_from_slice(id.as_bytes());
-            if !seen.insert(key) {
-                self.found = Some((table.name.clone(), table.write.primary_key.join(", ")));
-                return;
+            let mut key = [0; 2 + ID_BYTES];
+            key[..2].copy_from_slice(&(number as u16).to_le_bytes());
+            key[2..2 + id.len()].copy_from_slice(id.as_bytes());
+            if let Some(files) = &mut self.files {
+                files.write(&key)?;
+            } else if !self.seen.insert(key) {
+                self.found = Some(number);
+                return Ok(());
+            } else if self.seen.len() >= self.most && !self.spill()? {
+                return Ok(());
             }
         }
-        self.count += rows.num_rows();
+        Ok(())
+    }
+
+    fn number_of(&mut self, table: &Table) -> usize {
+        self.tables.iter().position(|(name, _)| *name == table.name).unwrap_or_else(|| {
+            self.tables.push((table.name.clone(), table.write.primary_key.join(", ")));
+            self.tables.len() - 1
+        })
+    }
+
+    /// Gives all ids to files. False when there is no place for them.
+    fn spill(&mut self) -> Result<bool> {
+        let Some(folder) = &self.folder else { return Ok(false) };
+        let mut files = Files::begin(folder)?;
+        for key in std::mem::take(&mut self.seen) {
+            files.write(&key)?;
+        }
+        self.files = Some(files);
+        Ok(true)
     }
 
     /// Ends a load that has such records.
     ///
     /// # Errors
-    /// When it has.
-    pub(crate) fn check(&self) -> Result<()> {
-        let Some((table, key)) = &self.found else { return Ok(()) };
+    /// When it has, or the files cannot be read.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        if let (None, Some(files)) = (self.found, self.files.take()) {
+            self.found = files.repeated()?;
+        }
+        let Some((table, key)) = self.found.and_then(|number| self.tables.get(number)) else { return Ok(()) };
         Err(Error::new(ErrorKind::Data, "records of one load have the same primary key")
             .with("table", table)
             .with("key", key)
@@ -71,6 +128,64 @@ fn has_ids_of_keys(table: &Table) -> bool {
         && table.system(ColumnRole::RowId).is_some_and(|c| c.data_type == DataType::Text)
 }
 
+/// Ids on the disk. Equal ones are in the same file.
+#[derive(Debug)]
+struct Files {
+    folder: PathBuf,
+    open: Vec<BufWriter<File>>,
+}
+
+impl Files {
+    fn begin(folder: &Path) -> Result<Self> {
+        let open = || {
+            fs::create_dir_all(folder)?;
+            let file = |number: usize| Ok(BufWriter::new(File::create(path(folder, number))?));
+            (0..FILES).map(file).collect::<io::Result<Vec<_>>>()
+        };
+        Ok(Files { folder: folder.to_owned(), open: open().map_err(|e| write_error(folder, e.into()))? })
+    }
+
+    fn write(&mut self, key: &Key) -> Result<()> {
+        let mixed = key.iter().fold(0u64, |h, byte| (h ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+        let number = (mixed >> 32) as usize % FILES;
+        self.open[number].write_all(key).map_err(|e| write_error(&self.folder, e.into()))
+    }
+
+    /// Returns the table of a key that is there twice, and removes the files.
+    fn repeated(self) -> Result<Option<usize>> {
+        let Files { folder, mut open } = self;
+        let failed = |e: io::Error| write_error(&folder, e.into());
+        open.iter_mut().try_for_each(BufWriter::flush).map_err(failed)?;
+        drop(open);
+        let mut found = None;
+        for number in 0..FILES {
+            found = repeated_in(&path(&folder, number)).map_err(failed)?;
+            if found.is_some() {
+                break;
+            }
+        }
+        fs::remove_dir_all(&folder).map_err(failed)?;
+        Ok(found)
+    }
+}
+
+fn path(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("{number:02}"))
+}
+
+fn repeated_in(path: &Path) -> io::Result<Option<usize>> {
+    let keys = fs::metadata(path)?.len() as usize / size_of::<Key>();
+    let (mut file, mut seen) = (BufReader::new(File::open(path)?), HashSet::with_capacity(keys));
+    for _ in 0..keys {
+        let mut key: Key = [0; 2 + ID_BYTES];
+        file.read_exact(&mut key)?;
+        if !seen.insert(key) {
+            return Ok(Some(u16::from_le_bytes([key[0], key[1]]).into()));
+        }
+    }
+    Ok(None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,15 +193,24 @@ mod tests {
     use longshore_core::schema::{Disposition, SystemColumns, WriteRules};
     use std::sync::Arc;
 
-    fn found(strategy: MergeStrategy, blocks: &[&[&str]]) -> bool {
-        let mut table = Table::new("t", None);
+    fn table(name: &str, strategy: MergeStrategy) -> Table {
+        let mut table = Table::new(name, None);
         table.columns = vec![SystemColumns::Dlt.column(ColumnRole::RowId)];
         let (disposition, primary_key) = (Disposition::Merge, vec!["id".to_owned()]);
         table.write = WriteRules { disposition, strategy, primary_key, ..WriteRules::default() };
-        let mut keys = RepeatedKeys::default();
+        table
+    }
+
+    fn rows(ids: &[&str]) -> RecordBatch {
+        let ids: ArrayRef = Arc::new(StringArray::from(ids.to_vec()));
+        RecordBatch::try_from_iter([("_dlt_id", ids)]).unwrap()
+    }
+
+    fn found(strategy: MergeStrategy, blocks: &[&[&str]]) -> bool {
+        let table = table("t", strategy);
+        let mut keys = RepeatedKeys::of_the_first();
         for ids in blocks {
-            let ids: ArrayRef = Arc::new(StringArray::from(ids.to_vec()));
-            keys.add(&table, &RecordBatch::try_from_iter([("_dlt_id", ids)]).unwrap());
+            keys.add(&table, &rows(ids)).unwrap();
         }
         keys.check().is_err()
     }
@@ -97,5 +221,28 @@ mod tests {
         assert!(found(MergeStrategy::Upsert, twice) && found(MergeStrategy::Cdc, &[&["a", "a"]]));
         assert!(!found(MergeStrategy::Upsert, once));
         assert!(!found(MergeStrategy::DeleteInsert, twice), "its ids are the load's");
+    }
+
+    #[test]
+    fn keys_that_memory_has_no_room_for_are_looked_at_too() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().join("keys");
+        let ids: Vec<String> = (0..500).map(|n| format!("id {n}")).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let (t, u) = (table("t", MergeStrategy::Upsert), table("u", MergeStrategy::Upsert));
+        let found = |last: &str| {
+            let mut keys = RepeatedKeys { most: 3, ..RepeatedKeys::of_all(folder.clone()) };
+            keys.add(&t, &rows(&ids)).unwrap();
+            keys.add(&u, &rows(&[&ids[..], &[last]].concat())).unwrap();
+            assert!(folder.exists());
+            let found = keys.check().err().map(|e| e.to_string());
+            assert!(!folder.exists(), "the package would have it");
+            found
+        };
+        assert_eq!(found("another"), None, "one id in two tables is none that comes twice");
+        // Before there were files, at their beginning, and at their end.
+        for twice in ["id 1", "id 2", "id 499"] {
+            assert!(found(twice).is_some_and(|e| e.contains("table u")), "{twice}");
+        }
     }
 }

@@ -143,7 +143,7 @@ impl Run<'_> {
                 ready(self.pipeline, &mut stagers, &mut standing.out)?;
             }
             let extract = Extract::new(source, shape, load_id.clone(), options.on_error, options.progress.clone());
-            let mut repeated = RepeatedKeys::default();
+            let mut repeated = RepeatedKeys::of_all(writer.keys_folder());
             let extracted = extract_all(extract, options.threads.max(1), |batches| {
                 let mut room = WAITING_PARTS;
                 writer.write_all(batches, |part| {
@@ -151,7 +151,7 @@ impl Run<'_> {
                     if room == 0 {
                         ready(self.pipeline, &mut stagers, &mut standing.out)?;
                     }
-                    repeated.add_part(&part);
+                    repeated.add_part(&part)?;
                     hand_on(&stagers, part);
                     Ok(())
                 })

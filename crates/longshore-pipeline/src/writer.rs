@@ -45,6 +45,11 @@ impl PackageWriter {
         })
     }
 
+    /// Where keys may stand while the package is made: a folder that goes with it when it is not sealed.
+    pub(crate) fn keys_folder(&self) -> PathBuf {
+        self.folder.join("keys")
+    }
+
     /// Writes all batches that come, in order, and hands each on as a part.
     pub(crate) fn write_all(
         &mut self,

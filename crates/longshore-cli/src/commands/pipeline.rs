@@ -179,11 +179,16 @@ fn schema(store: &Store, format: SchemaFormat) -> Result<()> {
 /// Loads that changed the schema, with the hash it stands by in the destination.
 fn history(store: &Store, args: &PipelineArgs) -> Result<()> {
     let all = all_packages(store)?;
-    let changed = all.iter().map(|p| &p.manifest).filter(|m| !m.change.is_empty());
+    let mut changed = all.iter().map(|p| &p.manifest).filter(|m| !m.change.is_empty()).peekable();
     if args.json {
         let version = |m: &Manifest| json!({ "load_id": m.load_id, "hash": m.schema.hash(), "change": m.change });
         say!("{}", Value::Array(changed.map(version).collect()));
         return Ok(());
+    }
+    if changed.peek().is_none() {
+        say!(
+            "no load of this working folder has changed the schema; the destination has a row for each version, in _schemas or _dlt_version"
+        );
     }
     for manifest in changed {
         say!("{}  {}", manifest.load_id, manifest.schema.hash());

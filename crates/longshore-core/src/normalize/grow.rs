@@ -222,6 +222,23 @@ impl Shape {
         required.find(lacks).cloned()
     }
 
+    /// Returns the type of the value that a row has in a variant of a column, and the column's own.
+    pub(super) fn strayed(
+        &self,
+        rows: &mut BlockRows,
+        (table, row): (TableId, u32),
+        name: &str,
+    ) -> Option<(DataType, DataType)> {
+        let columns = &self.schema.tables[table as usize].columns;
+        let expected = columns.iter().find(|c| c.name == name)?.data_type;
+        let variants = format!("{name}__v_");
+        let mut known = columns.iter().enumerate();
+        let (_, variant) = known.find(|(at, column)| {
+            column.variant && column.name.starts_with(&variants) && rows.table(table).has_value(*at as ColumnId, row)
+        })?;
+        Some((variant.data_type, expected))
+    }
+
     /// Excuses the rows of a table from having columns that come whole, and with values in all rows. Returns what was
     /// required before, to be put back.
     pub(super) fn excuse(&mut self, table: TableId, whole: &[(ColumnId, ArrayRef)]) -> Vec<Required> {

@@ -101,11 +101,12 @@ impl Walker<'_> {
         }
         let Some(lacking) = self.shape.lacks(&mut self.rows, at.table, at.row) else { return };
         let column = lacking.name;
+        let (found, expected) = self.shape.strayed(&mut self.rows, (at.table, at.row), &column).unzip();
         let table = self.shape.schema.tables[at.table as usize].name.clone();
         let path = self.shape.tables[at.table as usize].raw_path.join(".");
         let path = if path.is_empty() { column.clone() } else { format!("{path}.{column}") };
         let (cause, column) = (if lacking.is_key { Cause::NoKey } else { Cause::Missing }, Some(column));
-        let violation = Box::new(Violation { cause, table, column, path, found: None, expected: None });
+        let violation = Box::new(Violation { cause, table, column, path, found, expected });
         // As a record that is not JSON: what becomes of it is for `--on-error` to say.
         self.halt = Some(Halt::Bad { violation, mode: ContractMode::Evolve });
     }

@@ -47,6 +47,23 @@ fn a_record_to_be_merged_has_its_whole_key() {
 }
 
 #[test]
+fn a_key_of_another_type_is_said_to_be_one() {
+    let said = |records: &str| {
+        let mut shape = Shape::new(Schema::new("p", SystemColumns::Native), by_key(&["id"]));
+        let bad = block(&mut shape, records, OnError::Fail).expect_err("it has no key");
+        let Fault::Schema(violation) = bad.fault else { panic!("it is JSON") };
+        (violation.to_string(), violation.hint())
+    };
+    let (other, hint) = said("{\"id\":1}\n{\"id\":\"x\"}");
+    assert!(other.contains("value is text, which does not fit the bigint column"), "{other}");
+    assert!(hint.contains("--hint FIELD=text"), "{hint}");
+    // The row before had a value beside the column; this one has none at all.
+    let (none, hint) = said("{\"id\":1,\"n\":1}\n{\"id\":2,\"n\":\"x\"}\n{\"n\":1}");
+    assert!(none.contains("has no value of it"), "{none}");
+    assert!(hint.contains("choose a key"), "{hint}");
+}
+
+#[test]
 fn records_without_their_key_are_kept_aside_like_malformed_ones() {
     let mut shape = Shape::new(Schema::new("p", SystemColumns::Native), by_key(&["id"]));
     let done = block(&mut shape, "{\"id\":1}\n{\"l\":[1]}\n{\"id\":2}", OnError::Reject).unwrap();

@@ -114,10 +114,14 @@ impl fmt::Display for Violation {
                 write!(f, "the column '{column}' of '{table}' must have a value, and a row has none ({path})")
             }
             Cause::NoKey => {
-                write!(
-                    f,
-                    "'{column}' is in the primary key of '{table}', and a record has no value of it: such records cannot be merged"
-                )
+                write!(f, "'{column}' is in the primary key of '{table}', and ")?;
+                match (self.found, self.expected) {
+                    (Some(found), Some(expected)) => {
+                        write!(f, "a record's value is {found}, which does not fit the {expected} column")?;
+                    }
+                    _ => write!(f, "a record has no value of it, or a list or an object")?,
+                }
+                write!(f, ": such records cannot be merged")
             }
         }
     }
@@ -151,6 +155,9 @@ impl Violation {
             }
             Cause::Missing => {
                 "repair the record, let the column be null, or keep such records aside with --on-error reject"
+            }
+            Cause::NoKey if self.found.is_some() => {
+                "give the key a type that holds all its values (--hint FIELD=text; where it is there already, --on-type-conflict text), or keep such records aside with --on-error reject"
             }
             Cause::NoKey => {
                 "choose a key that every record has, written as the field or its column, or keep such records aside with --on-error reject"

@@ -60,9 +60,10 @@ pub(super) fn cases(capabilities: &Capabilities) -> Vec<Case> {
             scd2_ends_versions_only_in_groups_it_has,
             scd2_with_other_names_and_moments,
             scd2_in_dlt_mode,
+            scd2_in_dlt_mode_keeps_the_children_of_versions,
         ]);
         if can.replace && has(MergeStrategy::DeleteInsert) {
-            cases.extend(cases![scd2_comes_between_other_ways]);
+            cases.extend(cases![scd2_comes_between_other_ways, scd2_in_dlt_mode_comes_between_merges_by_key]);
         }
     }
     cases
@@ -424,6 +425,32 @@ async fn scd2_in_dlt_mode(at: Place) -> Result<()> {
     let expect = vec![vec![json!("LUMPmT/OVz+TPg")], vec![json!("ly6fa01bkKncuw")]];
     super::place::assert_rows("ids", at.read("t").await?.select(&["_dlt_id"]), expect);
     Ok(())
+}
+
+/// There child tables have no root ids, since no version's children ever go.
+async fn scd2_in_dlt_mode_keeps_the_children_of_versions(at: Place) -> Result<()> {
+    let rules = merge(MergeStrategy::Scd2, &[], &[]);
+    let (one, two) = (r#"{"id":1,"v":"a","l":[{"n":1,"m":[1,2]}]}"#, r#"{"id":2,"v":"b","l":[{"n":2}]}"#);
+    let changed = r#"{"id":1,"v":"a","l":[{"n":1,"m":[1,3]},{"n":4,"m":[5]}]}"#;
+    let (first, second) = (format!("{one} {two}"), format!("{changed} {two}"));
+    run(&at, Dlt, &[(&rules, &first), (&rules, &first), (&rules, &second)]).await?;
+    check(&at, Dlt, &format!("{one} {two} {changed}")).await?;
+    let expect = [r#"[1,"a",true,false]"#, r#"[1,"a",true,true]"#, r#"[2,"b",true,true]"#];
+    assert_eq!(versions(&at, ["_dlt_valid_from", "_dlt_valid_to"]).await?, expect);
+    Ok(())
+}
+
+/// A merge by key finds the children of versions too.
+async fn scd2_in_dlt_mode_comes_between_merges_by_key(at: Place) -> Result<()> {
+    let (by_key, versions) = (delete_insert(), merge(MergeStrategy::Scd2, &[], &[]));
+    let (old, two) = (r#"{"id":1,"v":"a","l":[{"n":1,"m":[1]}]}"#, r#"{"id":2,"v":"b","l":[{"n":2,"m":[2]}]}"#);
+    let (new, last) = (r#"{"id":1,"v":"A","l":[{"n":3,"m":[4,5]}]}"#, r#"{"id":1,"v":"z","l":[{"n":9}]}"#);
+    let held = format!("{new} {two}");
+    let loads = [(&by_key, old), (&versions, held.as_str())];
+    let second = run(&at, Dlt, &loads).await?;
+    check(&at, Dlt, &format!("{old} {held}")).await?;
+    at.load(&next_dlt(&at, 3, Some(&second), &by_key, last)).await?;
+    check(&at, Dlt, &format!("{last} {two}")).await
 }
 
 /// A load that appends, replaces or merges by key fills the hash too, so that the next `scd2` knows its records.

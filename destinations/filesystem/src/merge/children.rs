@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 impl Run<'_> {
     /// In dlt's mode, files that came before the first merge have no root ids: makes a table of them, by way of the
-    /// parents. Such files are written anew, with their ids.
+    /// parents. Such files are written anew, with their ids. Versions (`scd2`) need none: no row goes.
     pub(super) async fn fill_root_ids(&mut self) -> Result<()> {
-        self.fills =
-            self.system == SystemColumns::Dlt && (0..self.children.len()).any(|at| !self.lacking(at).is_empty());
+        self.fills = self.system == SystemColumns::Dlt
+            && !self.is_versioned()
+            && (0..self.children.len()).any(|at| !self.lacking(at).is_empty());
         if !self.fills {
             return Ok(());
         }
