@@ -53,22 +53,31 @@ pub(crate) fn commit(
     }
     let counted = merge_all(load, manifest, &merged)?;
     hints::check_unique(load, manifest)?;
-    if is_small {
-        load.execute("SET force_compression = 'uncompressed'")?;
-    }
     load.execute("COMMIT")?;
     load.keep_file();
-    if is_small && let Err(e) = load.execute("SET force_compression = 'auto'") {
-        debug!(error = %e, "what this process writes next stays uncompressed");
+    let counts = count_back(load, manifest, &counted)?;
+    if is_small {
+        checkpoint_uncompressed(load);
     }
-    count_back(load, manifest, &counted).map(CommitOutcome::Committed)
+    Ok(CommitOutcome::Committed(counts))
 }
 
 /// With no more than a vector in the whole dataset, there is nothing for a second thread, and choosing compressions takes
-/// longer than writing without. The next load that adds rows has these compressed as well.
+/// longer than writing without.
 fn is_small(load: &Inner, manifest: &Manifest) -> bool {
     let before: u64 = load.tables.values().map(|t| t.before).sum();
     before + manifest.tables.iter().map(|t| t.rows).sum::<u64>() <= limits::VECTOR
+}
+
+/// Writes what was committed from the log into the file, which closing would do too, but with compressions. The next load
+/// that adds rows has these compressed as well.
+fn checkpoint_uncompressed(load: &mut Inner) {
+    for statement in ["SET force_compression = 'uncompressed'", "CHECKPOINT", "SET force_compression = 'auto'"] {
+        if let Err(e) = load.execute(statement) {
+            // Somebody else in this process writes too: then it is done at the end.
+            debug!(error = %e, statement, "no checkpoint");
+        }
+    }
 }
 
 fn is_committed(load: &Inner, manifest: &Manifest) -> Result<bool> {

@@ -100,8 +100,9 @@ impl DuckDb {
         // A load gets more when it has work for them.
         let threads = if access == Access::Write { 1 } else { self.threads() };
         vec![
-            // A commit goes into the file at once, instead of first into the log and behind the load into the file.
-            ("checkpoint_threshold", "1B".to_owned()),
+            // What a commit wrote to the log goes into the file when the load is over. Within the commit DuckDB would still hold
+            // what was staged, and if its memory did not do, it would fail a commit that did happen.
+            ("checkpoint_threshold", "1TB".to_owned()),
             ("threads", threads.to_string()),
             ("memory_limit", format!("{}B", self.config.memory.unwrap_or(DEFAULT_MEMORY))),
             // Nothing is fetched behind the user's back.
