@@ -135,6 +135,12 @@ fn sources_record_into_one_folder_without_the_secrets_of_the_project() {
     }
     let replayed = ok(run(&lab, &["run", "--replay", "recorded", "--pipeline", "q"], &[]));
     assert!(replayed.stdout.contains('4') && server.requests().len() == 4, "{replayed:#?}");
+    // Whoever is given the recording has no secrets, and needs none.
+    std::fs::remove_file(lab.path("secrets.toml")).unwrap();
+    let replayed = ok(run(&lab, &["run", "--replay", "recorded", "--pipeline", "r"], &[]));
+    assert!(replayed.stdout.contains('4') && server.requests().len() == 4, "{replayed:#?}");
+    let asked = run(&lab, &["run", "--pipeline", "s"], &[]);
+    assert!(asked.status == Some(2) && asked.stderr.contains("the secret 'api.account'"), "{asked:#?}");
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(crate) struct Lookup<'a> {
     /// Sections that begin with the pipeline's name are asked first.
     pub(crate) pipeline: Option<&'a str>,
     pub(crate) tried: Vec<String>,
+    /// A secret that is nowhere is not missed: stars stand for it, as they do in recordings.
+    pub(crate) stars: bool,
     /// What was found by references to secrets, to be kept out of what is printed and recorded.
     pub(crate) secrets: Vec<Secret>,
 }

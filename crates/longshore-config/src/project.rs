@@ -104,6 +104,22 @@ impl Project {
     /// # Errors
     /// When there is none of that name, it has no `type`, or a secret is missing: all at once.
     pub fn source(&self, name: &str) -> Result<Section, Problems> {
+        let (kind, tree) = self.source_tree(name)?;
+        self.finish("sources", name, kind, tree, self.lookup()?)
+    }
+
+    /// Returns a section of `[sources]` that is answered from a recording: no vault is asked, and a secret that is
+    /// nowhere is not needed.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it has no `type`.
+    pub fn source_of_recording(&self, name: &str) -> Result<Section, Problems> {
+        let (kind, tree) = self.source_tree(name)?;
+        self.finish("sources", name, kind, tree, Lookup { stars: true, ..self.lookup_without_vaults() })
+    }
+
+    /// The kind of a source and all that the files and the environment say of it.
+    fn source_tree(&self, name: &str) -> Result<(String, Node), Problems> {
         let kind = self.kind("sources", name)?;
         let mut declared = self.declared("sources", name)?;
         let keys: Vec<String> =
@@ -121,7 +137,7 @@ impl Project {
         if let Value::Table(table) = &mut tree.value {
             table.entries.retain(|e| keys.contains(&e.key));
         }
-        self.finish("sources", name, kind, tree)
+        Ok((kind, tree))
     }
 
     /// Returns a section of `[destinations]` with everything put in.
@@ -129,7 +145,7 @@ impl Project {
         let mut tree = self.declared("destinations", name)?;
         environment::overlay(&mut tree, &self.surroundings.environment, &self.prefixes(&[vec!["destinations", name]]));
         let kind = self.kind("destinations", name)?;
-        self.finish("destinations", name, kind, tree)
+        self.finish("destinations", name, kind, tree, self.lookup()?)
     }
 
     /// Asks in all places, secrets in vaults too.
@@ -145,6 +161,7 @@ impl Project {
             vaults: None,
             pipeline,
             tried: Vec::new(),
+            stars: false,
             secrets: Vec::new(),
         }
     }
@@ -163,8 +180,15 @@ impl Project {
         made.as_ref().map_err(Clone::clone)
     }
 
-    fn finish(&self, part: &str, name: &str, kind: String, mut tree: Node) -> Result<Section, Problems> {
-        let (mut problems, mut lookup) = (Vec::new(), self.lookup()?);
+    fn finish(
+        &self,
+        part: &str,
+        name: &str,
+        kind: String,
+        mut tree: Node,
+        mut lookup: Lookup<'_>,
+    ) -> Result<Section, Problems> {
+        let mut problems = Vec::new();
         reference::put_in(&mut tree, &format!("{part}.{name}"), &mut lookup, &mut problems);
         Problems::none(problems)?;
         let mut secrets = lookup.secrets;

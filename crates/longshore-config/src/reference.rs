@@ -90,6 +90,7 @@ pub(crate) fn put_in(node: &mut Node, path: &str, lookup: &mut Lookup<'_>, probl
                     }
                     *node = found;
                 }
+                Err(_) if is_secret && lookup.stars => *node = Node::text("***", node.origin.clone()),
                 Err(problem) => problems.push(problem),
             }
         }

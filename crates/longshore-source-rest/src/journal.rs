@@ -150,6 +150,19 @@ impl Reader {
         }
     }
 
+    /// True where a journal, of whatever load, holds a page.
+    pub(crate) fn has_pages(folder: &Path) -> bool {
+        let path = folder.join("pages");
+        let Ok(file) = File::open(&path) else { return false };
+        let mut reader = Reader { file: BufReader::new(file), path, at: 0, now_micros: 0 };
+        while let Ok(Some((_, frame, _))) = reader.next() {
+            if matches!(frame, Frame::Page(_)) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Returns the next frame, where it begins, and its records; `None` at the end or at a torn frame.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Frame, Vec<u8>)>> {
         let begin = self.at;

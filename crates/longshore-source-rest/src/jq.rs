@@ -1,6 +1,8 @@
 //! A jq program as a step: each record goes in, what the program gives becomes records. The language is jaq's
 //! (<https://github.com/01mf02/jaq>), without what reaches outside: the environment, `halt`, `debug`, `input`.
 
+mod room;
+
 use crate::doc::Doc;
 use crate::tree::Tree;
 use jaq_core::load::{Arena, File, Loader, parse, span};
@@ -16,8 +18,6 @@ use std::time::Duration;
 const MOST_BYTES: usize = 256 << 20;
 /// How long it may take for one page: a program may never end.
 const LONGEST: Duration = Duration::from_secs(60);
-/// Programs and values are gone through by recursion.
-const STACK: usize = 256 << 20;
 
 /// A program, compiled.
 #[derive(Clone)]
@@ -32,14 +32,9 @@ impl fmt::Debug for Program {
 impl Program {
     /// Compiles a program; says where it is wrong.
     pub(crate) fn new(code: &str) -> std::result::Result<Program, String> {
-        let outside = ["halt", "halt_error", "debug", "debug_empty", "stderr", "stderr_empty", "env"];
-        let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-        let defs = defs.filter(|d: &parse::Def| !outside.contains(&d.name));
-        let funs = jaq_core::funs().chain(jaq_std::base_funs()).chain(jaq_std::extra_funs()).chain(jaq_json::funs());
-        let funs = funs.filter(|(name, ..)| !outside.contains(name));
-        let arena = Arena::default();
-        let modules = Loader::new(defs).load(&arena, File { code, path: () }).map_err(|e| unread(code, e))?;
-        let filter = Compiler::default().with_funs(funs).compile(modules).map_err(|e| undefined(code, e))?;
+        // First as it was written, for what is wrong with it.
+        let filter = compiled(code)?;
+        let filter = room::guarded(code).map_or(Ok(filter), |guarded| compiled(&guarded))?;
         Ok(Program(Arc::new(filter)))
     }
 
@@ -47,8 +42,11 @@ impl Program {
     pub(crate) fn apply(&self, records: Vec<Tree>) -> Result<Vec<Tree>> {
         let (done, wait) = channel();
         let program = self.clone();
-        let work = move || drop(done.send(program.records(&records)));
-        let thread = std::thread::Builder::new().name("longshore-jq".to_owned()).stack_size(STACK).spawn(work);
+        let work = move || {
+            room::begin();
+            drop(done.send(program.records(&records)));
+        };
+        let thread = std::thread::Builder::new().name("longshore-jq".to_owned()).stack_size(room::STACK).spawn(work);
         thread.map_err(|e| Error::internal("a thread cannot be started").source(e))?;
         match wait.recv_timeout(LONGEST) {
             Ok(result) => result,
@@ -86,6 +84,17 @@ impl Program {
     }
 }
 
+fn compiled(code: &str) -> std::result::Result<Filter<data::JustLut<Val>>, String> {
+    let outside = ["halt", "halt_error", "debug", "debug_empty", "stderr", "stderr_empty", "env"];
+    let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    let defs = defs.filter(|d: &parse::Def| !outside.contains(&d.name));
+    let funs = jaq_core::funs().chain(jaq_std::base_funs()).chain(jaq_std::extra_funs()).chain(jaq_json::funs());
+    let funs = funs.filter(|(name, ..)| !outside.contains(name)).chain([room::function()]);
+    let arena = Arena::default();
+    let modules = Loader::new(defs).load(&arena, File { code, path: () }).map_err(|e| unread(code, e))?;
+    Compiler::default().with_funs(funs).compile(modules).map_err(|e| undefined(code, e))
+}
+
 /// jq knows more values than JSON: NaN, bytes, keys that are no texts.
 fn no_json() -> Error {
     Error::input("the jq program made a value that JSON does not have").hint("such as NaN, or a key that is no text")
@@ -93,6 +102,10 @@ fn no_json() -> Error {
 
 /// Says what went wrong without the values that jaq names.
 fn failed(text: &str) -> Error {
+    if text.contains(room::NONE_LEFT) {
+        return Error::input("the jq program calls itself too deeply")
+            .hint("look for a definition that calls itself and never comes to an end");
+    }
     let what = match text.split_once("cannot ").map(|(_, rest)| rest) {
         Some(rest) if rest.starts_with("use ") => {
             let kind = rest.rsplit(" as ").next().unwrap_or_default();
@@ -203,5 +216,27 @@ mod tests {
     fn a_program_that_goes_on_and_on_is_stopped() {
         let error = run("repeat({a: (\"x\" * 1000000)})", "{}").unwrap_err().to_string();
         assert!(error.contains("too much of one page"), "{error}");
+        for code in [
+            "def f: f + 1; f",
+            "def f: [f]; f",
+            "def f: (f | .a); path(f)",
+            "def f: f, .a; f |= 1",
+            "def f: def g: f + 1; g; \"\\(f)\"",
+        ] {
+            let error = run(code, r#"{"a":null}"#).unwrap_err().to_string();
+            assert!(error.contains("calls itself too deeply"), "{code}: {error}");
+        }
+    }
+
+    #[test]
+    fn programs_may_call_themselves() {
+        for (code, expected) in [
+            ("def f: if . < 3000 then (. + 1 | f) + 0 else . end; 0 | f", "3000"),
+            ("def f: if . < 300000 then . + 1 | f else . end; 0 | f", "300000"),
+            ("def f: if type == \"object\" then .[] |= f else . + 1 end; f", r#"{"a":{"b":2}}"#),
+            ("def f: .a | .b; path(f) | tojson", r#""[\"a\",\"b\"]""#),
+        ] {
+            assert_eq!(run(code, r#"{"a":{"b":1}}"#).unwrap(), [expected], "{code}");
+        }
     }
 }

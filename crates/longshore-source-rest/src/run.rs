@@ -147,10 +147,12 @@ impl Run {
                 }
             }
         }
-        self.notes.add(
-            "",
-            format!("an interrupted run is completed: {} pages were kept, the rest is fetched", resumed.pages),
-        );
+        let kept = match resumed.pages {
+            0 => "no page was kept".to_owned(),
+            1 => "1 page was kept".to_owned(),
+            pages => format!("{pages} pages were kept"),
+        };
+        self.notes.add("", format!("an interrupted run is completed: {kept}, the rest is fetched"));
         log.journal = Some(reader.write_on()?);
         *lock(&self.resumed) = resumed;
         Ok(())

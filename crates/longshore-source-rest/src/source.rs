@@ -176,7 +176,7 @@ impl RestSource {
         if let Some(reader) = Reader::open(folder, &fingerprint)? {
             return Ok((Some(reader), None));
         }
-        if folder.join("pages").exists() {
+        if Reader::has_pages(folder) {
             self.options
                 .notes
                 .add("", "pages of an interrupted run were dropped: its configuration or state was another".to_owned());

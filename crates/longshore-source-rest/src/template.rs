@@ -101,8 +101,14 @@ impl Template {
         self.0.iter().map(|piece| piece.plain(scope)).collect()
     }
 
-    /// Fills it in as a part of a URL's path: values are percent-encoded and must be there.
+    /// Fills it in as a part of a URL's path: values are percent-encoded and must be there. A placeholder alone may be
+    /// a whole address that the API named, as a link is.
     pub(crate) fn fill_path(&self, scope: Scope<'_>) -> Result<String> {
+        if let [piece @ Piece::Field { .. }] = self.0.as_slice()
+            && let Some(url) = piece.plain(scope).filter(|v| v.starts_with("http://") || v.starts_with("https://"))
+        {
+            return Ok(url);
+        }
         let mut path = String::new();
         for piece in &self.0 {
             match piece {

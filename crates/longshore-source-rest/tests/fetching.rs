@@ -288,3 +288,17 @@ fn parameters_are_sent_as_dlt_sends_them() {
     assert_eq!(server.asked(), ["/v1/r?fixed=1&limit=5&on=False&l=a&l=b"]);
     assert_eq!(server.requests()[0].header("x-app"), Some("me"));
 }
+
+#[test]
+fn a_placeholder_alone_may_be_a_whole_address() {
+    let other = Server::start(|asked| Answer::json(&json!({ "id": asked.path })));
+    let url = other.url.clone();
+    let server = Server::start(move |_| Answer::json(&json!([{ "url": format!("{url}/a/b?c=1") }])));
+    let config = json!({ "client": { "base_url": server.url, "auth": { "token": "hush-hush" } }, "resources": [
+        { "name": "list", "endpoint": { "paginator": "single_page" } },
+        { "name": "one", "endpoint": { "path": "{resources.list.url}", "params": { "d": 2 }, "paginator": "single_page" } },
+    ] });
+    assert_eq!(load(&config).values("one", "id"), ["/a/b"]);
+    assert_eq!(other.asked(), ["/a/b?c=1&d=2"]);
+    assert_eq!(other.requests()[0].header("authorization"), None, "the API names the host, not the configuration");
+}

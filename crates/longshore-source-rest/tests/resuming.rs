@@ -119,6 +119,18 @@ fn a_journal_of_another_configuration_is_dropped_with_a_note() {
 }
 
 #[test]
+fn nothing_is_said_to_be_dropped_where_no_page_was_fetched() {
+    let server = Server::start(|a| if a.path == "/wrong" { Answer::status(403, &json!({})) } else { shop(a) });
+    let folder = tempfile::tempdir().unwrap();
+    let how = How { journal: Some(folder.path()), ..How::default() };
+    let wrong = json!({ "client": { "base_url": server.url }, "resources": ["wrong"] });
+    assert!(run(&wrong, &how).is_err());
+    let loaded = run(&config(&server.url), &how).unwrap();
+    assert!(!loaded.noted("dropped") && !loaded.noted("interrupted"), "{:?}", loaded.notes);
+    assert_eq!(loaded.of("users").len(), 10);
+}
+
+#[test]
 fn an_error_in_the_middle_leaves_what_was_fetched() {
     let server = Server::start(|a| {
         if a.path == "/users/7/orders" && a.headers.get("x-ok").is_none() {

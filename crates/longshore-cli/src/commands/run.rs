@@ -97,12 +97,23 @@ fn sections(project: &Project, args: &RunArgs, folder: &Path) -> Result<Vec<Sect
     }
     let mut sections = Vec::new();
     for name in project.sources() {
-        sections.push(project.source(name)?);
+        sections.push(section(project, name, args.replay.is_some())?);
     }
     Problems::none(sections.iter().flat_map(|s| sources::problems(s, folder)).collect())?;
     check_selected(&sections, &args.select)?;
     sections.retain(|s| args.select.is_empty() || args.select.contains(&s.name) || names_one(s, &args.select));
     Ok(sections)
+}
+
+/// An API that is answered from a recording needs no secrets; files are read as ever.
+fn section(project: &Project, name: &str, recorded: bool) -> Result<Section, Problems> {
+    if recorded {
+        let section = project.source_of_recording(name)?;
+        if sources::kind(&section).is_ok_and(|kind| kind.requests) {
+            return Ok(section);
+        }
+    }
+    project.source(name)
 }
 
 fn resources(section: &Section) -> Vec<String> {

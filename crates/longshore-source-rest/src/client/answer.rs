@@ -58,6 +58,9 @@ impl Client {
                 let mut error = Error::input(format!("the response is not JSON: {}", e.message))
                     .with("byte", e.offset)
                     .with("content type", kind);
+                if let Some(hint) = instead_of_json(kind) {
+                    error = error.hint(hint);
+                }
                 // What was unpacked has no such header any more.
                 if let Some(encoding) = raw.headers.get(reqwest::header::CONTENT_ENCODING).and_then(|v| v.to_str().ok())
                 {
@@ -90,6 +93,19 @@ impl Client {
             _ => error,
         }
     }
+}
+
+/// What to do about an answer that is something else than JSON, and says so.
+fn instead_of_json(content_type: &str) -> Option<&'static str> {
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_lowercase();
+    if kind.contains("html") {
+        return Some("it is a web page, perhaps one to log in: check client.base_url, the path and the credentials");
+    }
+    if kind.ends_with("xml") {
+        return Some("it is XML: many APIs have another path or a parameter (format=json) for JSON");
+    }
+    let lines = ["ndjson", "jsonl", "json-lines", "jsonlines"].iter().any(|lines| kind.ends_with(lines));
+    lines.then_some("it is a JSON value a line: 'longshore load URL' and sources of type \"files\" read that")
 }
 
 /// What an error's body says: the code and the message of the usual forms, shortened.
@@ -129,6 +145,18 @@ pub(crate) fn is_kept_header(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_json_has_a_way_out() {
+        for (kind, part) in [
+            ("text/html; charset=utf-8", "web page"),
+            ("application/problem+xml", "XML"),
+            ("application/x-ndjson", "longshore load"),
+        ] {
+            assert!(instead_of_json(kind).is_some_and(|hint| hint.contains(part)), "{kind}");
+        }
+        assert_eq!(instead_of_json("application/json"), None);
+    }
 
     #[test]
     fn errors_speak_in_the_words_of_the_api() {

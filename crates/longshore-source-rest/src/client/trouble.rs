@@ -63,15 +63,22 @@ fn of_certificate(error: &(dyn StdError + 'static)) -> Option<&'static str> {
 
 /// The error of the last attempt.
 pub(super) fn given_up(error: Error, attempts: u32) -> Error {
+    let error = error.with("attempts", attempts);
+    if error.hint_text().is_some() {
+        return error;
+    }
     let hint = match (error.message(), error.context().iter().any(|(key, _)| *key == "proxy")) {
         ("no connection", true) => "check client.proxy, then run the same again: what was fetched is kept",
         ("no connection", false) => {
             "check the address and the network (and the proxy of the environment, if there is one), then run the same \
              again: what was fetched is kept"
         }
-        _ => "the API did not answer in time; run the same again later: what was fetched is kept",
+        ("no answer in time", _) => {
+            "the API did not answer in time; run the same again later: what was fetched is kept"
+        }
+        _ => "run the same again later: what was fetched is kept",
     };
-    error.with("attempts", attempts).hint(hint)
+    error.hint(hint)
 }
 
 /// The innermost cause: the outer ones only say that a request was sent.
