@@ -218,3 +218,23 @@ fn a_project_says_it_for_all_for_a_source_and_for_a_resource() {
     assert_eq!(output.status, Some(1), "{output:#?}");
     assert!(output.stderr.contains("'new' would be (new)"), "{output:#?}");
 }
+
+/// As dlt does with `columns` of a resource.
+#[test]
+fn a_hinted_field_that_no_record_has_is_a_column_without_values() {
+    let lab = Lab::new();
+    let hints = ["--hint", "never=date", "--hint", "l.deep=text", "--hint", "id=double"];
+    lab.write("one.ndjson", "{\"id\":1,\"l\":[{\"a\":1}]}\n");
+    let mut args = vec!["load", "one.ndjson", "--table", "t"];
+    args.extend(hints);
+    let output = lab.run(&args);
+    assert_eq!(output.status, Some(0), "{output:#?}");
+    assert!(output.stderr.contains("'never'") && output.stderr.contains("without values"), "{output:#?}");
+    assert!(output.stderr.contains("'l.deep'") && output.stderr.contains("nothing comes of it"), "{output:#?}");
+    assert_eq!(columns(&lab, "t"), [[json!("id"), json!("DOUBLE")], [json!("never"), json!("DATE")]]);
+    load(&lab, "{\"id\":2,\"never\":\"2024-02-29\"}\n", &hints);
+    assert_eq!(
+        lab.rows("SELECT id, never::VARCHAR FROM t ORDER BY id"),
+        [[json!(1.0), Value::Null], [json!(2.0), json!("2024-02-29")]]
+    );
+}

@@ -24,6 +24,7 @@ use longshore_core::schema::{Schema, SchemaChange};
 use longshore_core::source::{Source, Start};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a load would do.
 #[derive(Debug, Serialize)]
@@ -153,7 +154,7 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
     source.begin(&Start { load_id: load_id.clone(), state, journal: None })?;
     let (mut sizes, mut keys, mut repeated) = (Sizes::default(), Keys::default(), RepeatedKeys::of_the_first());
     let extract = Extract::new(&mut source, shape, load_id, run.options.on_error, run.options.progress.clone());
-    let extracted = extract_all(extract, run.options.threads.max(1), |batches| {
+    let mut extracted = extract_all(extract, run.options.threads.max(1), |batches| {
         for (_, tables) in batches {
             for batch in tables {
                 sizes.add(&batch.table.name, &batch.rows);
@@ -164,7 +165,7 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
         Ok(())
     })?;
     notes.extend(source.notes());
-    notes.extend(run.shape_notes(&extracted.shape));
+    notes.extend(run.shape_notes(Arc::make_mut(&mut extracted.shape)));
     let mut load = Load {
         schema: extracted.shape.schema().clone(),
         sizes: sizes.0.into_values().collect(),

@@ -157,7 +157,7 @@ impl Run<'_> {
                 })
             });
             // A destination that cannot take the load was known to be so before the input was.
-            let extracted = match extracted {
+            let mut extracted = match extracted {
                 Ok(extracted) => extracted,
                 Err(e) => return ready(self.pipeline, &mut stagers, &mut standing.out).and(Err(e)),
             };
@@ -173,7 +173,7 @@ impl Run<'_> {
             }
             stagers.iter().for_each(Stager::all_parts);
             let (parts, tables) = writer.finish()?;
-            notes.extend(self.shape_notes(&extracted.shape));
+            notes.extend(self.shape_notes(Arc::make_mut(&mut extracted.shape)));
             let schema_after = extracted.shape.schema().clone();
             let resources = extracted.shape.resource_tables();
             notes.extend(merge_rules::check(&schema_after, &resources, &tables, &extracted.counts)?);
@@ -208,8 +208,11 @@ impl Run<'_> {
     }
 
     /// What was said of the records and has no effect.
-    pub(crate) fn shape_notes(&self, shape: &Shape) -> Vec<String> {
-        let unmet = shape.unmet_paths().into_iter().map(|path| unmet_note(&path));
+    /// Columns that a hint gives a type are made all the same.
+    pub(crate) fn shape_notes(&self, shape: &mut Shape) -> Vec<String> {
+        let unmet = shape.unmet_paths();
+        let made = shape.make_unmet_columns();
+        let unmet = unmet.into_iter().map(|path| unmet_note(&path, made.contains(&path)));
         let vain = shape.vain_hints().into_iter().map(|path| vain_note(&path));
         let said = self.options.resources.iter().flat_map(|r| r.rules.notes.iter().cloned());
         unmet.chain(vain).chain(said).collect()
@@ -442,8 +445,9 @@ fn with_notes(mut finished: FinishedRun, notes: Vec<String>, began: Instant) -> 
     finished
 }
 
-fn unmet_note(path: &str) -> String {
-    format!("no record has the path '{path}', and a flag or the configuration says something of it")
+fn unmet_note(path: &str, is_made: bool) -> String {
+    let then = if is_made { "its column is there, without values" } else { "nothing comes of it" };
+    format!("no record has the path '{path}', and a flag or the configuration says something of it: {then}")
 }
 
 fn vain_note(path: &str) -> String {

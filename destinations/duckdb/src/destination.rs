@@ -6,6 +6,7 @@ use crate::ffi::{Access, Connection, Database, Message};
 use crate::lease::Held;
 use crate::limits;
 use crate::memory::Remembered;
+use crate::room::MOST_MEMORY;
 use crate::stage::{DuckLoad, Resources};
 use crate::tables::{self, table_names};
 use crate::types::DuckDialect;
@@ -16,6 +17,7 @@ use longshore_core::destination::{Committed, Destination, Growth, Load, Opening}
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::lease::{LeaseAnswer, LeaseRequest, Leases};
 use longshore_core::package::{LoadId, TableCount, Target};
+use longshore_duckdb::wants_memory;
 use longshore_sql::{Dialect, literal};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -58,16 +60,18 @@ impl DuckDb {
     /// Opens the file, waiting a little for another process to let go of it.
     async fn open(&self, access: Access) -> Result<Arc<Database>> {
         let deadline = Instant::now() + LOCK_PATIENCE;
+        let mut memory = self.memory();
         loop {
             let torn = access == Access::Write && self.has_log();
             match Database::open(&self.config.path, access, &self.settings(access)) {
-                Ok(database) if torn => {
-                    // DuckDB takes whole row groups out of a log that ends before its commit, every time it reads it,
-                    // and would write the next commit behind them. So the log has to go; `stage` removes such rows.
-                    let mut connection = Connection::new(Arc::clone(&database));
-                    let ended = connection.as_mut().map_err(|m| m.clone()).and_then(|c| self.end_log(c));
-                    return ended.map(|()| database).map_err(|m| from_message(&m, &self.config.path));
-                }
+                // DuckDB takes whole row groups out of a log that ends before its commit, every time it reads it, and
+                // would write the next commit behind them. So the log has to go; `stage` removes such rows.
+                Ok(database) if torn => match self.end_log(&database, memory) {
+                    Ok(()) => return Ok(database),
+                    // With too little, DuckDB gives the whole instance up; the log stays.
+                    Err(m) if wants_memory(&m) && memory < MOST_MEMORY => memory *= 2,
+                    Err(m) => return Err(from_message(&m, &self.config.path)),
+                },
                 Ok(database) => return Ok(database),
                 Err(m) if is_locked(&m) && Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(100)).await
@@ -81,12 +85,19 @@ impl DuckDb {
         }
     }
 
-    /// Writes what the log has into the file, with the memory that a checkpoint of all tables may take.
-    fn end_log(&self, connection: &mut Connection) -> std::result::Result<(), Message> {
+    /// Writes what the log has into the file, with the memory that a checkpoint of all tables usually takes, and no less
+    /// than `memory`.
+    fn end_log(&self, database: &Arc<Database>, memory: u64) -> std::result::Result<(), Message> {
+        let mut connection = Connection::new(Arc::clone(database))?;
         let columns = connection.number("SELECT coalesce(sum(column_count), 0)::BIGINT FROM duckdb_tables()")?;
-        let usual = self.config.memory.unwrap_or(DEFAULT_MEMORY);
-        let needed = limits::checkpoint(columns.unsigned_abs(), 0).max(usual);
-        connection.execute(&format!("SET memory_limit = '{needed}B'; {END_OF_LOG}; SET memory_limit = '{usual}B'"))
+        let needed = limits::checkpoint(columns.unsigned_abs(), 0).max(memory);
+        connection
+            .execute(&format!("SET memory_limit = '{needed}B'; {END_OF_LOG}; SET memory_limit = '{}B'", self.memory()))
+    }
+
+    /// Bytes DuckDB is usually held to.
+    fn memory(&self) -> u64 {
+        self.config.memory.unwrap_or(DEFAULT_MEMORY)
     }
 
     fn not_removed(&self, cause: std::io::Error) -> Error {
@@ -104,7 +115,7 @@ impl DuckDb {
             // what was staged, and if its memory did not do, it would fail a commit that did happen.
             ("checkpoint_threshold", "1TB".to_owned()),
             ("threads", threads.to_string()),
-            ("memory_limit", format!("{}B", self.config.memory.unwrap_or(DEFAULT_MEMORY))),
+            ("memory_limit", format!("{}B", self.memory())),
             // Nothing is fetched behind the user's back.
             ("autoinstall_known_extensions", "false".to_owned()),
             ("autoload_known_extensions", "false".to_owned()),
@@ -211,7 +222,7 @@ impl Destination for DuckDb {
         let is_new = !self.config.path.exists();
         let database = self.open(Access::Write).await?;
         self.held.hand_over();
-        let memory = self.config.memory.unwrap_or(DEFAULT_MEMORY);
+        let memory = self.memory();
         let resources = Resources { threads: self.threads(), memory, waiting_bytes: (memory / 3) as usize };
         Ok(Box::new(DuckLoad::begin(database, self.path(), opening, is_new, resources)?))
     }

@@ -10,7 +10,7 @@ use longshore_duckdb::wants_memory;
 use longshore_sql::{Dialect, identifier};
 
 /// Nothing that one row holds takes more.
-const MOST_MEMORY: u64 = 64 << 30;
+pub(crate) const MOST_MEMORY: u64 = 64 << 30;
 
 impl Inner {
     /// Lets DuckDB have what the commit and the checkpoint behind it may take.

@@ -371,3 +371,34 @@ proptest! {
         prop_assert_eq!(loads.columns("t").len() + loads.columns("t__l").len(), 2);
     }
 }
+
+#[test]
+fn columns_of_hints_are_made_without_values_but_no_keys_and_nothing_a_contract_bars() {
+    let hints = [("never", DataType::Date), ("k", DataType::Bigint), ("a.b", DataType::Text), ("n", DataType::Double)];
+    let hints: Vec<_> = hints.iter().map(|(path, t)| (FieldPath::parse(path).unwrap(), *t)).collect();
+    let mut keyed = settings(SystemColumns::Dlt, SchemaRules::default());
+    keyed.hints = hints.clone();
+    keyed.write.primary_key = vec!["k".to_owned()];
+    let mut loads = Loads::new(SystemColumns::Dlt);
+    loads.load(keyed).block(r#"{"n": 1}"#).unwrap();
+    assert_eq!(loads.shape.as_mut().unwrap().make_unmet_columns(), ["never"]);
+    let mut plain = settings(SystemColumns::Dlt, SchemaRules::default());
+    plain.hints = hints.clone();
+    let mut loads = Loads::new(SystemColumns::Dlt);
+    loads.load(plain.clone()).block(r#"{"n": 1}"#).unwrap();
+    let shape = loads.shape.as_mut().unwrap();
+    assert_eq!(shape.unmet_paths(), ["never", "k", "a.b"]);
+    assert_eq!(shape.make_unmet_columns(), ["never", "k"]);
+    assert!(shape.make_unmet_columns().is_empty() && shape.unmet_paths() == ["a.b"]);
+    loads.schema = shape.schema().clone();
+    let columns = loads.columns("t");
+    assert!(columns.contains(&("never".to_owned(), DataType::Date)), "{columns:?}");
+
+    // A resource without records makes nothing, and a table that is there only what its contract lets it.
+    let mut none = Loads::new(SystemColumns::Dlt);
+    assert!(none.load(plain.clone()).shape.as_mut().unwrap().make_unmet_columns().is_empty());
+    plain.hints.push((FieldPath::parse("late").unwrap(), DataType::Text));
+    plain.rules = contract("columns=freeze");
+    loads.load(plain).block(r#"{"n": 2}"#).unwrap();
+    assert!(loads.shape.as_mut().unwrap().make_unmet_columns().is_empty());
+}

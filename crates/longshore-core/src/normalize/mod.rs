@@ -23,6 +23,7 @@ mod rules;
 mod said;
 mod settings;
 mod shape;
+mod unmet;
 mod violation;
 mod walk;
 

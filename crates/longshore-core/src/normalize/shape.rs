@@ -29,14 +29,14 @@ pub(super) const BARRED: u32 = u32::MAX - 1;
 pub struct Shape {
     /// Of the resource that is being normalised.
     pub(super) settings: Arc<Settings>,
-    resources: Arc<[Arc<Settings>]>,
+    pub(super) resources: Arc<[Arc<Settings>]>,
     /// Which of them that is.
     resource: usize,
-    said: Said,
+    pub(super) said: Said,
     pub(super) schema: Schema,
     pub(super) tables: Vec<TableShape>,
     pub(super) nodes: Vec<Node>,
-    by_name: HashMap<String, TableId>,
+    pub(super) by_name: HashMap<String, TableId>,
     /// Grows with every addition to the schema.
     pub(super) version: u64,
     /// Grows when a key that had a place gets another one.
@@ -54,7 +54,7 @@ pub(super) struct TableShape {
     pub(super) raw_path: Vec<String>,
     pub(super) columns: HashMap<String, ColumnId>,
     /// Top nodes by the nesting levels left: lists in lists reach a table with fewer.
-    roots: Vec<(i64, NodeId)>,
+    pub(super) roots: Vec<(i64, NodeId)>,
     /// True once the table has its system columns.
     pub(super) complete: bool,
     /// True when this load made it.
@@ -168,39 +168,6 @@ impl Shape {
             }
         };
         self.resources.iter().flat_map(of).collect()
-    }
-
-    /// Returns the paths of which something is said and that no record had, nor an earlier load: of resources with records.
-    pub fn unmet_paths(&self) -> Vec<String> {
-        let mut unmet = Vec::new();
-        for (resource, settings) in self.resources.iter().enumerate() {
-            let root = root_table_name(settings);
-            let has_records = self.by_name.get(&root).is_some_and(|&t| !self.tables[t as usize].roots.is_empty());
-            let paths = self.said.unmet(resource).filter(|p| has_records && !p.is_in(&self.schema, &root));
-            let renamed = |p: &super::FieldPath| {
-                let hinted = settings.rules.columns.iter().filter(|h| h.path == *p).find_map(|h| h.name.as_deref());
-                hinted.is_some_and(|name| self.schema.tables.iter().any(|t| t.column(name).is_some()))
-            };
-            unmet.extend(paths.filter(|p| !renamed(p)).map(|p| p.to_string()));
-        }
-        unmet
-    }
-
-    /// Returns the paths with a hint for a column where all values are lists or objects: there the hint does nothing.
-    pub fn vain_hints(&self) -> Vec<String> {
-        let mut vain = Vec::new();
-        for settings in self.resources.iter() {
-            let root = root_table_name(settings);
-            let typed = settings.hints.iter().map(|(path, _)| path);
-            let hinted = settings.rules.columns.iter().filter(|h| h.name.is_none()).map(|h| &h.path);
-            for path in typed.chain(hinted).filter(|p| p.is_nested_in(&self.schema, &root)) {
-                let path = path.to_string();
-                if !vain.contains(&path) {
-                    vain.push(path);
-                }
-            }
-        }
-        vain
     }
 
     fn root_table_name(&self) -> String {
@@ -775,6 +742,6 @@ impl Shape {
     }
 }
 
-fn root_table_name(settings: &Settings) -> String {
+pub(super) fn root_table_name(settings: &Settings) -> String {
     naming::shorten(&settings.table, &settings.table, settings.max_identifier_length)
 }
