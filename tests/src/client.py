@@ -8,6 +8,8 @@ import duckdb
 
 def answer(request):
     with duckdb.connect(request["file"], read_only=True, config={"threads": 1}) as connection:
+        # It would be drawn between the answers once a query takes two seconds.
+        connection.execute("SET enable_progress_bar = false")
         if request.get("dataset"):
             name = request["dataset"].replace('"', '""')
             connection.execute(f'USE "{name}"')
