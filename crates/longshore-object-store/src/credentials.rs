@@ -110,9 +110,17 @@ pub(crate) fn options(
         Cloud::Google => google_defaults(&mut options, connection, credentials)?,
         Cloud::Azure => azure_defaults(&mut options, bucket, connection),
     }
-    let endpoint = ["aws_endpoint", "aws_endpoint_url_s3", "azure_storage_endpoint", "google_base_url"];
-    let plain = endpoint.iter().any(|k| options.chosen.get(*k).is_some_and(|v| v.starts_with("http://")));
-    if plain || options.chosen.iter().any(|(k, v)| k.contains("endpoint") && v.starts_with("http://")) {
+    let is_address = |key: &str| key.contains("endpoint") || key == "google_base_url";
+    let is_plain = |value: &str| value.starts_with("http://");
+    for (key, value) in options.chosen.iter().filter(|(key, _)| is_address(key)) {
+        // Of Azure a host alone is refused by the store's own client, which ends the process for the others.
+        if bucket.cloud != Cloud::Azure && !is_plain(value) && !value.starts_with("https://") {
+            return Err(Error::config("an endpoint is an address with http:// or https:// before it")
+                .with("setting", key)
+                .hint(format!("write http://{value} or https://{value}")));
+        }
+    }
+    if options.chosen.iter().any(|(key, value)| is_address(key) && is_plain(value)) {
         options.offer("allow_http", "true");
     }
     Ok((options.chosen.into_iter().collect(), profile))

@@ -91,6 +91,15 @@ pub fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, action: 
     } else if matches!(e, StoreError::Unauthenticated { .. }) {
         error(lasting, format!("the object cannot be {what}: the store wants credentials"))
             .hint("set them in the environment, a profile, or the settings")
+    } else if has(&["RequestTimeTooSkewed"]) {
+        error(lasting, format!("the object cannot be {what}: this machine's clock is wrong"))
+            .hint("set the clock (a store takes requests of the last 15 minutes only) and run the same command again")
+    } else if has(&["501 Not Implemented", "NotImplemented"]) {
+        error(lasting, format!("the object cannot be {what}: the store does not know that request"))
+            .hint("if it has no conditional puts, set conditional_put=disabled: two loaders at once are then told apart less surely")
+    } else if has(&["redirect without LOCATION", "301 Moved", "PermanentRedirect"]) {
+        error(lasting, format!("the object cannot be {what}: the bucket is in another region"))
+            .hint("set region to the bucket's, and endpoint to the one of that region")
     } else if matches!(e, StoreError::NotFound { .. }) {
         error(lasting, "the object is not there".to_owned())
     } else if matches!(e, StoreError::Generic { .. } | StoreError::JoinError { .. }) {

@@ -14,6 +14,8 @@ const STAGING_HOURS: u64 = 72;
 const MOST_DAYS: u64 = 1_000_000;
 /// Columns of a cluster (https://cloud.google.com/bigquery/docs/clustered-tables#limitations).
 const MOST_CLUSTERED: usize = 4;
+/// Partitions of a table (https://cloud.google.com/bigquery/quotas#partitioned_tables).
+const MOST_PARTITIONS: i128 = 10_000;
 /// Longest key or value of a label (https://cloud.google.com/bigquery/docs/labels-intro#requirements).
 const LONGEST_LABEL: usize = 63;
 
@@ -52,6 +54,11 @@ fn check_table(name: &str, options: &TableOptions) -> Result<()> {
     for (word, days) in
         [("expiration_days", options.expiration_days), ("partition_expiration_days", options.partition_expiration_days)]
     {
+        if days == Some(0) {
+            return Err(
+                wrong(&key(word), "is 0, and nothing would stay").hint("write days, such as 365, or leave it out")
+            );
+        }
         if days.is_some_and(|d| d > MOST_DAYS) {
             return Err(wrong(&key(word), "is too large").hint("write days, such as 365"));
         }
@@ -67,6 +74,13 @@ fn check_table(name: &str, options: &TableOptions) -> Result<()> {
         return Err(
             wrong(&key("partition_by"), "has no ranges").hint("end has to be larger than start, and step than 0")
         );
+    }
+    if let Some(PartitionBy::Range(range)) = &options.partition_by {
+        let ranges = (i128::from(range.end) - i128::from(range.start) - 1) / i128::from(range.step) + 1;
+        if ranges > MOST_PARTITIONS {
+            return Err(wrong(&key("partition_by"), &format!("makes {ranges} partitions"))
+                .hint(format!("a table has at most {MOST_PARTITIONS}: make step larger")));
+        }
     }
     check_labels(&key("labels"), &options.labels)
 }
@@ -112,6 +126,11 @@ mod tests {
             (json!({"cluster_by": ["a", "A"]}), "tables.orders.cluster_by"),
             (json!({"partition_by": {"column": "id", "start": 10, "end": 0, "step": 1}}), "tables.orders.partition_by"),
             (json!({"partition_by": {"column": "id", "start": 0, "end": 10, "step": 0}}), "tables.orders.partition_by"),
+            (
+                json!({"partition_by": {"column": "id", "start": 0, "end": 10_001, "step": 1}}),
+                "tables.orders.partition_by",
+            ),
+            (json!({"expiration_days": 0}), "tables.orders.expiration_days"),
             (json!({"labels": {"team": "Sales Dept"}}), "tables.orders.labels.team"),
         ] {
             let text = refusal(options);

@@ -173,7 +173,9 @@ async fn run(script: &Script<'_>, tables: &[&StagedRows]) -> Result<Outcome> {
                 debug!(?failure, "an earlier commit failed");
                 last = Some(failure);
             }
-            Err(failure) if failure.is_passing() && tries < TRIES && matches!(failure, Failure::Refused(_)) => {
+            // Only a job that is known to have failed. One that cannot be asked about may still be running, and another beside it
+            // would add the same rows: additions do not collide in BigQuery. The next run of the command finds it by its id.
+            Err(failure) if failure.is_passing() && tries < TRIES && failure.is_of_job() => {
                 info!(?failure, "the commit failed, trying again");
                 tries += 1;
                 tokio::time::sleep(pause).await;

@@ -22,6 +22,14 @@ fn by_message(refusal: &Refusal) -> Option<Meaning> {
     use ErrorKind::{Config, Destination};
     let message = refusal.message.as_str();
     let has = |text: &str| message.contains(text);
+    // Every table that is missing is said to be missing in a location.
+    if has("Not found: Table") {
+        return Some(meaning(
+            Destination,
+            "there is no such table",
+            "check its name: longshore tables shows what there is; the message says where it was looked for",
+        ));
+    }
     if has("different locations") || has("not found in location") {
         return Some(meaning(
             Config,
@@ -73,7 +81,7 @@ fn by_reason(refusal: &Refusal) -> Meaning {
                 "wait, or have the quota raised (https://cloud.google.com/bigquery/quotas), and run the same command again",
             )
         }
-        (_, "billingNotEnabled") | (403, _) if message.to_lowercase().contains("billing") => meaning(
+        _ if is_billing(refusal) => meaning(
             Destination,
             "the project has no billing, and without it BigQuery changes no rows",
             "enable billing for the project: statements that change rows are not part of the sandbox",
@@ -109,12 +117,21 @@ fn by_reason(refusal: &Refusal) -> Meaning {
     }
 }
 
+/// True where the project has no billing. The word alone may be a dataset's name.
+fn is_billing(refusal: &Refusal) -> bool {
+    let message = refusal.message.to_lowercase();
+    let says = ["billing has not been enabled", "billing must be enabled", "enable billing", "billing account"];
+    refusal.reason == "billingNotEnabled" || (refusal.status == 403 && says.iter().any(|text| message.contains(text)))
+}
+
 /// Permissions as messages name them, and the smallest role that has each.
-const ROLES: [(&str, &str); 8] = [
+const ROLES: [(&str, &str); 10] = [
     ("bigquery.jobs.", "roles/bigquery.jobUser on the project"),
     ("bigquery.datasets.create", "roles/bigquery.user on the project, or let somebody make the dataset"),
     ("bigquery.datasets.get", "roles/bigquery.metadataViewer on the dataset"),
     ("bigquery.tables.getData", "roles/bigquery.dataViewer on the dataset"),
+    ("bigquery.tables.setCategory", "roles/bigquery.dataOwner on the dataset, to set policy tags"),
+    ("fine-grained reader", "roles/datacatalog.categoryFineGrainedReader on the policy tag of the column"),
     ("bigquery.tables.", "roles/bigquery.dataEditor on the dataset and on its staging dataset"),
     ("bigquery.readsessions.", "roles/bigquery.readSessionUser on the project"),
     ("storage.", "roles/storage.objectAdmin on the staging bucket"),
@@ -196,6 +213,35 @@ mod tests {
             (0, "accessDenied", "x does not have storage.objects.get access", "Cloud Storage", "objectAdmin"),
             (0, "stopped", "Job execution was cancelled: User requested cancellation", "cancelled", "again"),
             (0, "invalid", "Too many partitions produced by query, allowed 4000", "more partitions", "month"),
+            (
+                404,
+                "notFound",
+                "Not found: Table p:d.t was not found in location EU",
+                "no such table",
+                "longshore tables",
+            ),
+            (
+                403,
+                "accessDenied",
+                "Access Denied: Dataset p:billing: Permission bigquery.tables.create denied on dataset p:billing",
+                "a right is missing",
+                "dataEditor",
+            ),
+            (403, "billingNotEnabled", "Billing has not been enabled for this project", "no billing", "enable billing"),
+            (
+                403,
+                "accessDenied",
+                "User has neither fine-grained reader nor masked get permission to get data protected by policy tag x",
+                "a right is missing",
+                "categoryFineGrainedReader",
+            ),
+            (
+                403,
+                "accessDenied",
+                "Permission bigquery.tables.setCategory denied on table p:d.t",
+                "a right is missing",
+                "dataOwner",
+            ),
         ] {
             let error = Error::from(refusal(status, reason, message));
             assert!(error.message().contains(text), "{message}: {error}");

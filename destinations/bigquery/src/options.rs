@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 const DAY_MS: u64 = 86_400_000;
+/// Digits behind the point of BigQuery's NUMERIC.
+const NUMERIC_SCALE: u8 = 9;
 
 /// Options of one table, by its name in the dataset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -252,6 +254,15 @@ impl TableOptions {
     /// Returns the type that a column is to be made with, if one is set.
     pub(crate) fn kind(&self, column: &Column) -> Result<Option<&str>> {
         let Some(kind) = self.columns.get(&column.name).and_then(|o| o.kind.as_deref()) else { return Ok(None) };
+        // Its nine digits behind the point would be rounded to in silence, from the first load on.
+        let digits = column.column_type().decimal_size().1;
+        if kind == "NUMERIC" && column.data_type == DataType::Decimal && digits > NUMERIC_SCALE {
+            return Err(Error::config(format!(
+                "NUMERIC has {NUMERIC_SCALE} digits behind the point, and the column {digits}"
+            ))
+            .with("column", &column.name)
+            .hint("take its type out, or set BIGNUMERIC"));
+        }
         match conversion("", column.data_type, kind) {
             Some(_) => Ok(Some(kind)),
             None => Err(Error::config(format!("a column of type {} cannot be {kind} in BigQuery", column.data_type))
@@ -345,5 +356,10 @@ mod tests {
         assert_eq!((fields[0]["description"].as_str(), fields[1].get("description")), (Some("net"), None));
         assert_eq!(options.kind(&table().columns[2]).unwrap(), Some("NUMERIC"));
         assert!(options.kind(&table().columns[1]).is_err());
+        let mut fine = table().columns[2].clone();
+        for (scale, is_kept) in [(9, true), (10, false)] {
+            (fine.properties.precision, fine.properties.scale) = (Some(38), Some(scale));
+            assert_eq!(options.kind(&fine).is_ok(), is_kept, "{scale}");
+        }
     }
 }

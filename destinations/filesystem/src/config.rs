@@ -286,6 +286,18 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_without_http_is_refused_wherever_it_was_said() {
+        for (url, variables) in [
+            ("s3://b/p?endpoint=127.0.0.1:9000", &[][..]),
+            ("s3://b/p", &[("AWS_ENDPOINT_URL", "localhost:9000")]),
+            ("gs://b/p?endpoint=localhost:9000", &[]),
+        ] {
+            let error = Config::from_connection(&connection(url, json!({}), variables)).unwrap_err();
+            assert!(error.hint_text().is_some_and(|h| h.contains("http://")), "{url}: {error}");
+        }
+    }
+
+    #[test]
     fn the_url_shows_no_secret() {
         let settings = json!({"credentials": {"aws_access_key_id": "AK", "aws_secret_access_key": "hush",
             "endpoint_url": "http://localhost:9000", "region_name": "eu-west-1"}});

@@ -30,6 +30,8 @@ pub struct Config {
     pub options: Option<String>,
     /// Use only a server that takes writes, of several hosts.
     pub read_write: bool,
+    /// Log in only where the password is bound to the encrypted connection.
+    pub binds_channel: bool,
     /// Connections that send rows at once.
     pub connections: usize,
     /// The schema staging tables stand in; by default `<dataset>_staging`.
@@ -80,12 +82,15 @@ const KEYS: &[(&str, &[&str], Option<&str>)] = &[
     ("connect_timeout", &[], Some("PGCONNECT_TIMEOUT")),
     ("options", &[], Some("PGOPTIONS")),
     ("target_session_attrs", &[], Some("PGTARGETSESSIONATTRS")),
+    ("channel_binding", &[], Some("PGCHANNELBINDING")),
     ("connections", &[], None),
     ("staging_schema", &[], None),
 ];
 /// Accepted, for URLs and sections that other programs use too, and without a meaning here.
-const IGNORED: &[&str] =
-    &["application_name", "client_encoding", "drivername", "gssencmode", "channel_binding", "keepalives"];
+const IGNORED: &[&str] = &["application_name", "client_encoding", "drivername", "gssencmode", "keepalives"];
+
+/// More than these do not make sending rows faster.
+const MOST_CONNECTIONS: u64 = 32;
 
 /// What may stand in a part of a URL as it is.
 const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -153,16 +158,17 @@ impl Config {
             user,
             ssl_mode,
             ssl_root_cert,
-            ssl_cert: path("sslcert").zip(path("sslkey")),
+            ssl_cert: own_certificate(path("sslcert"), path("sslkey"))?,
             connect_timeout: Duration::from_secs(given.number("connect_timeout")?.filter(|s| *s > 0).unwrap_or(15)),
             options: given.get("options").map(str::to_owned),
-            read_write: matches!(given.get("target_session_attrs"), Some("read-write" | "primary")),
+            read_write: one_of(&given, "target_session_attrs", &["any", "read-write", "primary"])? > 0,
+            binds_channel: one_of(&given, "channel_binding", &["prefer", "disable", "require"])? == 2,
             connections: match given.number("connections")? {
-                Some(0) => {
-                    return Err(Error::config("the setting 'connections' is 0, and rows need one at least")
-                        .hint("write a number from 1 to 32, or leave it out"));
+                Some(n) if !(1..=MOST_CONNECTIONS).contains(&n) => {
+                    return Err(Error::config(format!("the setting 'connections' is {n}"))
+                        .hint(format!("write a number from 1 to {MOST_CONNECTIONS}, or leave it out")));
                 }
-                Some(n) => n.min(32) as usize,
+                Some(n) => n as usize,
                 None => threads.unwrap_or(2).clamp(2, 4),
             },
             staging_schema: given.get("staging_schema").map(str::to_owned),
@@ -194,6 +200,9 @@ impl Config {
         if self.read_write {
             parameters.push("target_session_attrs=read-write".to_owned());
         }
+        if self.binds_channel {
+            parameters.push("channel_binding=require".to_owned());
+        }
         if let Some(options) = &self.options {
             parameters.push(format!("options={}", encode(options)));
         }
@@ -213,9 +222,16 @@ fn read_url(url: &str, given: &mut Given) -> Result<()> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let query = query.split('#').next().unwrap_or_default();
+    let mut said: Vec<(String, String)> = Vec::new();
     for pair in query.split('&').filter(|p| !p.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        given.set(&decode(name)?, &decode(value)?)?;
+        let (name, value) = (decode(name)?, decode(value)?);
+        if said.iter().any(|(n, v)| *n == name && *v != value) {
+            return Err(Error::config(format!("the destination's URL says '{name}' twice, and not the same"))
+                .hint("say it once"));
+        }
+        given.set(&name, &value)?;
+        said.push((name, value));
     }
     // A password may hold anything but what ends it: the last @ does.
     let (login, place) = match rest.rsplit_once('@') {
@@ -280,6 +296,28 @@ fn hosts(names: &str, ports: &str) -> Result<Vec<(String, u16)>> {
     names.iter().enumerate().map(one).collect()
 }
 
+/// The place of a setting's value among those there are; the first is the usual one.
+fn one_of(given: &Given, key: &'static str, values: &[&str]) -> Result<usize> {
+    let Some(value) = given.get(key) else { return Ok(0) };
+    values.iter().position(|v| *v == value).ok_or_else(|| {
+        Error::config(format!("the setting '{key}' is none that a load can have"))
+            .hint(format!("there are: {}", values.join(", ")))
+    })
+}
+
+/// A certificate is shown with its key, or not at all.
+fn own_certificate(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(PathBuf, PathBuf)>> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        (one, _) => {
+            let (named, lacks) = if one.is_some() { ("sslcert", "sslkey") } else { ("sslkey", "sslcert") };
+            Err(Error::config(format!("'{named}' is set, and '{lacks}' is not"))
+                .hint("a certificate needs its key: name the files of both (sslcert, sslkey, or PGSSLCERT, PGSSLKEY)"))
+        }
+    }
+}
+
 /// With a root certificate of one's own, `require` and less mean that it is checked, as in libpq.
 fn ssl_mode(name: Option<&str>, has_root: bool) -> Result<SslMode> {
     let Some(name) = name else { return Ok(SslMode::Prefer) };
@@ -316,6 +354,7 @@ mod tests {
             "postgres://me:hu@sh@[::1]:7/db?sslmode=require&sslrootcert=/ca.pem",
             "postgres://me@a:1,b:2/db?sslmode=disable&target_session_attrs=primary&options=-c%20role%3Dloader",
             "postgres://me@h/db?sslmode=verify-full&sslrootcert=system&sslcert=/c.pem&sslkey=/k.pem",
+            "postgres://me@h/db?sslmode=require&sslmode=require&channel_binding=require&target_session_attrs=any",
         ] {
             let first = config(url).unwrap();
             assert!(!first.url().contains("hu"), "{}", first.url());
@@ -344,6 +383,12 @@ mod tests {
             ("postgres://h/d?sslmode=maybe", "sslmode"),
             ("postgres://h/d?connections=hush", "connections"),
             ("postgres://h/d?connections=0", "connections"),
+            ("postgres://h/d?connections=33", "connections"),
+            ("postgres://h/d?sslmode=disable&sslmode=require", "sslmode"),
+            ("postgres://h/d?target_session_attrs=standby", "target_session_attrs"),
+            ("postgres://h/d?channel_binding=hush", "channel_binding"),
+            ("postgres://h/d?sslcert=/hush.pem", "sslkey"),
+            ("postgres://h/d?sslkey=/hush.pem", "sslcert"),
         ] {
             let error = config(url).unwrap_err();
             assert!(named == "port" || error.hint_text().is_some(), "{url}");

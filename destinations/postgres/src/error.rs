@@ -42,6 +42,12 @@ pub(crate) fn from_driver(error: tokio_postgres::Error, role: &str) -> Error {
         .hint(ONLY_READS)
         .source(text);
     }
+    if text.contains("channel binding") {
+        return Error::destination("the login is not bound to an encrypted connection, as channel_binding=require asks for")
+            .with("role", role)
+            .hint("use sslmode=require or more and a server that stores the password as scram-sha-256, or leave channel_binding out")
+            .source(text);
+    }
     if text.contains("password missing") || text.contains("authentication") {
         return Error::destination("the server asks for a password")
             .with("role", role)
@@ -64,6 +70,9 @@ fn from_server(db: &DbError, role: &str) -> Error {
     if let Some(column) = db.column().map(str::to_owned).or(key).or_else(|| column_of(db.where_())) {
         made = made.with("column", column);
     }
+    if let Some(view) = db.detail().and_then(view_of) {
+        made = made.with("view", view);
+    }
     if code.starts_with("28") || code.starts_with("42501") || code == "25006" {
         made = made.with("role", role);
     }
@@ -80,7 +89,11 @@ fn explain(code: &str, db: &DbError) -> (ErrorKind, &'static str, &'static str) 
     let is_race = code == SqlState::UNIQUE_VIOLATION.code() && db.schema() == Some("pg_catalog");
     match code {
         _ if is_race => (Busy, "another session made the same object at the same moment", again),
-        "42P06" | "42P07" | "42701" => (Busy, "another session made the same object at the same moment", again),
+        "42P06" | "42P07" | "42701" => (
+            Busy,
+            "another session made the same object at the same moment",
+            "run the same command again; if it comes again, something that is no table has that name (a sequence, a type, an index): rename it",
+        ),
         "40001" | "40P01" => (Busy, "another transaction stood in the way", again),
         "55P03" => (
             Busy,
@@ -103,7 +116,26 @@ fn explain(code: &str, db: &DbError) -> (ErrorKind, &'static str, &'static str) 
         ),
         "25006" => (Destination, "the server or the role only reads", ONLY_READS),
         "53100" => (Destination, "the server's disk is full", "make room there and run the same command again"),
-        "53300" => (Busy, "the server has no connection left", "set 'connections' lower, or raise max_connections"),
+        "53300" => (
+            Busy,
+            "the server has no connection left",
+            "set 'connections' lower, or raise max_connections, or the role's CONNECTION LIMIT",
+        ),
+        "0A000" if db.message().contains("used by a view") => (
+            Destination,
+            "a view uses a column whose type has to change",
+            "drop the view, run the same command again, and make the view anew",
+        ),
+        "42809" => (
+            Destination,
+            "something that is no table has the table's name",
+            "rename the view or the like that has it, or load into another table or dataset",
+        ),
+        "42804" => (
+            Destination,
+            "a column of the table has a type that the loader's values do not fit",
+            "change the column's type, or load into another table or dataset",
+        ),
         "54011" => (
             Destination,
             "a table would have more than PostgreSQL's 1600 columns",
@@ -150,6 +182,12 @@ fn key_of(detail: &str) -> Option<String> {
     Some(rest.split_once(")=(")?.0.to_owned())
 }
 
+/// `rule _RETURN on view raw.v depends on column "x"` names the view.
+fn view_of(detail: &str) -> Option<String> {
+    let (_, rest) = detail.split_once(" on view ").or_else(|| detail.split_once(" on materialized view "))?;
+    Some(rest.split_once(" depends on ")?.0.to_owned())
+}
+
 /// `COPY t, line 3, column v: "…"` names the column; what follows is the value.
 fn column_of(context: Option<&str>) -> Option<String> {
     let (_, rest) = context?.split_once(", column ")?;
@@ -159,12 +197,13 @@ fn column_of(context: Option<&str>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{column_of, key_of};
+    use super::{column_of, key_of, view_of};
 
     #[test]
     fn the_column_is_named_and_its_value_is_not() {
         assert_eq!(column_of(Some("COPY t, line 3, column v: \"hush\"")).as_deref(), Some("v"));
         assert_eq!(column_of(Some("COPY t, line 3")), None);
+        assert_eq!(view_of("rule _RETURN on view raw.v depends on column \"x\"").as_deref(), Some("raw.v"));
         assert_eq!(key_of("Key (sku)=(hush) already exists.").as_deref(), Some("sku"));
     }
 }

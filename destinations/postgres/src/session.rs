@@ -100,7 +100,7 @@ impl Engine {
     }
 
     fn driver_config(&self) -> tokio_postgres::Config {
-        use tokio_postgres::config::{SslMode as DriverMode, TargetSessionAttrs};
+        use tokio_postgres::config::{ChannelBinding, SslMode as DriverMode, TargetSessionAttrs};
         let config = &self.config;
         let mut settings = tokio_postgres::Config::new();
         for (host, port) in &config.hosts {
@@ -121,6 +121,9 @@ impl Engine {
         }
         if config.read_write {
             settings.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        if config.binds_channel {
+            settings.channel_binding(ChannelBinding::Require);
         }
         settings
     }
