@@ -70,7 +70,7 @@ fn from_server(db: &DbError, role: &str) -> Error {
     if let Some(column) = db.column().map(str::to_owned).or(key).or_else(|| column_of(db.where_())) {
         made = made.with("column", column);
     }
-    if let Some(view) = db.detail().and_then(view_of) {
+    if let Some(view) = db.detail().filter(|_| code == SqlState::FEATURE_NOT_SUPPORTED.code()).and_then(view_of) {
         made = made.with("view", view);
     }
     if code.starts_with("28") || code.starts_with("42501") || code == "25006" {
