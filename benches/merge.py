@@ -5,8 +5,8 @@ Makes orders with `bench-data` (one root table, five child tables), loads them, 
 copies of that dataset, in turn: by Longshore's load step (`longshore pipeline NAME replay`: a sealed package into the
 database), and by SQL that knows these tables, from the same finished rows (DuckDB: Python, from Parquet files;
 PostgreSQL: `psql` with `\\copy` of CSV). Both are whole processes from outside; for DuckDB also the SQL's own clock from
-connecting to closing, without Python's start. Two
-strategies: `delete-insert` beside DELETE and INSERT; `upsert` beside MERGE for the root, DELETE and INSERT for children.
+connecting to closing, without Python's start. Two strategies: `delete-insert` beside DELETE and INSERT; `upsert` beside
+MERGE for the root, DELETE and INSERT for children.
 Afterwards every table must have the same rows both ways.
 Runs in an interpreter with DuckDB (scripts/get-python). Exit status: 0 measured, 1 a command failed or contents differ.
 """

@@ -24,7 +24,6 @@ use longshore_core::schema::{Schema, SchemaChange};
 use longshore_core::source::{Source, Start};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What a load would do.
 #[derive(Debug, Serialize)]
@@ -165,7 +164,7 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
         Ok(())
     })?;
     notes.extend(source.notes());
-    notes.extend(run.shape_notes(Arc::make_mut(&mut extracted.shape)));
+    notes.extend(run.finish_shape(&mut extracted.shape));
     let mut load = Load {
         schema: extracted.shape.schema().clone(),
         sizes: sizes.0.into_values().collect(),

@@ -146,8 +146,7 @@ impl Files {
     }
 
     fn write(&mut self, key: &Key) -> Result<()> {
-        let mixed = key.iter().fold(0u64, |h, byte| (h ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-        let number = (mixed >> 32) as usize % FILES;
+        let number = crc32fast::hash(key) as usize % FILES;
         self.open[number].write_all(key).map_err(|e| write_error(&self.folder, e.into()))
     }
 

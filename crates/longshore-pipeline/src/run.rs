@@ -173,7 +173,7 @@ impl Run<'_> {
             }
             stagers.iter().for_each(Stager::all_parts);
             let (parts, tables) = writer.finish()?;
-            notes.extend(self.shape_notes(Arc::make_mut(&mut extracted.shape)));
+            notes.extend(self.finish_shape(&mut extracted.shape));
             let schema_after = extracted.shape.schema().clone();
             let resources = extracted.shape.resource_tables();
             notes.extend(merge_rules::check(&schema_after, &resources, &tables, &extracted.counts)?);
@@ -207,9 +207,10 @@ impl Run<'_> {
         })
     }
 
-    /// What was said of the records and has no effect.
-    /// Columns that a hint gives a type are made all the same.
-    pub(crate) fn shape_notes(&self, shape: &mut Shape) -> Vec<String> {
+    /// Makes the columns of hints that no record had, when all records are in. Returns notes of what was said of the records
+    /// and has no effect, or only that.
+    pub(crate) fn finish_shape(&self, shape: &mut Arc<Shape>) -> Vec<String> {
+        let shape = Arc::make_mut(shape);
         let unmet = shape.unmet_paths();
         let made = shape.make_unmet_columns();
         let unmet = unmet.into_iter().map(|path| unmet_note(&path, made.contains(&path)));

@@ -122,7 +122,7 @@ impl Journal {
     /// Reads one page's captured values again.
     pub(crate) fn parents_at(&self, offset: u64) -> Result<Vec<Vec<Option<Box<str>>>>> {
         let file = File::open(&self.path).map_err(|e| trouble("cannot be read", &self.path, e))?;
-        let mut reader = Reader { file: BufReader::new(file), path: self.path.clone(), at: offset, now_micros: 0 };
+        let mut reader = Reader { at: offset, ..Reader::of(file, self.path.clone()) };
         reader.file.seek(SeekFrom::Start(offset)).map_err(|e| trouble("cannot be read", &self.path, e))?;
         match reader.next()? {
             Some((_, Frame::Page(page), _)) => Ok(page.parents),
@@ -132,6 +132,10 @@ impl Journal {
 }
 
 impl Reader {
+    fn of(file: File, path: PathBuf) -> Self {
+        Reader { file: BufReader::new(file), path, at: 0, now_micros: 0 }
+    }
+
     /// Opens a journal of that fingerprint; `None` where there is none, or one of something else.
     pub(crate) fn open(folder: &Path, fingerprint: &str) -> Result<Option<Reader>> {
         let path = folder.join("pages");
@@ -140,7 +144,7 @@ impl Reader {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(trouble("cannot be read", &path, e)),
         };
-        let mut reader = Reader { file: BufReader::new(file), path, at: 0, now_micros: 0 };
+        let mut reader = Reader::of(file, path);
         match reader.next()? {
             Some((_, Frame::Begin { format: FORMAT, fingerprint: own, now_micros }, _)) if own == fingerprint => {
                 reader.now_micros = now_micros;
@@ -154,7 +158,7 @@ impl Reader {
     pub(crate) fn has_pages(folder: &Path) -> bool {
         let path = folder.join("pages");
         let Ok(file) = File::open(&path) else { return false };
-        let mut reader = Reader { file: BufReader::new(file), path, at: 0, now_micros: 0 };
+        let mut reader = Reader::of(file, path);
         while let Ok(Some((_, frame, _))) = reader.next() {
             if matches!(frame, Frame::Page(_)) {
                 return true;

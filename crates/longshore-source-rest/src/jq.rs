@@ -32,10 +32,12 @@ impl fmt::Debug for Program {
 impl Program {
     /// Compiles a program; says where it is wrong.
     pub(crate) fn new(code: &str) -> std::result::Result<Program, String> {
-        // First as it was written, for what is wrong with it.
-        let filter = compiled(code)?;
-        let filter = room::guarded(code).map_or(Ok(filter), |guarded| compiled(&guarded))?;
-        Ok(Program(Arc::new(filter)))
+        let filter = match room::guarded(code) {
+            // As it was written, for what is wrong with it.
+            Some(guarded) => compiled(&guarded).or_else(|wrong| compiled(code).and(Err(wrong))),
+            None => compiled(code),
+        };
+        Ok(Program(Arc::new(filter?)))
     }
 
     /// Puts the records of a page through, on a thread with room for recursion.

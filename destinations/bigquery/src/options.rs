@@ -3,7 +3,7 @@
 //! Partitions belong to a table's making; everything else is brought up to date in tables that are there. What is not set
 //! is left as it is, so that it may be set by others (the console, Terraform).
 
-use crate::types::conversion;
+use crate::types::{NUMERIC_SCALE, conversion, rounds};
 use longshore_core::error::{Error, Result};
 use longshore_core::schema::{Column, DataType, Table};
 use serde::Deserialize;
@@ -11,8 +11,6 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 const DAY_MS: u64 = 86_400_000;
-/// Digits behind the point of BigQuery's NUMERIC.
-const NUMERIC_SCALE: u8 = 9;
 
 /// Options of one table, by its name in the dataset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -254,9 +252,8 @@ impl TableOptions {
     /// Returns the type that a column is to be made with, if one is set.
     pub(crate) fn kind(&self, column: &Column) -> Result<Option<&str>> {
         let Some(kind) = self.columns.get(&column.name).and_then(|o| o.kind.as_deref()) else { return Ok(None) };
-        // Its nine digits behind the point would be rounded to in silence, from the first load on.
-        let digits = column.column_type().decimal_size().1;
-        if kind == "NUMERIC" && column.data_type == DataType::Decimal && digits > NUMERIC_SCALE {
+        if rounds(kind, column) {
+            let digits = column.column_type().decimal_size().1;
             return Err(Error::config(format!(
                 "NUMERIC has {NUMERIC_SCALE} digits behind the point, and the column {digits}"
             ))

@@ -8,7 +8,7 @@ use crate::error::Failure;
 use crate::names::check_names;
 use crate::nested::{Shape, two_kinds};
 use crate::options::TableOptions;
-use crate::types::{conversion, field, modern, sized_type_name};
+use crate::types::{conversion, field, modern, rounds, sized_type_name};
 use crate::widen;
 use longshore_core::error::{Error, Result};
 use longshore_core::schema::{Column, DataType};
@@ -258,8 +258,7 @@ fn grow_columns(fields: &[Value], columns: &[&Column], options: &TableOptions) -
             return Err(two_kinds(&ours.name));
         }
         let kind = modern(there["type"].as_str().unwrap_or_default());
-        // NUMERIC has nine digits behind the point, and rounds others away.
-        if kind == "NUMERIC" && ours.column_type().decimal_size().1 > 9 {
+        if rounds(kind, ours) {
             return Err(ours.rounded(kind, None, &sized_type_name(ours)));
         }
         let is_exact = ours.data_type == DataType::Bigint && kind == "FLOAT64" && ours.exact_double;

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 /// A column of staging tables where the order of rows matters and no other column has it: dlt's ids tell nothing.
 pub(crate) const STAGED_ROW: &str = "_longshore_row";
 
+/// Digits behind the point of BigQuery's NUMERIC.
+pub(crate) const NUMERIC_SCALE: u8 = 9;
+
 /// BigQuery's SQL.
 #[derive(Debug, Default)]
 pub(crate) struct BigQueryDialect {
@@ -125,6 +128,12 @@ pub(crate) fn conversion(quoted: &str, data_type: DataType, there: &str) -> Opti
         (data_type, there) if type_name(data_type) == there => Some(quoted.to_owned()),
         _ => None,
     }
+}
+
+/// True where a column of that type has fewer digits behind the point than ours: BigQuery rounds the others away and says
+/// nothing.
+pub(crate) fn rounds(kind: &str, ours: &Column) -> bool {
+    kind == "NUMERIC" && ours.column_type().decimal_size().1 > NUMERIC_SCALE
 }
 
 #[cfg(test)]

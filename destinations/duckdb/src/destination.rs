@@ -66,7 +66,7 @@ impl DuckDb {
             match Database::open(&self.config.path, access, &self.settings(access)) {
                 // DuckDB takes whole row groups out of a log that ends before its commit, every time it reads it, and
                 // would write the next commit behind them. So the log has to go; `stage` removes such rows.
-                Ok(database) if torn => match self.end_log(&database, memory) {
+                Ok(database) if torn => match self.end_log(&database, &mut memory) {
                     Ok(()) => return Ok(database),
                     // With too little, DuckDB gives the whole instance up; the log stays.
                     Err(m) if wants_memory(&m) && memory < MOST_MEMORY => memory *= 2,
@@ -85,14 +85,14 @@ impl DuckDb {
         }
     }
 
-    /// Writes what the log has into the file, with the memory that a checkpoint of all tables usually takes, and no less
-    /// than `memory`.
-    fn end_log(&self, database: &Arc<Database>, memory: u64) -> std::result::Result<(), Message> {
+    /// Writes what the log has into the file, with `memory`, which is made no less than a checkpoint of all tables usually
+    /// takes.
+    fn end_log(&self, database: &Arc<Database>, memory: &mut u64) -> std::result::Result<(), Message> {
         let mut connection = Connection::new(Arc::clone(database))?;
         let columns = connection.number("SELECT coalesce(sum(column_count), 0)::BIGINT FROM duckdb_tables()")?;
-        let needed = limits::checkpoint(columns.unsigned_abs(), 0).max(memory);
+        *memory = limits::checkpoint(columns.unsigned_abs(), 0).max(*memory);
         connection
-            .execute(&format!("SET memory_limit = '{needed}B'; {END_OF_LOG}; SET memory_limit = '{}B'", self.memory()))
+            .execute(&format!("SET memory_limit = '{memory}B'; {END_OF_LOG}; SET memory_limit = '{}B'", self.memory()))
     }
 
     /// Bytes DuckDB is usually held to.

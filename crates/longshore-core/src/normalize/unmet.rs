@@ -1,16 +1,26 @@
 //! What was said of fields that no record had: a slip of the pen, or a column that is wanted all the same.
 
-use super::FieldPath;
-use super::shape::{Shape, root_table_name};
+use super::shape::{NodeId, Shape, TableId, root_table_name};
+use super::{FieldPath, Settings};
+use std::sync::Arc;
 
 impl Shape {
+    /// Returns the root table of a resource with the node of its records; `None` where it has none.
+    fn records(&self, settings: &Settings) -> Option<(TableId, NodeId)> {
+        let table = *self.by_name.get(&root_table_name(settings))?;
+        let (_, node) = self.tables[table as usize].roots.first()?;
+        Some((table, *node))
+    }
+
     /// Returns the paths of which something is said and that no record had, nor an earlier load: of resources with records.
     pub fn unmet_paths(&self) -> Vec<String> {
         let mut unmet = Vec::new();
         for (resource, settings) in self.resources.iter().enumerate() {
+            if self.records(settings).is_none() {
+                continue;
+            }
             let root = root_table_name(settings);
-            let has_records = self.by_name.get(&root).is_some_and(|&t| !self.tables[t as usize].roots.is_empty());
-            let paths = self.said.unmet(resource).filter(|p| has_records && !p.is_in(&self.schema, &root));
+            let paths = self.said.unmet(resource).filter(|p| !p.is_in(&self.schema, &root));
             let renamed = |p: &FieldPath| {
                 let hinted = settings.rules.columns.iter().filter(|h| h.path == *p).find_map(|h| h.name.as_deref());
                 hinted.is_some_and(|name| self.schema.tables.iter().any(|t| t.column(name).is_some()))
@@ -43,11 +53,8 @@ impl Shape {
         let mut made = Vec::new();
         for resource in 0..self.resources.len() {
             self.turn_to(resource);
-            let root = self.by_name.get(&root_table_name(&self.settings)).copied();
-            let Some((table, node)) = root.and_then(|t| Some((t, self.tables[t as usize].roots.first()?.1))) else {
-                continue;
-            };
-            let settings = self.resources[resource].clone();
+            let settings = Arc::clone(&self.settings);
+            let Some((table, node)) = self.records(&settings) else { continue };
             let wanted: Vec<FieldPath> = self.said.unmet(resource).filter(|p| p.keys().len() == 1).cloned().collect();
             for path in wanted {
                 let Some((_, data_type)) = settings.hints.iter().find(|(hinted, _)| *hinted == path) else { continue };
