@@ -130,6 +130,44 @@ fn the_same_command_again_completes_the_one_that_failed_and_doubles_nothing() {
 }
 
 #[test]
+fn a_corrected_address_takes_the_waiting_load_and_doubles_nothing() {
+    let lab = Lab::new();
+    inputs(&lab);
+    let [a, b, c] = three(&lab);
+    damage(&lab, "b");
+    assert_eq!(run(&lab, &load_into("one.ndjson", &[&a, &b])).0.status, Some(1));
+    let (output, report) = run(&lab, &load_into("one.ndjson", &[&a, &c]));
+    assert_eq!((output.status, report["outcome"].as_str()), (Some(0), Some("completed")), "{output:#?}");
+    assert_eq!(committed(&report), [true, true], "only what this command names: {report}");
+    assert_eq!((content(&lab, "c"), content(&lab, "a").1.clone()), (content(&lab, "a"), json!(1)));
+    let notes = report["notes"].to_string();
+    for said in ["it goes to", "c.duckdb too", "still waits for", "b.duckdb", "drop-package", "Nothing new was read"] {
+        assert!(notes.contains(said), "{said}: {notes}");
+    }
+
+    // With the destination left out that fails, as long as its load waits.
+    let (output, report) = run(&lab, &load_into("one.ndjson", &[&a]));
+    assert_eq!((output.status, content(&lab, "a").1.clone()), (Some(0), json!(1)), "{output:#?}");
+    assert!(report["notes"].to_string().contains("had brought its load here"), "{report}");
+    let [id] = lab.packages().try_into().expect("one package waits");
+    assert_eq!(lab.run(&["pipeline", "longshore", "drop-package", &id]).status, Some(0));
+    run(&lab, &load_into("one.ndjson", &[&a]));
+    assert_eq!(content(&lab, "a").1, json!(2), "a new load");
+}
+
+#[test]
+fn another_pipe_is_read_while_the_load_of_the_first_waits() {
+    let lab = Lab::new();
+    let [a, b, _] = three(&lab);
+    damage(&lab, "b");
+    let load = |records: &str, urls: &[&str]| lab.run_with(&load_into("-", urls), records.as_bytes());
+    assert_eq!(load("{\"id\":1}", &[&a, &b]).status, Some(1));
+    assert_eq!(load("{\"id\":1}", &[&a]).json()["outcome"], "completed");
+    assert_eq!(load("{\"id\":2}", &[&a]).json()["outcome"], "loaded");
+    assert_eq!(rows(&lab.path("a.duckdb"), "SELECT id FROM t ORDER BY id"), [[json!(1)], [json!(2)]]);
+}
+
+#[test]
 fn all_failing_is_told_before_anything_is_read() {
     let lab = Lab::new();
     inputs(&lab);

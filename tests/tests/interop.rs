@@ -32,7 +32,7 @@ struct Place {
 
 fn server() -> &'static PostgresServer {
     static SERVER: OnceLock<PostgresServer> = OnceLock::new();
-    SERVER.get_or_init(|| PostgresServer::shared())
+    SERVER.get_or_init(PostgresServer::shared)
 }
 
 fn bigquery() -> &'static BigQueryServer {

@@ -1,5 +1,7 @@
 //! What a process leaves that was killed between its commit and its last word, and what becomes of it.
 
+#![allow(clippy::unwrap_used)] // helpers of tests panic as tests do
+
 use longshore_tests::Lab;
 use serde_json::{Value, json};
 use std::fs;

@@ -211,6 +211,11 @@ fn a_package_that_waits_can_be_planned() {
     let planned = plan(&lab, &["package", &load_id, "--destination", &other], CHANGES);
     assert_eq!(table(&planned, "t")["rows"], json!(2));
     assert!(!lab.path("other.duckdb").exists());
+
+    let there = plan(&lab, &["package", &load_id], 0);
+    assert_eq!((&there["destinations"][0]["is_there"], &there["verdict"]), (&json!(true), &json!("none")));
+    let said = lab.run(&["plan", "package", &load_id]);
+    assert!(said.stdout.contains("the load is there already, nothing would be done"), "{said:#?}");
 }
 
 const VIOLATIONS: &str =

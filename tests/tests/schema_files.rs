@@ -1,5 +1,7 @@
 //! A schema that a person edited, or that dlt wrote, is gone by; a wrong word of it is named.
 
+#![allow(clippy::unwrap_used)] // helpers of tests panic as tests do
+
 use longshore_testkit::servers::postgres::PostgresServer;
 use longshore_tests::{Lab, Output, python};
 use serde_json::{Value, json};

@@ -19,6 +19,7 @@ pub(crate) struct RefreshArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
+#[expect(clippy::enum_variant_names, reason = "they are dlt's words")]
 pub(crate) enum Word {
     /// All tables and all state of the sources that are loaded, also of resources that are not selected
     DropSources,

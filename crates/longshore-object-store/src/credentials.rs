@@ -61,6 +61,9 @@ impl Options {
     }
 }
 
+/// Names and values, as `object_store` takes them.
+type Pairs = Vec<(String, String)>;
+
 /// Returns the options of a bucket: of the URL, the settings, the environment, then profiles and defaults; and the profile
 /// that the URL or the settings name.
 pub(crate) fn options(
@@ -69,7 +72,7 @@ pub(crate) fn options(
     credentials: &Map<String, Value>,
     query: Vec<(String, String)>,
     others: &[&str],
-) -> Result<(Vec<(String, String)>, Option<String>)> {
+) -> Result<(Pairs, Option<String>)> {
     let mut options = Options { cloud: bucket.cloud, chosen: BTreeMap::new() };
     let mut profile = None;
     for (key, value) in query {

@@ -53,6 +53,9 @@ pub struct DestinationPlan {
     pub destination: String,
     /// What a load would come to.
     pub verdict: Verdict,
+    /// The load is there already: it would not be loaded again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_there: bool,
     /// Why it would be refused, and the way out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,
@@ -177,6 +180,10 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
         broken_rules: repeated.check().err(),
     };
     notes.extend(load.check_rules(&extracted.counts));
+    let waiting = pipeline.store().pending()?;
+    notes.extend(waiting.iter().filter(|p| p.is_of(&run.options.fingerprint) && p.manifest.state.is_none()).map(|p| {
+        format!("this input waits in load {}, read by an earlier run of this command: the load would complete that and end, and what follows here would be the load after it", p.manifest.load_id)
+    }));
     let outs = refusals.into_iter().zip(standing.out).map(|(refused, out)| refused.or(out));
     let plans = destinations.iter().zip(outs).map(|(d, out)| match out.as_ref().or(load.broken_rules.as_ref()) {
         Some(why) => refused(d, why),
@@ -188,7 +195,7 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
         sample,
         counts: extracted.counts,
         discards: extracted.discards,
-        waiting: waiting(run)?,
+        waiting: waiting.into_iter().map(|p| p.manifest.load_id).collect(),
         destinations: plans.collect(),
         notes,
     })
@@ -219,9 +226,16 @@ pub(crate) fn plan_package(destinations: &[DestinationRef], package: &StoredPack
         broken_rules: None,
     };
     let notes = load.check_rules(&manifest.counts);
-    let plans = destinations.iter().map(|d| match &load.broken_rules {
-        Some(why) => refused(d, why),
-        None => at_destination(d, &manifest.target, &load).unwrap_or_else(|e| refused(d, &e)),
+    let runtime = runtime()?;
+    let plans = destinations.iter().map(|d| {
+        // One that cannot be asked says why below.
+        if let Ok(true) = runtime.block_on(d.destination.is_committed(&manifest.target, &manifest.load_id)) {
+            return DestinationPlan { is_there: true, ..nothing(d, Verdict::None) };
+        }
+        match &load.broken_rules {
+            Some(why) => refused(d, why),
+            None => at_destination(d, &manifest.target, &load).unwrap_or_else(|e| refused(d, &e)),
+        }
     });
     Ok(Plan {
         pipeline: manifest.target.pipeline.clone(),
@@ -235,16 +249,17 @@ pub(crate) fn plan_package(destinations: &[DestinationRef], package: &StoredPack
     })
 }
 
-fn waiting(run: &Run<'_>) -> Result<Vec<LoadId>> {
-    let packages = run.pipeline.store().pending()?;
-    Ok(packages.into_iter().map(|p| p.manifest.load_id).collect())
+fn refused(destination: &DestinationRef, why: &Error) -> DestinationPlan {
+    let refusal = Refusal { error: why.to_string(), hint: why.hint_text().map(str::to_owned) };
+    DestinationPlan { refused: Some(refusal), ..nothing(destination, Verdict::Refused) }
 }
 
-fn refused(destination: &DestinationRef, why: &Error) -> DestinationPlan {
+fn nothing(destination: &DestinationRef, verdict: Verdict) -> DestinationPlan {
     DestinationPlan {
         destination: destination.url.clone(),
-        verdict: Verdict::Refused,
-        refused: Some(Refusal { error: why.to_string(), hint: why.hint_text().map(str::to_owned) }),
+        verdict,
+        is_there: false,
+        refused: None,
         violations: Vec::new(),
         violations_not_listed: 0,
         tables: Vec::new(),
@@ -305,6 +320,7 @@ fn at_destination(at: &DestinationRef, target: &Target, load: &Load) -> Result<D
             (_, true) => Verdict::Changes,
             _ => Verdict::None,
         },
+        is_there: false,
         refused: (!violations.is_empty()).then(|| by_contract(&violations, violations_not_listed)),
         violations,
         violations_not_listed,

@@ -3,7 +3,7 @@
 use crate::deliver::{deliver, waits_for};
 use crate::leases::Leases;
 use crate::lock::PipelineLock;
-use crate::pipeline::{FinishedRun, Order, Pipeline};
+use crate::pipeline::{DestinationRef, FinishedRun, Order, Pipeline};
 use crate::progress::Progress;
 use crate::report::{DestinationReport, Outcome, Report, Timings};
 use crate::store::{DestinationProgress, StoredPackage};
@@ -53,6 +53,8 @@ pub(crate) struct Earlier {
     pub(crate) own: Option<FinishedRun>,
     /// That load had failed; it was not merely interrupted.
     pub(crate) own_had_failed: bool,
+    /// Stands for the content of its input, where that cannot be read again.
+    pub(crate) own_digest: Option<String>,
     /// For each of the pipeline's destinations, why it takes nothing new.
     pub(crate) out: Vec<Option<Error>>,
 }
@@ -65,13 +67,14 @@ pub(crate) fn finish_earlier(
     lock: &Arc<PipelineLock>,
     notes: &mut Vec<String>,
 ) -> Result<Earlier> {
-    let mut earlier =
-        Earlier { own: None, own_had_failed: false, out: pipeline.destinations().iter().map(|_| None).collect() };
+    let out = pipeline.destinations().iter().map(|_| None).collect();
+    let mut earlier = Earlier { own: None, own_had_failed: false, own_digest: None, out };
     recheck(pipeline, notes)?;
+    give_to_ours(pipeline, fingerprint, notes)?;
     let before = pipeline.store().pending()?;
     for (finished, before) in complete(pipeline, progress, Order::Kept, lock)?.into_iter().zip(&before) {
         let had_failed = before.progress.destinations.iter().any(|d| d.error.is_some());
-        let same = !fingerprint.is_empty() && before.progress.fingerprint == fingerprint;
+        let same = before.is_of(fingerprint) && lacking(pipeline, before).is_empty();
         let load_id = before.manifest.load_id.clone();
         let failed = finished.report.outcome == Outcome::Failed;
         // A source with state goes on from it: its command is meant to be run again and again. The input of any
@@ -79,7 +82,8 @@ pub(crate) fn finish_earlier(
         // Nor is anything refreshed twice.
         let refreshes = !before.manifest.drops.is_empty() || !before.manifest.empties.is_empty();
         if same && (refreshes || !(had_failed && before.manifest.state.is_some())) {
-            (earlier.own, earlier.own_had_failed) = (Some(finished), had_failed);
+            earlier.own = Some(of_ours(pipeline, finished, notes));
+            (earlier.own_had_failed, earlier.own_digest) = (had_failed, before.progress.digest.clone());
         } else if failed {
             note_waiting(pipeline, &load_id, &finished, &mut earlier.out, notes);
         } else {
@@ -88,6 +92,66 @@ pub(crate) fn finish_earlier(
         }
     }
     Ok(earlier)
+}
+
+/// A waiting package of this very command goes to destinations that only this run names too (one whose address was
+/// corrected): read anew, its records would stand twice where they are already.
+fn give_to_ours(pipeline: &Pipeline, fingerprint: &str, notes: &mut Vec<String>) -> Result<()> {
+    for mut package in pipeline.store().pending()? {
+        // A source with state goes on behind what it has read.
+        if !package.is_of(fingerprint) || package.manifest.state.is_some() || !package.has_rows() {
+            continue;
+        }
+        let (lacking, load_id) = (lacking(pipeline, &package), package.manifest.load_id.clone());
+        let refused = lacking.iter().find_map(|d| Some((d, d.destination.check(&package.manifest.schema).err()?)));
+        match refused {
+            None => {}
+            Some(_) if lacking.len() == pipeline.destinations().len() => continue, // what it reads anew is nowhere twice
+            Some((d, why)) => return Err(cannot_take(pipeline.name(), &load_id, &d.url, why)),
+        }
+        for d in lacking {
+            notes.push(format!(
+                "this input stands in load {load_id}, which an earlier run had read for other destinations: it goes to {} too",
+                d.url
+            ));
+            package.progress.destinations.push(DestinationProgress { url: d.url.clone(), ..Default::default() });
+        }
+        package.save_progress()?;
+    }
+    Ok(())
+}
+
+/// The pipeline's destinations that a package does not go to.
+fn lacking<'a>(pipeline: &'a Pipeline, package: &StoredPackage) -> Vec<&'a DestinationRef> {
+    let goes_to = |d: &&DestinationRef| package.progress.destinations.iter().any(|p| p.url == d.url);
+    pipeline.destinations().iter().filter(|d| !goes_to(d)).collect()
+}
+
+fn cannot_take(pipeline: &str, load_id: &LoadId, url: &str, why: Error) -> Error {
+    let message = "this input waits in a load of an earlier run, which this destination cannot take as it is";
+    Error::destination(message).with("pipeline", pipeline).with("load", load_id).with("destination", url).source(why).hint(
+        format!("load it into this destination by a command of its own, or give the waiting load up: longshore pipeline {pipeline} drop-package {load_id}"),
+    )
+}
+
+/// What came of this command's load at the destinations of this run; that it waits for others is a note.
+fn of_ours(pipeline: &Pipeline, mut finished: FinishedRun, notes: &mut Vec<String>) -> FinishedRun {
+    let report = &mut finished.report;
+    let is_ours = |d: &DestinationReport| pipeline.destinations().iter().any(|ours| ours.url == d.destination);
+    let (ours, others) = std::mem::take(&mut report.destinations).into_iter().partition::<Vec<_>, _>(is_ours);
+    report.destinations = ours;
+    if let Some(load_id) = &report.load_id
+        && let Some(other) = others.iter().find(|d| !d.committed)
+    {
+        notes.push(format!(
+            "load {load_id} still waits for {}, which an earlier run of this command named. The same input is loaded anew only when it is there too, or was given up: longshore pipeline {} drop-package {load_id}",
+            other.destination, report.pipeline
+        ));
+        if report.destinations.iter().all(|d| d.committed) {
+            report.outcome = Outcome::Completed;
+        }
+    }
+    finished
 }
 
 /// A process that died after its last commit leaves a package that all destinations have. Should the rows be gone since

@@ -63,10 +63,8 @@ impl Run<'_> {
         let earlier = finish_earlier(self.pipeline, &self.options.fingerprint, progress, &lock, &mut notes)?;
         let (mut own, had_failed, mut out) = (earlier.own, earlier.own_had_failed, earlier.out);
         // A pipe has to be read to know whether it brings the same again.
-        let digest = own.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
-        if digest.is_none()
-            && let Some(done) = own
-        {
+        let is_over = |own: &FinishedRun| earlier.own_digest.is_none() || own.report.outcome == Outcome::Failed;
+        if let Some(done) = own.take_if(|own| is_over(own)) {
             if done.report.outcome != Outcome::Failed {
                 notes.push(already_note(&done, had_failed));
             }
@@ -87,10 +85,11 @@ impl Run<'_> {
                 store.next_load_id(now_micros()?.max(last), self.system())
             }
         };
+        let mut own = own.map(|own| (own, earlier.own_digest));
         let extracted = self.extract_and_load(source, target, standing, load_id, &mut own, &mut notes)?;
         notes.extend(source.notes());
         let Some((package, reports, mut timings)) = extracted else {
-            let done = own.ok_or_else(|| Error::internal("an input was found again without its load"))?;
+            let (done, _) = own.ok_or_else(|| Error::internal("an input was found again without its load"))?;
             notes.push(already_note(&done, had_failed));
             return Ok(with_notes(done, notes, began));
         };
@@ -110,7 +109,7 @@ impl Run<'_> {
         target: Target,
         mut standing: Standing,
         load_id: LoadId,
-        earlier: &mut Option<FinishedRun>,
+        earlier: &mut Option<(FinishedRun, Option<String>)>,
         notes: &mut Vec<String>,
     ) -> Result<Option<Loaded>> {
         let began = Instant::now();
@@ -161,14 +160,12 @@ impl Run<'_> {
                 Ok(extracted) => extracted,
                 Err(e) => return ready(self.pipeline, &mut stagers, &mut standing.out).and(Err(e)),
             };
-            let loaded_digest =
-                earlier.as_ref().and_then(|e| e.package.as_ref()).and_then(|p| p.progress.digest.clone());
-            if loaded_digest.is_some() && extracted.digest == loaded_digest {
+            if earlier.as_ref().is_some_and(|(_, digest)| digest.is_some() && *digest == extracted.digest) {
                 return Ok(None); // dropping the writer and the stagers leaves nothing
             }
             // Another input: the earlier load is over before this one's package exists, so that never
             // two packages of one command wait.
-            if let Some(earlier) = earlier.take() {
+            if let Some((earlier, _)) = earlier.take() {
                 earlier.acknowledge()?;
             }
             stagers.iter().for_each(Stager::all_parts);
@@ -458,11 +455,14 @@ fn vain_note(path: &str) -> String {
 fn already_note(finished: &FinishedRun, had_failed: bool) -> String {
     let already = finished.report.destinations.iter().all(|d| d.already);
     let what = match (already, had_failed) {
+        (true, _) if finished.package.is_none() => "had brought its load here",
         (true, _) => "had committed its load but not said so; nothing was left to do",
         (false, true) => "had failed; its load is complete now",
         (false, false) => "had been interrupted; its load is complete now",
     };
-    format!("an earlier run of this command {what}. Nothing new was read: run the command again for a new load")
+    // A load that waits for another destination is this command's until it is there too: a note says so.
+    let next = if finished.package.is_some() { ": run the command again for a new load" } else { "" };
+    format!("an earlier run of this command {what}. Nothing new was read{next}")
 }
 
 pub(crate) fn now_micros() -> Result<u64> {

@@ -403,6 +403,11 @@ pub fn pipelines(data_dir: &Path) -> Vec<String> {
 }
 
 impl StoredPackage {
+    /// Returns true for a package of the command that the fingerprint stands for.
+    pub(crate) fn is_of(&self, fingerprint: &str) -> bool {
+        !fingerprint.is_empty() && self.progress.fingerprint == fingerprint
+    }
+
     /// Writes how far the loading is.
     pub(crate) fn save_progress(&self) -> Result<()> {
         let path = self.folder.join("progress.json");

@@ -34,12 +34,8 @@ struct Open {
 impl Finder<'_> {
     fn take(&mut self, event: &Event<'_>, line: usize) {
         match event {
-            Event::Scalar(text, ..) => {
-                if !self.is_key(text, line) {
-                    self.value(line);
-                }
-            }
-            Event::Alias(_) => {
+            Event::Scalar(text, ..) if self.is_key(text, line) => {}
+            Event::Scalar(..) | Event::Alias(_) => {
                 self.value(line);
             }
             Event::SequenceStart(..) | Event::MappingStart(..) => {

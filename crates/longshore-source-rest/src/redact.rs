@@ -175,7 +175,8 @@ impl Redactor {
 /// secret, so it is left to [`Redactor::text`].
 fn hide(value: &mut Value) -> bool {
     match value {
-        Value::Array(list) => list.iter_mut().fold(false, |hidden, v| hide(v) || hidden),
+        // All of them, also behind the first that hid something.
+        Value::Array(list) => list.iter_mut().map(hide).filter(|hidden| *hidden).count() > 0,
         Value::Object(table) => table.iter_mut().fold(false, |hidden, (name, v)| match v {
             Value::String(text) if is_telling(name) && name.to_lowercase() != "key" => {
                 "***".clone_into(text);

@@ -1,5 +1,7 @@
 //! Each way to authenticate, as the server sees it.
 
+#![allow(clippy::unwrap_used)] // helpers of tests panic as tests do
+
 mod common;
 
 use base64::Engine;

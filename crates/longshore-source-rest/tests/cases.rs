@@ -1,6 +1,8 @@
 //! dlt's behaviour as a table of cases (tests/differential/rest_api_cases.json): configurations, and answers with the
 //! requests they lead to. Longshore has to do what the table says, and so has dlt, but where the table says why it does not.
 
+#![allow(clippy::unwrap_used)] // helpers of tests panic as tests do
+
 mod common;
 
 use common::{Answer, How, Server, run};

@@ -80,7 +80,7 @@ impl Shape {
     fn of(tables: &[Table], nested: &Nested, table: &Table) -> Result<Shape> {
         let mut shape = Shape::plain(table.clone());
         if nested.is_empty() {
-            shape.tables_below = tables.iter().filter(|t| is_child(t, table)).map(|t| field_name(t)).collect();
+            shape.tables_below = tables.iter().filter(|t| is_child(t, table)).map(field_name).collect();
             return Ok(shape);
         }
         for child in tables.iter().filter(|t| is_child(t, table)) {

@@ -36,6 +36,7 @@ pub(crate) struct Sink {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a data file, and few of those are open at once")]
 enum Target {
     File(PathBuf),
     Object { remote: Remote, path: String, slots: Arc<Slots>, upload: Option<Upload> },

@@ -151,12 +151,11 @@ fn declared_input(args: &LoadArgs, memory: u64) -> Result<Reading> {
     Ok(Reading { progress: source.progress(), fingerprint: source.fingerprint(), source: Box::new(source) })
 }
 
-/// Stands for what the user asked for: the same words in the same folder, and the same files as far
+/// Stands for what the user asked for, wherever it is to go: the same words in the same folder, and the same files as far
 /// as size and time of change tell.
 fn fingerprint(args: &LoadArgs, place: &Place, input: &Reading) -> Result<String> {
     let folder =
         std::env::current_dir().map_err(|e| Error::config("the current folder is not to be found").source(e))?;
-    let urls: Vec<&str> = place.destinations.iter().map(|d| d.url.as_str()).collect();
     let said = format!(
         "{:?}",
         (
@@ -170,7 +169,6 @@ fn fingerprint(args: &LoadArgs, place: &Place, input: &Reading) -> Result<String
             (&args.hint, &args.unnest),
             (args.system_columns, args.on_error, &args.write, &args.schema, &args.shape, &args.refresh),
             &place.dataset,
-            urls
         )
     );
     Ok(longshore_core::hash::content_hash(said.as_bytes()))

@@ -88,6 +88,7 @@ fn print(plan: &Plan) {
 
 fn print_destination(plan: &DestinationPlan) {
     let verdict = match plan.verdict {
+        Verdict::None if plan.is_there => "the load is there already, nothing would be done",
         Verdict::None => "rows are added, nothing else changes",
         Verdict::Changes => "changes",
         Verdict::Refused => "refused",

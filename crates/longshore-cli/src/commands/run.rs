@@ -211,16 +211,16 @@ fn word<T: ValueEnum>(text: Option<&str>) -> Option<T> {
     T::from_str(text?, false).ok()
 }
 
-/// Stands for what the user asked for: the same words in the same folder, the same file and the same input.
+/// Stands for what the user asked for, wherever it is to go: the same words in the same folder, the same file and the same
+/// input.
 fn fingerprint(args: &RunArgs, place: &Place, project: &Project, opened: &[(String, Opened)]) -> Result<String> {
     let folder =
         std::env::current_dir().map_err(|e| Error::config("the current folder is not to be found").source(e))?;
     let file = PathBuf::from(project.file());
     let written = std::fs::metadata(&file).ok().and_then(|m| m.modified().ok());
-    let urls: Vec<&str> = place.destinations.iter().map(|d| d.url.as_str()).collect();
     let inputs: Vec<(&str, &str)> = opened.iter().map(|(name, o)| (name.as_str(), o.input.as_str())).collect();
     let switches =
         (&args.select, &args.refresh, args.max_nesting, args.system_columns, args.on_error, &args.replay, &args.schema);
-    let said = format!("{:?}", (folder, file, written, switches, &place.pipeline, &place.dataset, urls, inputs));
+    let said = format!("{:?}", (folder, file, written, switches, &place.pipeline, &place.dataset, inputs));
     Ok(longshore_core::hash::content_hash(said.as_bytes()))
 }

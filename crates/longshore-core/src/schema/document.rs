@@ -143,12 +143,10 @@ fn check_system(said: SystemColumns, system: SystemColumns) -> Result<()> {
     }
 }
 
-fn known_keys<'a>(at: &[String], keys: impl Iterator<Item = &'a String>, known: &[&str]) -> Result<(), Misread> {
-    for key in keys.filter(|k| !known.contains(&k.as_str())) {
-        let error = Error::config(format!("there is no '{key}' here")).hint(format!("keys are: {}", known.join(", ")));
-        return Err(([at, std::slice::from_ref(key)].concat(), error));
-    }
-    Ok(())
+fn known_keys<'a>(at: &[String], mut keys: impl Iterator<Item = &'a String>, known: &[&str]) -> Result<(), Misread> {
+    let Some(key) = keys.find(|k| !known.contains(&k.as_str())) else { return Ok(()) };
+    let error = Error::config(format!("there is no '{key}' here")).hint(format!("keys are: {}", known.join(", ")));
+    Err(([at, std::slice::from_ref(key)].concat(), error))
 }
 
 fn unreadable(e: &serde_json::Error) -> Error {

@@ -112,7 +112,7 @@ fn read(
     }
     let line = row.position().map_or(1, csv::Position::line);
     let error = |message: String| Error::input(message).with("file", name).with("line", line);
-    if row.iter().last().is_some_and(|f| f.trim_end().ends_with(END)) {
+    if row.iter().next_back().is_some_and(|f| f.trim_end().ends_with(END)) {
         return Err(error("a quotation mark is not closed".to_owned()));
     }
     match fields.filter(|n| *n != row.len()) {

@@ -106,9 +106,14 @@ async fn moments_without_a_time_zone_are_what_they_were(at: Place) -> Result<()>
         {"a":"2024-02-29","b":"2024-02-29T12:00:00.1234","c":null}"#;
     let package = at.package(1).hinted(&hinted(&hints)).json("t", records).build();
     at.load(&package).await?;
-    let expect = r#"["2024-02-29T10:00:00.123456Z","2024-02-29T12:00:00.123000Z","1969-12-31T23:59:59.000000Z","12:34:56.000000"]"#;
+    let expect = serde_json::json!([
+        "2024-02-29T10:00:00.123456Z",
+        "2024-02-29T12:00:00.123000Z",
+        "1969-12-31T23:59:59.000000Z",
+        "12:34:56.000000"
+    ]);
     let rows = at.read("t").await?.select(&["a", "b", "c", "d"]);
-    assert!(rows.iter().any(|r| serde_json::json!(r).to_string() == expect), "{rows:?}");
+    assert!(rows.iter().any(|r| serde_json::json!(r) == expect), "{rows:?}");
     assert_eq!(at.read("t").await?.column("b").iter().filter(|v| v.is_null()).count(), 1, "a digit was lost");
     Ok(())
 }

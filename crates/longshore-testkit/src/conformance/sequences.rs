@@ -214,7 +214,7 @@ fn random_value(dice: &mut Dice) -> Value {
     match dice.below(12) {
         0 => json!(small as f64 + 0.5),
         1 => json!(format!("text {small}")),
-        2 => json!(small % 2 == 0),
+        2 => json!(small.is_multiple_of(2)),
         3 => json!(9_007_199_254_740_993 + small),
         4 => json!(u64::MAX - small),
         5 => json!(-(small as i64)),

@@ -31,6 +31,7 @@ pub(crate) enum Encoded {
 }
 
 /// A data file under way.
+#[expect(clippy::large_enum_variant, reason = "one a table is open at once")]
 pub(crate) enum OpenFile {
     Parquet(Box<SerializedFileWriter<Sink>>),
     Text(Sink),

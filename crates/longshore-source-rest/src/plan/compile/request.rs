@@ -135,7 +135,7 @@ impl Compiler<'_> {
         const KEYS: [&str; 3] = ["type", "resource", "field"];
         let place = format!(".endpoint.params.{name}");
         for key in KEYS {
-            if !value.get(key).is_some_and(|v| v.as_str().is_some_and(|t| !t.is_empty())) {
+            if value.get(key).and_then(Value::as_str).is_none_or(str::is_empty) {
                 self.problem(&place, format!("'{key}' is missing"));
             }
         }

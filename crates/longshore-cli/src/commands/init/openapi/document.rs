@@ -103,7 +103,7 @@ impl Document {
             let is_whole = url.starts_with("http://") || url.starts_with("https://");
             let note = if url.contains('{') { "    # ? put in what stands in braces" } else { "" };
             return match is_whole {
-                true => (url.replace('{', "").replace('}', ""), note),
+                true => (url.replace(['{', '}'], ""), note),
                 false => (
                     format!("https://example.com/{}", url.trim_start_matches('/')),
                     "    # ? the document names no host",
