@@ -555,6 +555,23 @@ fn a_failed_load_touches_no_other_database() {
 }
 
 #[test]
+fn a_log_that_takes_more_memory_than_usual_is_read() {
+    let lab = Lab::new();
+    lab.write("in.ndjson", "{\"id\":1}\n");
+    let script = "import duckdb, os; c = duckdb.connect('load.duckdb'); c.execute(\"SET checkpoint_threshold = '1TB'\"); \
+                  c.execute('CREATE TABLE wide AS SELECT ' + ', '.join(f'range * 7 + {i} AS c{i}' for i in range(500)) + ' FROM range(3000)'); \
+                  os._exit(0)";
+    let status = Command::new(longshore_tests::python()).args(["-c", script]).current_dir(lab.path("")).status();
+    assert!(status.is_ok_and(|s| s.success()) && lab.path("load.duckdb.wal").exists());
+    let counted = lab.run(&["query", "SELECT count(*) AS n FROM main.wide", "--format", "csv"]);
+    assert_eq!((counted.status, counted.stdout.as_str()), (Some(0), "n\n3000\n"), "{counted:#?}");
+    lab.load(&["in.ndjson", "--table", "t"]);
+    assert!(!lab.path("load.duckdb.wal").exists());
+    let sql = "SELECT (SELECT count(*) FROM main.wide), (SELECT count(*) FROM t)";
+    assert_eq!(lab.rows(sql), [[json!(3000), json!(1)]]);
+}
+
+#[test]
 fn a_truncated_gzip_loads_nothing() {
     let lab = Lab::new();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -1,22 +1,24 @@
 //! One run, from what earlier runs left to the report.
 
+mod places;
+
+use self::places::ready;
 use crate::acceptance::accepted_by;
 use crate::extract::{Extract, Extracted, NumberedBatches};
 use crate::leases::Leases;
-use crate::load::load_package;
 use crate::lock::PipelineLock;
 use crate::merge_rules;
 use crate::pipeline::{DestinationRef, FinishedRun, Pipeline, RunOptions};
 use crate::progress::Stage;
 use crate::repeated_keys::RepeatedKeys;
 use crate::report::{DestinationReport, Outcome, Timings};
-use crate::resume::{chain, finish, finish_earlier, left_out, runtime, settle};
+use crate::resume::{chain, finish, finish_earlier};
 use crate::stager::{Stager, WAITING_PARTS, hand_on};
 use crate::standing::{Standing, none_left, standing};
-use crate::store::{DestinationProgress, LoadProgress, StoredPackage};
+use crate::store::StoredPackage;
 use crate::writer::PackageWriter;
 use longshore_core::capabilities::Widening;
-use longshore_core::destination::{CommitOutcome, Committed, Opening};
+use longshore_core::destination::{Committed, Opening};
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::lease::Fence;
 use longshore_core::normalize::{Settings, Shape};
@@ -26,9 +28,9 @@ use longshore_core::schema::{Disposition, Schema, SchemaChange, SystemColumns};
 use longshore_core::source::{Source, Start};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::{self, Scope};
+use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use tracing::{debug, info};
+use tracing::info;
 
 /// Version of the manifest's form.
 pub(crate) const FORMAT: u32 = 1;
@@ -309,94 +311,6 @@ impl Run<'_> {
     fn system(&self) -> SystemColumns {
         self.options.resources.first().map(|r| r.system).unwrap_or_default()
     }
-
-    /// Begins to open loads where destinations stage early.
-    fn start_stagers<'scope>(
-        &self,
-        scope: &'scope Scope<'scope, '_>,
-        opening: &Opening,
-        out: &[Option<Error>],
-    ) -> Result<Vec<Stager<'scope>>> {
-        let start = |(destination, out): (_, &Option<Error>)| match out {
-            Some(_) => Ok(Stager::none()),
-            None => Stager::start(scope, destination, opening, &self.options.progress),
-        };
-        self.pipeline.destinations().iter().zip(out).map(start).collect()
-    }
-
-    /// What is known of the load before any destination has it.
-    fn load_progress(&self, digest: Option<String>, behind: &[bool]) -> LoadProgress {
-        let destinations = self.pipeline.destinations().iter().zip(behind).filter(|(_, behind)| !**behind);
-        let destinations = destinations.map(|(d, _)| DestinationProgress {
-            url: d.url.clone(),
-            committed: false,
-            error: None,
-            tables: Vec::new(),
-        });
-        LoadProgress { fingerprint: self.options.fingerprint.clone(), digest, destinations: destinations.collect() }
-    }
-
-    /// Commits everywhere, side by side: a destination that fails or takes long does not hold up the others.
-    fn load(
-        &self,
-        mut package: StoredPackage,
-        stagers: Vec<Stager<'_>>,
-        out: &[Option<Error>],
-    ) -> (StoredPackage, Vec<DestinationReport>) {
-        self.options.progress.enter(Stage::Commit);
-        let shared = &package;
-        let load_one = |i: usize, stager: Stager<'_>| {
-            let began = Instant::now();
-            let outcome = match (&out[i], stager.commit(shared)) {
-                (Some(why), _) => Err(left_out(why)),
-                (None, Some(Ok(outcome))) => Ok(outcome),
-                (None, early) => self.load_late(i, shared, early),
-            };
-            (outcome, began.elapsed().as_secs_f64())
-        };
-        let outcomes: Vec<(Result<CommitOutcome>, f64)> = thread::scope(|scope| {
-            let load_one = &load_one;
-            let threads: Vec<_> =
-                stagers.into_iter().enumerate().map(|(i, s)| scope.spawn(move || load_one(i, s))).collect();
-            let panicked = || (Err(Error::internal("a loading thread panicked")), 0.0);
-            threads.into_iter().map(|t| t.join().unwrap_or_else(|_| panicked())).collect()
-        });
-        let settled = self.pipeline.destinations().iter().zip(outcomes);
-        let reports = settled.map(|(d, (outcome, seconds))| settle(&mut package, &d.url, outcome, seconds)).collect();
-        (package, reports)
-    }
-
-    /// Loads from the package's files: destinations that do not stage early, and those where it
-    /// failed for a reason that may pass.
-    fn load_late(
-        &self,
-        index: usize,
-        package: &StoredPackage,
-        early: Option<Result<CommitOutcome>>,
-    ) -> Result<CommitOutcome> {
-        if let Some(Err(e)) = early {
-            debug!(error = %chain(&e), "early staging failed");
-            if !e.is_retryable() {
-                return Err(e);
-            }
-        }
-        self.options.progress.enter(Stage::Load);
-        let destination = &self.pipeline.destinations()[index];
-        let state = self.options.progress.destination(&destination.url);
-        let fence = &package.manifest.fence;
-        runtime()?.block_on(load_package(destination.destination.as_ref(), package, fence, &state))
-    }
-}
-
-/// Waits until loads are open. A destination that cannot begin is left out, unless it is the only one.
-fn ready(pipeline: &Pipeline, stagers: &mut [Stager<'_>], out: &mut [Option<Error>]) -> Result<()> {
-    for (stager, out) in stagers.iter_mut().zip(out.iter_mut()) {
-        if let Err(e) = stager.ready() {
-            *out = Some(e);
-            *stager = Stager::none();
-        }
-    }
-    none_left(pipeline.destinations(), out)
 }
 
 /// A package with what came of it at each destination.

@@ -13,17 +13,25 @@
 //!     trace.json                    the last run's report
 //! ```
 
-use crate::part_file::{StoredPart, write_error};
+mod files;
+mod package;
+
+pub use self::package::{DestinationProgress, LoadProgress, StoredPackage};
+
+pub(crate) use self::files::{list_folder, sync_file};
+pub(crate) use self::package::read_package;
+
+use self::files::{sync_files, sync_folder, write_json};
+use self::package::drop_rows;
+use crate::part_file::write_error;
 use crate::pipeline::Pipeline;
-use longshore_core::destination::{Committed, rejects_table};
+use longshore_core::destination::Committed;
 use longshore_core::error::{Error, Result};
-use longshore_core::package::{LoadId, Manifest, Part, PartFile, PartRows, TableCount, Target};
-use longshore_core::schema::{Schema, SystemColumns, Table};
+use longshore_core::package::{LoadId, Manifest, Target};
+use longshore_core::schema::{Schema, SystemColumns};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::thread;
 
 /// Loaded packages whose records are kept.
 const KEEP_LOADED: usize = 100;
@@ -32,46 +40,6 @@ const KEEP_LOADED: usize = 100;
 #[derive(Debug, Clone)]
 pub struct Store {
     folder: PathBuf,
-}
-
-/// A package on disk.
-#[derive(Debug, Clone)]
-pub struct StoredPackage {
-    /// Its folder.
-    pub folder: PathBuf,
-    /// What it holds.
-    pub manifest: Manifest,
-    /// How far its loading is.
-    pub progress: LoadProgress,
-    /// True when it is loaded everywhere and was reported.
-    pub loaded: bool,
-}
-
-/// How far a package's loading is: beside the sealed files, and the only file that changes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoadProgress {
-    /// Stands for the command that made the package: the same command completes it and ends.
-    pub fingerprint: String,
-    /// Stands for the content of an input that cannot be read again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    /// Where it goes.
-    pub destinations: Vec<DestinationProgress>,
-}
-
-/// How far a package is at one destination.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DestinationProgress {
-    /// The destination as URL, without secrets.
-    pub url: String,
-    /// True once committed and counted back.
-    pub committed: bool,
-    /// Why the last try failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// Rows counted back.
-    #[serde(default)]
-    pub tables: Vec<TableCount>,
 }
 
 /// What a dataset knew of the pipeline when the working folder was made to agree with it.
@@ -400,108 +368,4 @@ pub fn pipelines(data_dir: &Path) -> Vec<String> {
     let mut names = list_folder(&data_dir.join("pipelines"));
     names.sort();
     names
-}
-
-impl StoredPackage {
-    /// Returns true for a package of the command that the fingerprint stands for.
-    pub(crate) fn is_of(&self, fingerprint: &str) -> bool {
-        !fingerprint.is_empty() && self.progress.fingerprint == fingerprint
-    }
-
-    /// Writes how far the loading is.
-    pub(crate) fn save_progress(&self) -> Result<()> {
-        let path = self.folder.join("progress.json");
-        let temporary = self.folder.join("progress.json.new");
-        sync_file(&write_json(temporary.clone(), &self.progress)?)?;
-        fs::rename(&temporary, &path).map_err(|e| write_error(&path, e.into()))
-    }
-
-    /// Removes the row files: every destination has them.
-    pub(crate) fn drop_parts(&self) {
-        drop_rows(&self.folder);
-    }
-
-    /// Returns true when the row files are there, so that the package can be loaded once more.
-    pub fn has_rows(&self) -> bool {
-        self.manifest.parts.iter().all(|p| self.folder.join(&p.file).is_file())
-    }
-
-    /// Returns the package's parts, read from its files.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + '_ {
-        self.manifest.parts.iter().zip(0..).map(|(file, number)| {
-            let path = self.folder.join(&file.file);
-            let table = Arc::new(self.table_of(file));
-            let reader = StoredPart { path, crc32: file.crc32.clone(), rows: file.rows, table: Arc::clone(&table) };
-            Part { number, table, rows: PartRows::File(Arc::new(reader)) }
-        })
-    }
-
-    /// The table with the columns it had when the file was written, and the types it has now.
-    fn table_of(&self, file: &PartFile) -> Table {
-        let schema = &self.manifest.schema;
-        let mut table = match schema.table(&file.table) {
-            Some(table) => table.clone(),
-            None => rejects_table(schema.system_columns),
-        };
-        table.columns.truncate(file.columns);
-        table
-    }
-
-    /// Returns bytes of row files on disk.
-    pub fn bytes(&self) -> u64 {
-        if self.has_rows() { self.manifest.parts.iter().map(|p| p.bytes).sum() } else { 0 }
-    }
-}
-
-fn drop_rows(folder: &Path) {
-    for name in list_folder(folder).iter().filter(|n| n.ends_with(".arrow")) {
-        let _ = fs::remove_file(folder.join(name)); // the folder goes with its record
-    }
-}
-
-pub(crate) fn read_package(folder: &Path, loaded: bool) -> Result<StoredPackage> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        fs::read(&path).map_err(|e| unreadable(&path).source(e))
-    };
-    let manifest = serde_json::from_slice(&read("manifest.json")?)
-        .map_err(|e| unreadable(&folder.join("manifest.json")).source(e))?;
-    let progress = serde_json::from_slice(&read("progress.json")?)
-        .map_err(|e| unreadable(&folder.join("progress.json")).source(e))?;
-    Ok(StoredPackage { folder: folder.to_path_buf(), manifest, progress, loaded })
-}
-
-fn unreadable(path: &Path) -> Error {
-    Error::storage("a package's record cannot be read")
-        .with("file", path.display())
-        .hint("it was written by another version or damaged; move its folder away to go on")
-}
-
-pub(crate) fn list_folder(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect()
-}
-
-fn write_json(path: PathBuf, value: &impl Serialize) -> Result<PathBuf> {
-    let text = serde_json::to_vec_pretty(value).map_err(|e| write_error(&path, e.into()))?;
-    fs::write(&path, text).map_err(|e| write_error(&path, e.into()))?;
-    Ok(path)
-}
-
-/// Brings a file to the disk.
-pub(crate) fn sync_file(path: &Path) -> Result<()> {
-    File::open(path).and_then(|f| f.sync_data()).map_err(|e| write_error(path, e.into()))
-}
-
-/// Brings files to the disk. Each waits for it: together that takes little longer than for one.
-fn sync_files(files: &[PathBuf]) -> Result<()> {
-    thread::scope(|scope| {
-        let syncs: Vec<_> = files.iter().map(|path| scope.spawn(|| sync_file(path))).collect();
-        let panicked = || Err(Error::internal("a thread that wrote a file panicked"));
-        syncs.into_iter().try_for_each(|sync| sync.join().unwrap_or_else(|_| panicked()))
-    })
-}
-
-fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| write_error(folder, e.into()))
 }

@@ -63,7 +63,7 @@ impl DuckDb {
         let mut memory = self.memory();
         loop {
             let torn = access == Access::Write && self.has_log();
-            match Database::open(&self.config.path, access, &self.settings(access)) {
+            match Database::open(&self.config.path, access, &self.settings(access, memory)) {
                 // DuckDB takes whole row groups out of a log that ends before its commit, every time it reads it, and
                 // would write the next commit behind them. So the log has to go; `stage` removes such rows.
                 Ok(database) if torn => match self.end_log(&database, &mut memory) {
@@ -73,6 +73,8 @@ impl DuckDb {
                     Err(m) => return Err(from_message(&m, &self.config.path)),
                 },
                 Ok(database) => return Ok(database),
+                // Reading the log takes as much as what is in it.
+                Err(m) if wants_memory(&m) && self.has_log() && memory < MOST_MEMORY => memory *= 2,
                 Err(m) if is_locked(&m) && Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(100)).await
                 }
@@ -107,7 +109,7 @@ impl DuckDb {
             .source(cause)
     }
 
-    fn settings(&self, access: Access) -> Vec<(&'static str, String)> {
+    fn settings(&self, access: Access, memory: u64) -> Vec<(&'static str, String)> {
         // A load gets more when it has work for them.
         let threads = if access == Access::Write { 1 } else { self.threads() };
         vec![
@@ -115,7 +117,7 @@ impl DuckDb {
             // what was staged, and if its memory did not do, it would fail a commit that did happen.
             ("checkpoint_threshold", "1TB".to_owned()),
             ("threads", threads.to_string()),
-            ("memory_limit", format!("{}B", self.memory())),
+            ("memory_limit", format!("{memory}B")),
             // Nothing is fetched behind the user's back.
             ("autoinstall_known_extensions", "false".to_owned()),
             ("autoload_known_extensions", "false".to_owned()),

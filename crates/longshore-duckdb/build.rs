@@ -19,8 +19,8 @@ fn main() {
         let from = library.join(name);
         if let Ok(from) = from.canonicalize() {
             println!("cargo::rerun-if-changed={}", from.display());
-            // Two crates bring the library, perhaps at once: whichever comes last, the file is whole at any time.
-            let (new, to) = (profile.join(format!("{name}.{}", env!("CARGO_PKG_NAME"))), profile.join(name));
+            // Another build may bring it at the same time: whichever comes last, the file is whole at any time.
+            let (new, to) = (profile.join(format!("{name}.new")), profile.join(name));
             let _ = fs::remove_file(&new);
             let brought = fs::hard_link(&from, &new).or_else(|_| fs::copy(&from, &new).map(|_| ()));
             let brought = brought.and_then(|()| fs::rename(&new, &to));
