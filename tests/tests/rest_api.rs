@@ -238,6 +238,8 @@ fn parquet_and_arrow_are_loaded_and_unnested_where_asked() {
     assert_eq!(json!(rows), json!([full, empty, full, empty]));
     ok(run(&lab, &["load", "x.parquet", "--unnest", "lines", "--dataset", "u", "--pipeline", "u"], &[]));
     assert_eq!((count(&lab, "u", "x"), count(&lab, "u", "x__lines")), (2, 2));
+    let slip = run(&lab, &["load", "x.parquet", "--unnest", "line", "--dataset", "v", "--pipeline", "v"], &[]);
+    assert!(slip.stdout.contains("no record has the path 'line'"), "{slip:#?}");
     lab.write("broken.parquet", "PAR1 but no more");
     let broken = run(&lab, &["load", "broken.parquet"], &[]);
     assert!(broken.status == Some(1) && broken.stderr.contains("no Parquet"), "{broken:#?}");

@@ -1,6 +1,6 @@
 //! What a run may use of the machine.
 
-use longshore_config::{LEAST_MEMORY, memory_size};
+use longshore_config::{LEAST_MEMORY, MOST_THREADS, memory_size};
 use longshore_core::connect::Limits;
 use longshore_core::error::{Error, Result};
 use std::num::NonZeroUsize;
@@ -8,16 +8,14 @@ use std::num::NonZeroUsize;
 /// Memory a load stays within when nobody says otherwise, if the machine has twice as much.
 const DEFAULT_MEMORY: u64 = 256 << 20;
 
-/// No machine is faster by more, and each thread has buffers of its own: with thousands a load hardly begins.
-const MOST_THREADS: usize = 1024;
-
 /// Threads to use: as given, or one a processor.
 pub(crate) fn threads(given: Option<usize>) -> Result<usize> {
+    let most = MOST_THREADS as usize;
     match given {
-        None => Ok(std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS)),
-        Some(n) if (1..=MOST_THREADS).contains(&n) => Ok(n),
+        None => Ok(std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(most)),
+        Some(n) if (1..=most).contains(&n) => Ok(n),
         Some(n) => Err(Error::config(format!("{n} is no number of threads"))
-            .hint(format!("write 1 to {MOST_THREADS}; without --threads there are as many as there are processors"))),
+            .hint(format!("write 1 to {most}; without --threads there are as many as there are processors"))),
     }
 }
 

@@ -24,8 +24,9 @@ pub(crate) fn of(folder: &Path, file: Option<PathBuf>) -> Result<Surroundings> {
     let config = environment.get("XDG_CONFIG_HOME").map(PathBuf::from);
     let config = config.or_else(|| home.as_ref().map(|h| h.join(".config")));
     // dlt's own places for settings of all projects (`dlt/common/runtime/run_context.py`, `global_dir`).
-    let dlt = home.as_ref().map(|h| h.join(".dlt")).filter(|d| d.is_dir());
-    let dlt = dlt.or_else(|| environment.get("XDG_DATA_HOME").map(|d| Path::new(d).join("dlt")));
+    let own = home.as_ref().map(|h| h.join(".dlt"));
+    let xdg = environment.get("XDG_DATA_HOME").map(|d| Path::new(d).join("dlt"));
+    let dlt = own.clone().filter(|d| d.is_dir()).or(xdg).or(own);
     let of_root = PathBuf::from("/var/dlt");
     Ok(Surroundings {
         project: folder.to_path_buf(),

@@ -33,7 +33,7 @@ mod vault;
 pub use destination::Target;
 pub use memory::{LEAST_MEMORY, memory_size};
 pub use parse::parse;
-pub use pipeline::PipelineSettings;
+pub use pipeline::{MOST_THREADS, PipelineSettings};
 pub use problem::{Problem, Problems};
 pub use project::Project;
 pub use rules::rule_problems;

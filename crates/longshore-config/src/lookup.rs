@@ -90,6 +90,11 @@ impl Lookup<'_> {
     }
 
     fn layer(&mut self, layer: &Layer, paths: &[Vec<String>], secret: bool) -> Option<Node> {
+        // dlt reads no secret from its config.toml either.
+        let is_useless = secret && layer.kind == LayerKind::Dlt;
+        if !layer.exists && is_useless {
+            return None;
+        }
         if !layer.exists {
             self.tried.push(format!("{} (no such file)", layer.file));
             return None;
@@ -102,11 +107,11 @@ impl Lookup<'_> {
                 _ => format!("{}: [{}] {key}", layer.file, sections.join(".")),
             };
             match found {
-                // dlt reads no secret from its config.toml either.
-                Some(_) if secret && layer.kind == LayerKind::Dlt => {
+                Some(_) if is_useless => {
                     self.tried.push(format!("{place} (it stands there, but secrets belong in secrets.toml)"));
                 }
                 Some(found) => return Some(found.clone()),
+                None if is_useless => {}
                 None => self.tried.push(place),
             }
         }

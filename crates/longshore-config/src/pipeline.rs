@@ -7,6 +7,9 @@ use crate::rules;
 use crate::section::Section;
 use longshore_core::naming;
 
+/// No machine is faster by more threads, and each has buffers of its own: with thousands a load hardly begins.
+pub const MOST_THREADS: u64 = 1024;
+
 /// What `[pipeline]` says; what it does not say is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PipelineSettings {
@@ -79,6 +82,16 @@ pub(crate) fn words(key: &str) -> &'static [&'static str] {
     }
 }
 
+/// The least and the most that a key with a whole number may be.
+pub(crate) fn bounds(key: &str) -> (u64, u64) {
+    match key {
+        "threads" => (1, MOST_THREADS),
+        "max_nesting" => (0, u32::MAX.into()),
+        "max_tables" | "max_columns" => (1, u64::MAX),
+        _ => (0, u64::MAX),
+    }
+}
+
 /// What can be read, and what is wrong.
 pub(crate) fn read(section: &Section) -> (PipelineSettings, Vec<Problem>) {
     let mut settings = PipelineSettings::default();
@@ -101,18 +114,18 @@ fn take(settings: &mut PipelineSettings, entry: &Entry, section: &Section) -> Re
         "on_error" => settings.on_error = Some(word(entry, section)?),
         "progress" => settings.progress = Some(word(entry, section)?),
         "memory" => settings.memory = Some(memory(entry, section)?),
-        "threads" => settings.threads = Some(whole(entry, section, 1)?),
-        "max_nesting" => settings.max_nesting = Some(whole(entry, section, 0)?),
+        "threads" => settings.threads = Some(whole(entry, section)?),
+        "max_nesting" => settings.max_nesting = Some(whole(entry, section)?),
         "schema_contract" => {
             rules::contract(section)?;
             settings.schema_contract = Some(entry.value.to_json());
         }
         "on_type_conflict" => settings.on_type_conflict = Some(word(entry, section)?),
-        "max_tables" => settings.max_tables = Some(whole(entry, section, 1)?),
-        "max_columns" => settings.max_columns = Some(whole(entry, section, 1)?),
+        "max_tables" => settings.max_tables = Some(whole(entry, section)?),
+        "max_columns" => settings.max_columns = Some(whole(entry, section)?),
         "export_schema_path" => settings.export_schema_path = Some(text(entry, section)?),
         "import_schema_path" => settings.import_schema_path = Some(text(entry, section)?),
-        "keep_packages" => settings.keep_packages = Some(whole(entry, section, 0)?),
+        "keep_packages" => settings.keep_packages = Some(whole(entry, section)?),
         key => {
             let known = KEYS.map(|(k, _)| k);
             let hint = suggest(key, known).unwrap_or_else(|| format!("the keys are: {}", known.join(", ")));
@@ -123,7 +136,13 @@ fn take(settings: &mut PipelineSettings, entry: &Entry, section: &Section) -> Re
 }
 
 fn wrong(entry: &Entry, section: &Section, must: &str) -> Problem {
-    section.problem(&[&entry.key], format!("'{}' must be {must}, this is {}", entry.key, entry.value.kind()))
+    let is = match &entry.value.value {
+        Value::Number(number) => number.to_string(),
+        Value::List(items) if items.is_empty() => "an empty list".to_owned(),
+        Value::Text(text) if text.trim().is_empty() => "empty".to_owned(),
+        _ => entry.value.kind().to_owned(),
+    };
+    section.problem(&[&entry.key], format!("'{}' must be {must}, this is {is}", entry.key))
 }
 
 fn text(entry: &Entry, section: &Section) -> Result<String, Problem> {
@@ -167,7 +186,11 @@ fn memory(entry: &Entry, section: &Section) -> Result<String, Problem> {
     Ok(given)
 }
 
-fn whole(entry: &Entry, section: &Section, least: u64) -> Result<u64, Problem> {
+fn whole(entry: &Entry, section: &Section) -> Result<u64, Problem> {
+    let (least, most) = bounds(&entry.key);
     let number = if let Value::Number(n) = &entry.value.value { n.as_u64() } else { None };
-    number.filter(|n| *n >= least).ok_or_else(|| wrong(entry, section, &format!("a whole number of at least {least}")))
+    let must = if most < u64::MAX { format!("from {least} to {most}") } else { format!("of at least {least}") };
+    number
+        .filter(|n| (least..=most).contains(n))
+        .ok_or_else(|| wrong(entry, section, &format!("a whole number {must}")))
 }

@@ -1,7 +1,8 @@
 //! The form of `longshore.toml` as a JSON Schema, which editors complete from.
 
 use crate::definitions::{definition, reference, with_references};
-use crate::pipeline::{KEYS, words};
+use crate::memory::LEAST_MEMORY;
+use crate::pipeline::{KEYS, bounds, words};
 use serde_json::{Map, Value, json};
 
 /// Returns the schema. `sources` are the kinds of sources with a schema each; a source of any other kind may have any
@@ -52,10 +53,12 @@ pub fn json_schema(sources: &[(&str, Value)]) -> Value {
 fn pipeline() -> Value {
     let property = |(key, description): (&str, &str)| {
         let mut schema = match key {
-            "threads" | "max_tables" | "max_columns" => json!({ "type": "integer", "minimum": 1 }),
+            "threads" | "max_tables" | "max_columns" | "max_nesting" | "keep_packages" => whole(key),
             "schema_contract" => contract(),
-            "max_nesting" | "keep_packages" => json!({ "type": "integer", "minimum": 0 }),
-            "memory" => json!({ "type": ["string", "integer"] }),
+            "memory" => json!({ "anyOf": [
+                { "type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*([KMGTkmgt]([Ii]?[Bb])?|[Bb])?\s*$" },
+                { "type": "integer", "minimum": LEAST_MEMORY },
+            ] }),
             "destination" => json!({ "anyOf": [
                 { "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 },
             ] }),
@@ -67,6 +70,13 @@ fn pipeline() -> Value {
     };
     let properties: Map<String, Value> = KEYS.into_iter().map(property).collect();
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+fn whole(key: &str) -> Value {
+    match bounds(key) {
+        (least, u64::MAX) => json!({ "type": "integer", "minimum": least }),
+        (least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+    }
 }
 
 /// A schema contract: one mode, or one for each of its entities.

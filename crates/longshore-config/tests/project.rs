@@ -168,6 +168,19 @@ fn mistakes_are_told_all_at_once_with_places_and_suggestions() {
     assert_eq!(problems.0.len(), 4, "{problems}");
     assert!(lines.iter().zip(2..).all(|(l, n)| l.contains(&format!(":{n}:"))), "{lines:?}");
     assert_eq!(problems.0[2].hint.as_deref(), Some("did you mean 'reject'?"));
+    let text = "[pipeline]\nthreads = 5000\nmax_nesting = -1\nmax_tables = 1.5\ndestination = []\ndataset = \" \"\n";
+    let folder = Folder::new().with("longshore.toml", text);
+    let problems = folder.open().unwrap_err();
+    assert_eq!(
+        folder.problems(problems),
+        [
+            "longshore.toml:2:1: 'threads' must be a whole number from 1 to 1024, this is 5000 (at pipeline.threads)",
+            "longshore.toml:3:1: 'max_nesting' must be a whole number from 0 to 4294967295, this is -1 (at pipeline.max_nesting)",
+            "longshore.toml:4:1: 'max_tables' must be a whole number of at least 1, this is 1.5 (at pipeline.max_tables)",
+            "longshore.toml:5:1: 'destination' must be a name, a URL, or a list of them, this is an empty list (at pipeline.destination)",
+            "longshore.toml:6:1: 'dataset' must be text that is not empty, this is empty (at pipeline.dataset)",
+        ]
+    );
 }
 
 #[test]

@@ -116,6 +116,28 @@ fn hashicorp_by_token_and_by_approle() {
     assert_eq!((secret(&folder).unwrap().as_str(), double.lines().len()), ("near", before));
 }
 
+/// The version is asked of the vault, as its own client does, unless the project says it.
+#[test]
+fn hashicorp_of_version_one() {
+    let double = Double::start(|request| match request.line.split(' ').nth(1).unwrap_or_default() {
+        "/v1/sys/internal/ui/mounts/old" => {
+            (200, r#"{"data":{"type":"kv","options":{"version":"1"},"path":"old/"}}"#.into())
+        }
+        "/v1/old/shop" => (200, r#"{"data":{"api_token":"of version 1"}}"#.into()),
+        "/v1/old/data/shop" => (404, r#"{"errors":[]}"#.into()),
+        _ => (403, r#"{"errors":["permission denied"]}"#.into()),
+    });
+    let vault = format!("type = \"hashicorp\"\naddress = \"{}\"\nmount = \"old\"\ntoken = \"t\"\n", double.address);
+    assert_eq!(secret(&project(&vault)).unwrap(), "of version 1");
+    let before = double.lines().len();
+    assert_eq!(secret(&project(&format!("{vault}kv_version = \"1\"\n"))).unwrap(), "of version 1");
+    assert_eq!(double.lines()[before..], ["GET /v1/old/shop HTTP/1.1"]);
+    let missing = secret(&project(&format!("{vault}kv_version = \"2\"\n"))).unwrap_err();
+    assert!(missing.contains("old/shop, field api_token"), "{missing}");
+    let wrong = secret(&project(&format!("{vault}kv_version = \"3\"\n"))).unwrap_err();
+    assert!(wrong.contains("'3' is no version of the KV engine"), "{wrong}");
+}
+
 #[test]
 fn aws_by_name_and_in_a_document() {
     let double = Double::start(|request| {

@@ -49,6 +49,9 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
         say!("wrote {}", shown(&dir.join(name)));
     }
     let at = if dir == Path::new(".") { String::new() } else { format!(" {}", dir.display()) };
+    if let Some(open) = needs(destination).and_then(|n| n.open) {
+        say!("fill in: {open}");
+    }
     say!("next: longshore check{at}, then longshore run{at}");
     Ok(ExitCode::SUCCESS)
 }
@@ -80,6 +83,38 @@ fn secrets(content: &str) -> String {
     format!("# Secrets of this project. Keep it out of version control; .gitignore names it.\n{content}")
 }
 
+/// What a kind of destination needs beside its name.
+struct Needs {
+    /// Settings for `longshore.toml`.
+    settings: &'static str,
+    /// Keys for `secrets.toml`.
+    secrets: &'static str,
+    /// What is to be looked at before the first run.
+    open: Option<&'static str>,
+}
+
+fn needs(kind: &str) -> Option<Needs> {
+    let needs = match kind {
+        "filesystem" => Needs {
+            settings: include_str!("../../templates/to/filesystem.toml"),
+            secrets: include_str!("../../templates/to/filesystem.secrets.toml"),
+            open: None,
+        },
+        "bigquery" => Needs {
+            settings: include_str!("../../templates/to/bigquery.toml"),
+            secrets: include_str!("../../templates/to/bigquery.secrets.toml"),
+            open: Some("project_id of [destinations.bigquery]"),
+        },
+        "postgres" => Needs {
+            settings: include_str!("../../templates/to/postgres.toml"),
+            secrets: include_str!("../../templates/to/postgres.secrets.toml"),
+            open: Some("host, database and username of [destinations.postgres], and the password"),
+        },
+        _ => return None, // a URL says all
+    };
+    Some(needs)
+}
+
 /// Names another destination in place of DuckDB, with the keys to fill in.
 fn into(project: &mut Files, destination: &str) {
     if destination == "duckdb" {
@@ -92,12 +127,9 @@ fn into(project: &mut Files, destination: &str) {
                 if let Some(line) = line {
                     *content = content.replacen(&line, &format!("destination = \"{destination}\""), 1);
                 }
+                content.push_str(needs(destination).map_or("", |n| n.settings));
             }
-            "secrets.toml" if !destination.contains(':') => {
-                content.push_str(&format!(
-                    "\n[destination.{destination}.credentials]\n# its keys: docs/destinations/{destination}.md\n"
-                ));
-            }
+            "secrets.toml" => content.push_str(needs(destination).map_or("", |n| n.secrets)),
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! HashiCorp Vault and OpenBao: the KV engine, version 2, by token or AppRole.
+//! HashiCorp Vault and OpenBao: the KV engine, version 1 or 2, by token or AppRole.
 
 use super::{Settings, Vault, client, field, refused, unreachable};
 use crate::problem::Problem;
@@ -18,8 +18,16 @@ pub(super) struct HashiCorp {
     namespace: Option<String>,
     login: Login,
     token: OnceLock<Secret>,
+    version: OnceLock<Version>,
     /// Documents already read; `None` where there is none.
     read: Mutex<HashMap<String, Option<Value>>>,
+}
+
+/// Of the KV engine: where a document stands, and where its fields stand in the answer.
+#[derive(Clone, Copy, PartialEq)]
+enum Version {
+    One,
+    Two,
 }
 
 enum Login {
@@ -38,6 +46,18 @@ impl HashiCorp {
             }
             (None, None) => Login::Token(Secret::new(settings.need("token", &["VAULT_TOKEN", "BAO_TOKEN"])?)),
         };
+        let version = match settings.get("kv_version", &[]).as_deref() {
+            None => OnceLock::new(),
+            Some("1") => OnceLock::from(Version::One),
+            Some("2") => OnceLock::from(Version::Two),
+            Some(other) => {
+                return Err(settings.wrong(
+                    "kv_version",
+                    &format!("'{other}' is no version of the KV engine"),
+                    "write \"1\" or \"2\", or leave it out: then the vault is asked",
+                ));
+            }
+        };
         Ok(HashiCorp {
             address: address.trim_end_matches('/').to_owned(),
             mount: settings.get("mount", &[]).unwrap_or_else(|| "secret".to_owned()),
@@ -45,6 +65,7 @@ impl HashiCorp {
             namespace: settings.get("namespace", &["VAULT_NAMESPACE", "BAO_NAMESPACE"]),
             login,
             token: OnceLock::new(),
+            version,
             read: Mutex::default(),
         })
     }
@@ -87,18 +108,42 @@ impl HashiCorp {
         }
     }
 
-    fn document(&self, name: &str) -> Result<Option<Value>, Error> {
-        let request = client()?.get(format!("{}/v1/{}/data/{name}", self.address, self.mount));
+    fn ask(&self, path: &str) -> Result<(reqwest::StatusCode, String), Error> {
+        let request = client()?.get(format!("{}/v1/{path}", self.address));
         let request = self.in_namespace(request).header("X-Vault-Token", self.token()?.expose());
         let answer = request.send().map_err(|e| unreachable(NAME, &e))?;
         let status = answer.status();
-        let text = answer.text().map_err(|e| unreachable(NAME, &e))?;
+        Ok((status, answer.text().map_err(|e| unreachable(NAME, &e))?))
+    }
+
+    /// The version of the mount's engine, asked as Vault's own client asks; a server that does not say has version 2.
+    fn version(&self) -> Result<Version, Error> {
+        if let Some(version) = self.version.get() {
+            return Ok(*version);
+        }
+        let (status, text) = self.ask(&format!("sys/internal/ui/mounts/{}", self.mount))?;
+        let mount: Value = serde_json::from_str(&text).unwrap_or_default();
+        let mount = &mount["data"];
+        // A mount of version 1 may have no options at all.
+        let is_one = mount["options"]["version"] == "1" || (mount["type"] == "kv" && mount["options"].is_null());
+        let version = if status.is_success() && is_one { Version::One } else { Version::Two };
+        Ok(*self.version.get_or_init(|| version))
+    }
+
+    fn document(&self, name: &str) -> Result<Option<Value>, Error> {
+        let version = self.version()?;
+        let folder = if version == Version::Two { "data/" } else { "" };
+        let (status, text) = self.ask(&format!("{}/{folder}{name}", self.mount))?;
         match status.as_u16() {
             200 => {
                 let document: Value = serde_json::from_str(&text).unwrap_or_default();
-                let data = document["data"].get("data").cloned();
-                let hint = "the mount must be a KV engine of version 2";
-                data.map(Some).ok_or_else(|| Error::config(format!("{NAME} answers without data.data")).hint(hint))
+                let data = match version {
+                    Version::One => document.get("data").cloned(),
+                    Version::Two => document["data"].get("data").cloned(),
+                };
+                let hint = "the mount must be a KV engine; set kv_version = \"1\" or \"2\" for the vault if it cannot be asked which";
+                data.map(Some)
+                    .ok_or_else(|| Error::config(format!("{NAME} answers without the secret's data")).hint(hint))
             }
             404 => Ok(None),
             _ => Err(refused(NAME, name, status, &text)),

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// The kinds and their keys.
 pub(crate) const KINDS: [(&str, &[&str]); 3] = [
-    ("hashicorp", &["type", "address", "mount", "prefix", "namespace", "token", "role_id", "secret_id"]),
+    ("hashicorp", &["type", "address", "mount", "prefix", "namespace", "token", "role_id", "secret_id", "kv_version"]),
     ("aws", &["type", "region", "endpoint", "prefix", "access_key_id", "secret_access_key", "session_token"]),
     ("google", &["type", "project", "endpoint", "prefix", "credentials"]),
 ];
@@ -121,6 +121,10 @@ impl Settings<'_> {
             let or = variables.iter().map(|v| format!(" or {v} in the environment")).collect::<String>();
             self.section.problem::<&str>(&[], format!("the vault needs the key '{key}'")).hint(format!("set {key}{or}"))
         })
+    }
+
+    fn wrong(&self, key: &str, message: &str, hint: &str) -> Problem {
+        self.section.problem(&[key], message.to_owned()).hint(hint.to_owned())
     }
 
     fn secret(&self, key: &str, variables: &[&str]) -> Option<Secret> {

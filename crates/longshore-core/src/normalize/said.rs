@@ -1,6 +1,6 @@
 //! Which of the paths that a user spoke of came: a path that never comes is probably a slip of the pen.
 
-use super::settings::{FieldPath, Settings};
+use super::settings::{FieldPath, Settings, Unnest};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -38,9 +38,14 @@ fn paths(settings: &Settings) -> Vec<FieldPath> {
     let mut all: Vec<FieldPath> = Vec::new();
     let shapes = settings.json_columns.iter().chain(&rules.ignore).chain(&rules.flatten);
     let hints = settings.hints.iter().map(|(path, _)| path).chain(rules.columns.iter().map(|h| &h.path));
-    for path in shapes.chain(hints).chain(rules.table_contracts.iter().map(|(path, _)| path)) {
-        if !all.contains(path) {
-            all.push(path.clone());
+    let contracts = rules.table_contracts.iter().map(|(path, _)| path);
+    let unnested = match &settings.unnest {
+        Unnest::Columns(names) => names.iter().map(|name| FieldPath::from_keys([name.clone()])).collect(),
+        Unnest::Nothing | Unnest::All => Vec::new(),
+    };
+    for path in shapes.chain(hints).chain(contracts).cloned().chain(unnested) {
+        if !all.contains(&path) {
+            all.push(path);
         }
     }
     all
