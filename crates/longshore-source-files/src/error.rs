@@ -46,8 +46,12 @@ pub enum Error {
         compressed: u64,
         cause: io::Error,
     },
-    #[error("{name} is UTF-16 or UTF-32 text, JSON is read as UTF-8; convert it with: iconv -f UTF-16 -t UTF-8")]
-    NotUtf8 { name: String },
+    #[error("{name} is {encoding} text, and only UTF-8 is read; convert it with: iconv -f {encoding} -t UTF-8")]
+    NotUtf8 {
+        name: String,
+        /// As iconv calls it.
+        encoding: &'static str,
+    },
     #[error("{name}: found {found} at byte {offset} (line {line}) where {expected} must stand; repair the input there")]
     Stray { name: String, offset: u64, line: u64, found: String, expected: &'static str },
     #[error(

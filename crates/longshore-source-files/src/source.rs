@@ -139,17 +139,16 @@ impl Source {
         }
     }
 
-    /// Drops a UTF-8 byte order mark and refuses UTF-16.
+    /// Drops a UTF-8 byte order mark and refuses UTF-16 and UTF-32.
     fn check_head(&mut self) -> Result<u64> {
         if self.head.starts_with(b"\xEF\xBB\xBF") {
             self.head.drain(..3);
             return Ok(3);
         }
-        let wide = [b"\xFF\xFE".as_slice(), b"\xFE\xFF", b"{\0", b"[\0", b"\0{", b"\0["];
-        if wide.iter().any(|mark| self.head.starts_with(mark)) {
-            return Err(Error::NotUtf8 { name: self.name.clone() });
+        match wide(&self.head) {
+            Some(encoding) => Err(Error::NotUtf8 { name: self.name.clone(), encoding }),
+            None => Ok(0),
         }
-        Ok(0)
     }
 
     fn error(&self, cause: io::Error) -> Error {
@@ -208,6 +207,19 @@ fn read_full(reader: &mut impl Read, buf: &mut [u8], filled: &mut usize) -> io::
 
 fn is_gzip(head: &[u8]) -> bool {
     head.starts_with(b"\x1F\x8B")
+}
+
+/// The encoding of a text that is not UTF-8, by its byte order mark or by the zeros of a first character that is ASCII.
+fn wide(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some("UTF-32"),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Some("UTF-16"),
+        [1..=255, 0, 0, 0, ..] => Some("UTF-32LE"),
+        [0, 0, 0, 1..=255, ..] => Some("UTF-32BE"),
+        [1..=255, 0, ..] => Some("UTF-16LE"),
+        [0, 1..=255, ..] => Some("UTF-16BE"),
+        _ => None,
+    }
 }
 
 /// A zstd frame, or a skippable frame before one.

@@ -137,9 +137,17 @@ fn inputs_follow_one_another() {
 
 #[test]
 fn says_what_cannot_be_read() {
-    for bytes in [b"\xFF\xFE{\0".as_slice(), b"{\0\"\0", &gzip(b"\xFE\xFF\0{")] {
+    for (bytes, expected) in [
+        (b"\xFF\xFE{\0".as_slice(), "UTF-16"),
+        (b"{\0\"\0", "UTF-16LE"),
+        (b"\0a\0,", "UTF-16BE"),
+        (b"\xFF\xFE\0\0{\0\0\0", "UTF-32"),
+        (b"i\0\0\0", "UTF-32LE"),
+        (&gzip(b"\xFE\xFF\0{"), "UTF-16"),
+    ] {
         let error = text(vec![Input::path(file("wide", bytes))], 1000).unwrap_err();
-        assert!(matches!(error, Error::NotUtf8 { .. }), "{error}");
+        assert!(matches!(error, Error::NotUtf8 { encoding, .. } if encoding == expected), "{error}");
+        assert!(error.to_string().ends_with(&format!("iconv -f {expected} -t UTF-8")), "{error}");
     }
     let gone = text(vec![Input::path("/nowhere/at/all.json")], 1000).unwrap_err();
     assert!(gone.to_string().starts_with("cannot open /nowhere/at/all.json: "), "{gone}");

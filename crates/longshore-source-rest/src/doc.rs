@@ -6,6 +6,9 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// Levels that are gone through by recursion. Nobody's paths lead deeper, and an API may send any number of brackets.
+pub(crate) const MOST_LEVELS: usize = 256;
+
 /// A parsed document.
 #[derive(Debug)]
 pub(crate) struct Doc {
@@ -195,9 +198,23 @@ impl<'a> Val<'a> {
         String::from_utf8_lossy(self.raw())
     }
 
-    /// The value as a tree; long numbers lose digits, so only for looking at.
+    /// The value as a tree; long numbers lose digits, so only for looking at. Null stands for what is deeper than
+    /// [`MOST_LEVELS`], and for numbers that are too large.
     pub(crate) fn to_value(self) -> Value {
-        serde_json::from_slice(self.raw()).unwrap_or(Value::Null)
+        // Not all JSON is a value there: 128 levels at most, and no 1e999.
+        serde_json::from_slice(self.raw()).unwrap_or_else(|_| self.down_to(MOST_LEVELS))
+    }
+
+    fn down_to(self, levels: usize) -> Value {
+        match self.kind() {
+            Kind::Array | Kind::Object if levels == 0 => Value::Null,
+            Kind::Array => self.elements().map(|element| element.down_to(levels - 1)).collect(),
+            Kind::Object => {
+                let below = |value: Val<'_>| value.down_to(levels - 1);
+                self.entries().map(|(key, value)| (key.text().unwrap_or_default(), below(value))).collect()
+            }
+            _ => serde_json::from_slice(self.raw()).unwrap_or(Value::Null),
+        }
     }
 }
 

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// What a program may make of one page.
 const MOST_BYTES: usize = 256 << 20;
+/// Levels of a record: jaq goes through values by recursion, and an API may send any number of brackets.
+const MOST_LEVELS: usize = 10_000;
 /// How long it may take for one page: a program may never end.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -63,7 +65,15 @@ impl Program {
         let (mut made, mut bytes) = (Vec::new(), 0);
         for (i, record) in records.iter().enumerate() {
             let place = |e: Error| e.with("record of the page", i + 1);
-            let value = read::parse_single(&record.to_bytes())
+            let record = record.to_bytes();
+            if levels(&record) > MOST_LEVELS {
+                return Err(place(
+                    Error::input("the record is nested too deeply for a jq program")
+                        .with("levels", MOST_LEVELS)
+                        .hint("take what is so deep away by a step before it, such as drop"),
+                ));
+            }
+            let value = read::parse_single(&record)
                 .map_err(|_| place(Error::internal("a record cannot be given to the jq program")))?;
             let context = Ctx::<data::JustLut<Val>>::new(&self.0.lut, Vars::new([]));
             for output in self.0.id.run((context, value)) {
@@ -84,6 +94,26 @@ impl Program {
         }
         Ok(made)
     }
+}
+
+/// How deep lists and objects of a record stand in one another.
+fn levels(json: &[u8]) -> usize {
+    let (mut now, mut most, mut in_text, mut bytes) = (0_usize, 0, false, json.iter());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if in_text => {
+                bytes.next();
+            }
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => {
+                now += 1;
+                most = most.max(now);
+            }
+            b']' | b'}' if !in_text => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
 }
 
 fn compiled(code: &str) -> std::result::Result<Filter<data::JustLut<Val>>, String> {
@@ -228,6 +258,21 @@ mod tests {
             let error = run(code, r#"{"a":null}"#).unwrap_err().to_string();
             assert!(error.contains("calls itself too deeply"), "{code}: {error}");
         }
+    }
+
+    #[test]
+    fn what_is_too_deep_is_an_error_and_not_the_end_of_the_process() {
+        let nested = |n: usize| format!("{{\"a\":{}{}}}", "[".repeat(n), "]".repeat(n));
+        let error = run(".", &nested(100_000)).unwrap_err();
+        assert!(
+            error.to_string().contains("nested too deeply") && error.hint_text().unwrap().contains("drop"),
+            "{error}"
+        );
+        let deep = nested(9_000);
+        assert_eq!(run(".", &deep).unwrap(), [deep.clone()]);
+        assert_eq!(run("{a, b: (.a | tojson | length)}", &deep).unwrap(), [deep.replace('}', ",\"b\":18000}")]);
+        assert_eq!(levels(br#"{"a[[\"[":["\\",{"b":[]}],"c":"]"}"#), 4);
+        assert_eq!(run("reduce range(20000) as $i (1; [.])", "1").unwrap()[0].len(), 40_001);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Takes secrets out of what is printed, logged or recorded.
 
 use crate::config::{AuthConfig, ClientConfig, KeyLocation, ResourceConfig};
+use crate::doc::Doc;
+use crate::tree::Tree;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use longshore_core::connect::Secret;
@@ -137,8 +139,12 @@ impl Redactor {
 
     /// Returns a request's body without secrets: what stands under telling names goes, too.
     pub(crate) fn body(&self, text: &str) -> String {
-        if let Ok(mut body) = serde_json::from_str::<Value>(text) {
-            return if hide(&mut body) { self.text(&body.to_string()) } else { self.text(text) };
+        if let Ok(doc) = Doc::parse(text.as_bytes().to_vec()) {
+            let mut body = Tree::of(doc.root());
+            return match hide(&mut body) {
+                true => self.text(&String::from_utf8_lossy(&body.to_bytes())),
+                false => self.text(text),
+            };
         }
         let fields = || form_urlencoded::parse(text.as_bytes());
         if !fields().any(|(name, _)| is_telling(&name)) {
@@ -173,18 +179,18 @@ impl Redactor {
 
 /// Puts stars for texts under telling names; false where there are none. A plain `key` names a field as often as a
 /// secret, so it is left to [`Redactor::text`].
-fn hide(value: &mut Value) -> bool {
+fn hide(value: &mut Tree) -> bool {
     match value {
         // All of them, also behind the first that hid something.
-        Value::Array(list) => list.iter_mut().map(hide).filter(|hidden| *hidden).count() > 0,
-        Value::Object(table) => table.iter_mut().fold(false, |hidden, (name, v)| match v {
-            Value::String(text) if is_telling(name) && name.to_lowercase() != "key" => {
-                "***".clone_into(text);
+        Tree::List(list) => list.iter_mut().map(hide).filter(|hidden| *hidden).count() > 0,
+        Tree::Object(entries) => entries.iter_mut().fold(false, |hidden, (name, v)| match v {
+            Tree::Leaf(raw) if raw.starts_with('"') && is_telling(name) && name.to_lowercase() != "key" => {
+                *v = Tree::text("***");
                 true
             }
             _ => hide(v) || hidden,
         }),
-        _ => false,
+        Tree::Leaf(_) => false,
     }
 }
 
@@ -270,6 +276,10 @@ mod tests {
             assert_eq!(redactor.text(text), shown);
         }
         assert_eq!(redactor.body(r#"{"password":"short","key":"k"}"#), r#"{"password":"***","key":"k"}"#);
+        assert_eq!(
+            redactor.body(r#"{"n":12345678901234567890.50,"x":1e999,"l":[{"token":"t"}]}"#),
+            r#"{"n":12345678901234567890.50,"x":1e999,"l":[{"token":"***"}]}"#
+        );
         assert_eq!(redactor.body("grant=x&client_secret=short"), "grant=x&client_secret=***");
         assert_eq!(redactor.body("plain text"), "plain text");
     }

@@ -1,6 +1,7 @@
 //! What is done to each record between the response and the table: dlt's `processing_steps`, declared.
 
 use crate::config::{CastType, OneOrMany, StepConfig};
+use crate::doc::Doc;
 use crate::jq::Program;
 use crate::jsonpath::JsonPath;
 use crate::tree::{Tree, quoted};
@@ -157,8 +158,10 @@ fn list(text: &str) -> Result<Vec<String>, String> {
 }
 
 fn holds(condition: &serde_json_path::JsonPath, record: &Tree) -> bool {
-    let Ok(value) = serde_json::from_slice::<Value>(&record.to_bytes()) else { return true };
-    !condition.query(&Value::Array(vec![value])).is_empty()
+    let bytes = record.to_bytes();
+    let value = serde_json::from_slice(&bytes).ok();
+    let value = value.or_else(|| Some(Doc::parse(bytes).ok()?.root().to_value()));
+    value.is_none_or(|value| !condition.query(&Value::Array(vec![value])).is_empty())
 }
 
 /// A record without the list, or with an empty one, stays, with null.
@@ -290,5 +293,15 @@ mod tests {
             let config: StepConfig = serde_json::from_value(step.clone()).unwrap();
             assert!(Step::new(&config).is_err(), "{step}");
         }
+    }
+
+    #[test]
+    fn a_filter_holds_for_what_serde_does_not_read() {
+        let deep = format!("{{\"id\":2,\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        let records = [r#"{"id":1,"n":1e999}"#, r#"{"id":2,"n":1e999}"#, &deep];
+        let records = records.map(|r| Tree::of(Doc::parse(r.as_bytes().to_vec()).unwrap().root()));
+        let filter = Step::new(&StepConfig::Filter("@.id == 1".to_owned())).unwrap();
+        let kept = filter.apply(records.into()).unwrap();
+        assert_eq!(kept.iter().map(Tree::to_bytes).collect::<Vec<_>>(), [br#"{"id":1,"n":1e999}"#]);
     }
 }

@@ -1,12 +1,13 @@
-//! A record as a tree that can be changed: scalars stay the text they came as, so numbers do not change.
+//! A record as a tree that can be changed: scalars stay the text they came as, so numbers do not change. So does what
+//! is deeper than [`MOST_LEVELS`], for trees are gone through by recursion.
 
-use crate::doc::Val;
+use crate::doc::{MOST_LEVELS, Val};
 use longshore_core::json::Kind;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Tree {
-    /// A scalar as it is written, quotes included.
+    /// A scalar as it is written, quotes included; or a list or object that is too deep to be looked into.
     Leaf(Box<str>),
     /// A list.
     List(Vec<Tree>),
@@ -17,12 +18,18 @@ pub(crate) enum Tree {
 impl Tree {
     /// Builds the tree of a value.
     pub(crate) fn of(value: Val<'_>) -> Tree {
+        Tree::down_to(value, MOST_LEVELS)
+    }
+
+    fn down_to(value: Val<'_>, levels: usize) -> Tree {
         match value.kind() {
-            Kind::Array => Tree::List(value.elements().map(Tree::of).collect()),
-            Kind::Object => {
+            Kind::Array if levels > 0 => {
+                Tree::List(value.elements().map(|element| Tree::down_to(element, levels - 1)).collect())
+            }
+            Kind::Object if levels > 0 => {
                 let entry = |(key, value): (Val<'_>, Val<'_>)| {
                     let raw = key.raw_text();
-                    (Box::from(&raw[1..raw.len() - 1]), Tree::of(value))
+                    (Box::from(&raw[1..raw.len() - 1]), Tree::down_to(value, levels - 1))
                 };
                 Tree::Object(value.entries().map(entry).collect())
             }
@@ -246,5 +253,16 @@ mod tests {
         let changed =
             r#"{"key":1.50,"long":123456789012345678901,"s":"a\u00e4","l":[{"p":null},{"p":null}],"new":"x\"y"}"#;
         assert_eq!(String::from_utf8(tree.to_bytes()).unwrap(), changed);
+    }
+
+    #[test]
+    fn what_is_too_deep_to_be_looked_into_stays_as_it_was() {
+        let deep = format!("{{\"a\":{}1.50{}}}", "[{\"b\":".repeat(50_000), "}]".repeat(50_000));
+        let doc = Doc::parse(deep.clone().into_bytes()).unwrap();
+        let mut tree = Tree::of(doc.root());
+        assert_eq!(tree.clone().sorted().to_bytes(), deep.as_bytes());
+        tree.set("c", Tree::null());
+        assert!(tree.to_bytes().ends_with(b"}],\"c\":null}"));
+        assert!(doc.root().to_value()["a"][0]["b"][0].is_object(), "what is not too deep can be looked for");
     }
 }

@@ -75,6 +75,18 @@ fn a_proxy_that_is_not_there_is_named_without_its_password() {
 }
 
 #[test]
+fn numbers_that_are_no_json_are_said_to_be_that_at_once() {
+    for number in ["NaN", "-Infinity"] {
+        let body = format!("[{{\"id\":{number}}}]").into_bytes();
+        let server = Server::start(move |_| Answer { body: body.clone(), ..Answer::default() });
+        let error = run(&things(&server.url, json!({})), &How::default()).unwrap_err();
+        assert!(error.to_string().contains("NaN and Infinity are not JSON"), "{error}");
+        assert!(error.hint_text().unwrap().contains("null in its place"), "{error:?}");
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[test]
 fn an_encoding_that_is_not_unpacked_is_named() {
     let server =
         Server::start(|_| Answer { body: vec![0x78, 0x9c], ..Answer::default() }.header("content-encoding", "deflate"));

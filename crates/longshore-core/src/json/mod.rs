@@ -9,5 +9,5 @@ mod tape;
 mod text;
 
 pub use escape::unescape;
-pub use tape::{Kind, Node, SyntaxError, Tape};
+pub use tape::{Kind, NOT_FINITE, Node, SyntaxError, Tape};
 pub use text::{write_as_dlt, write_compact, write_sorted_as_dlt};

@@ -51,6 +51,9 @@ pub struct SyntaxError {
     pub message: &'static str,
 }
 
+/// What is said of `NaN`, `Infinity` and `-Infinity`, which some programs write as if they were JSON.
+pub const NOT_FINITE: &str = "NaN and Infinity are not JSON";
+
 /// A reusable tape. Nesting is bounded by memory only: the reader keeps its own stack.
 #[derive(Debug, Default)]
 pub struct Tape {
@@ -166,7 +169,7 @@ impl Tape {
             Some(b't') => self.word(bytes, at, b"true", Kind::True),
             Some(b'f') => self.word(bytes, at, b"false", Kind::False),
             Some(b'n') => self.word(bytes, at, b"null", Kind::Null),
-            Some(b'N' | b'I') => error(at, "NaN and Infinity are not JSON"),
+            Some(b'N' | b'I') => error(at, NOT_FINITE),
             Some(b']' | b'}' | b',' | b':') => error(at, "expected a value"),
             Some(b'\'') => error(at, "strings need double quotes"),
             Some(_) => error(at, "no JSON value begins like this"),
@@ -187,7 +190,8 @@ impl Tape {
         let mut at = start + usize::from(bytes[start] == b'-');
         let digits = skip_digits(bytes, at);
         if digits == at {
-            return error(at, "a number needs digits");
+            let is_infinite = bytes.get(at) == Some(&b'I');
+            return error(at, if is_infinite { NOT_FINITE } else { "a number needs digits" });
         }
         if bytes[at] == b'0' && digits > at + 1 {
             return error(at, "a number cannot begin with 0");
@@ -352,6 +356,9 @@ mod tests {
             ("'a'", 0),
         ] {
             assert_eq!(parse(text).map_err(|e| e.offset), Err(offset), "{text}");
+        }
+        for text in ["NaN", "Infinity", "-Infinity"] {
+            assert_eq!(parse(text).map_err(|e| e.message), Err(NOT_FINITE), "{text}");
         }
         let mut tape = Tape::default();
         assert_eq!(tape.parse(b"\"ab\xff\"", 0).map_err(|e| e.offset), Err(3));

@@ -145,6 +145,7 @@ fn is_bool(text: &str) -> bool {
 
 fn wrong(name: &str, error: csv::Error) -> Error {
     let line = error.position().map(csv::Position::line);
+    let is_encoding = matches!(error.kind(), csv::ErrorKind::Utf8 { .. });
     let message = match error.kind() {
         csv::ErrorKind::Utf8 { .. } => "the row is not UTF-8".to_owned(),
         other => match other {
@@ -152,10 +153,13 @@ fn wrong(name: &str, error: csv::Error) -> Error {
             _ => "the file is no CSV".to_owned(),
         },
     };
-    let error = Error::input(message).with("file", name);
-    match line {
-        Some(line) => error.with("line", line),
-        None => error,
+    let mut error = Error::input(message).with("file", name);
+    if let Some(line) = line {
+        error = error.with("line", line);
+    }
+    match is_encoding {
+        true => error.hint("convert the file from the encoding it has, such as: iconv -f WINDOWS-1252 -t UTF-8"),
+        false => error,
     }
 }
 
@@ -193,6 +197,23 @@ mod tests {
         assert_eq!(lines("a\n\"x\"\n").unwrap(), "{\"a\":\"x\"}\n");
         assert_eq!(lines("a\n5\" pipe").unwrap(), "{\"a\":\"5\\\" pipe\"}\n");
         assert_eq!((lines("").unwrap(), lines("a\n").unwrap()), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn another_encoding_is_said_with_what_to_do() {
+        let open = |bytes: &[u8]| -> Result<CsvBlocks> {
+            let bytes = Box::new(std::io::Cursor::new(bytes.to_vec()));
+            let (source, _) = Source::open("t.csv".into(), bytes, Progress::default()).map_err(crate::to_error)?;
+            CsvBlocks::open("t.csv".into(), source, b',')
+        };
+        for (bytes, message, hint) in [
+            (b"a\0,\0b\0\n\0".as_slice(), "UTF-16LE text, and only UTF-8 is read", "iconv -f UTF-16LE -t UTF-8"),
+            (b"a,b\n1,\xe9\n", "the row is not UTF-8 (file t.csv, line 2)", "iconv -f WINDOWS-1252 -t UTF-8"),
+        ] {
+            let error = open(bytes).err().unwrap();
+            assert!(error.to_string().contains(message), "{error}");
+            assert!(error.hint_text().unwrap().contains(hint), "{error:?}");
+        }
     }
 
     #[test]

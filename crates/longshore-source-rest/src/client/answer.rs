@@ -7,6 +7,7 @@ use crate::doc::Doc;
 use crate::manners::asked_to_wait;
 use crate::request::Request;
 use longshore_core::error::{Error, ErrorKind};
+use longshore_core::json::NOT_FINITE;
 use reqwest::StatusCode;
 use std::time::SystemTime;
 
@@ -58,6 +59,13 @@ impl Client {
                 let mut error = Error::input(format!("the response is not JSON: {}", e.message))
                     .with("byte", e.offset)
                     .with("content type", kind);
+                if e.message == NOT_FINITE {
+                    // Asked again, it says the same.
+                    return Err(Err(error.hint(
+                        "ask the API for null in its place; if it cannot do that, fetch the answer by another tool, put null \
+                         there, and load that: longshore load FILE",
+                    )));
+                }
                 if let Some(hint) = instead_of_json(kind) {
                     error = error.hint(hint);
                 }

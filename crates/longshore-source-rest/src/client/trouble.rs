@@ -1,6 +1,7 @@
 //! What is said of requests that bring no answer: while they are repeated, and in the end.
 
 use super::{Client, Failed, LONG_WAIT};
+use hyper_util::client::proxy::matcher::Matcher;
 use longshore_core::error::{Error, ErrorKind};
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -32,23 +33,31 @@ impl Client {
         } else {
             what
         };
-        let (is_connect, error) = (error.is_connect(), error.without_url());
+        let proxy = error.url().filter(|_| error.is_connect()).and_then(|url| self.proxy(url));
+        let error = error.without_url();
         if let Some(hint) = of_certificate(&error) {
             return Err(Error::input("the server's certificate is not trusted").hint(hint).source(error));
         }
         let mut failed = Error::new(ErrorKind::Unavailable, what).source(error);
-        if let Some(proxy) = self.proxy().filter(|_| is_connect) {
-            failed = failed.with("proxy", proxy);
+        if let Some((whose, proxy)) = proxy {
+            failed = failed.with(whose, proxy);
         }
         Ok(Failed { error: failed, wait: None, damaged: false })
     }
 
-    /// Where requests go through, without the credentials.
-    fn proxy(&self) -> Option<String> {
-        let url = Url::parse(self.config.proxy.as_ref()?.expose()).ok()?;
-        Some(super::host(&url))
+    /// What requests to a URL go through, without the credentials, with where that is said.
+    fn proxy(&self, url: &Url) -> Option<(&'static str, String)> {
+        if let Some(proxy) = &self.config.proxy {
+            return Some((CONFIGURED, super::host(&Url::parse(proxy.expose()).ok()?)));
+        }
+        // As the client itself finds it.
+        let through = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
+        Some((OF_ENVIRONMENT, super::host(&Url::parse(&through.uri().to_string()).ok()?)))
     }
 }
+
+const CONFIGURED: &str = "proxy";
+const OF_ENVIRONMENT: &str = "proxy of the environment";
 
 /// What to do about a certificate, where that is what the error is about.
 fn of_certificate(error: &(dyn StdError + 'static)) -> Option<&'static str> {
@@ -67,11 +76,15 @@ pub(super) fn given_up(error: Error, attempts: u32) -> Error {
     if error.hint_text().is_some() {
         return error;
     }
-    let hint = match (error.message(), error.context().iter().any(|(key, _)| *key == "proxy")) {
-        ("no connection", true) => "check client.proxy, then run the same again: what was fetched is kept",
-        ("no connection", false) => {
-            "check the address and the network (and the proxy of the environment, if there is one), then run the same \
-             again: what was fetched is kept"
+    let proxy = error.context().iter().map(|(key, _)| *key).find(|key| [CONFIGURED, OF_ENVIRONMENT].contains(key));
+    let hint = match (error.message(), proxy) {
+        ("no connection", Some(CONFIGURED)) => "check client.proxy, then run the same again: what was fetched is kept",
+        ("no connection", Some(_)) => {
+            "check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY (hosts in NO_PROXY are asked without), then run the same again: \
+             what was fetched is kept"
+        }
+        ("no connection", None) => {
+            "check the address and the network, then run the same again: what was fetched is kept"
         }
         ("no answer in time", _) => {
             "the API did not answer in time; run the same again later: what was fetched is kept"
