@@ -155,6 +155,28 @@ fn the_second_run_waits_at_duckdb() {
     the_second_waits_or_says_for_whom(Kind::DuckDb);
 }
 
+/// A DuckDB file takes one run at a time, of whatever pipeline: which one, is said.
+#[test]
+fn another_pipeline_at_one_file_is_named() {
+    let place = Place::new(Kind::DuckDb);
+    let first = place.begin("one", 1, &[]);
+    let refused = place.load("two", 2, &["--wait", "0s", "--pipeline", "other"]);
+    assert_eq!(refused.status, Some(1), "{refused:#?}");
+    let who = format!("another run of the pipeline longshore is under way: process {} on ", first.child.id());
+    assert!(refused.stderr.contains(&who) && !refused.stderr.contains("another --pipeline"), "{}", refused.stderr);
+    assert_eq!(first.end().status, Some(0));
+}
+
+#[test]
+fn one_server_by_two_names_is_one_destination() {
+    let place = Place::new(Kind::Postgres);
+    let other = place.url.replace("127.0.0.1", "localhost");
+    let refused = place.load("one", 1, &["--destination", &place.url, "--destination", &other]);
+    assert_eq!(refused.status, Some(2), "{refused:#?}");
+    assert!(refused.stderr.contains("the same destination is named twice, in other words"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("localhost") && refused.stderr.contains("127.0.0.1"), "{}", refused.stderr);
+}
+
 /// Of a run that was killed, the lease is free: at once where it ends with the process, elsewhere when it was not
 /// renewed.
 fn a_killed_run_keeps_nobody_out(kind: Kind) {

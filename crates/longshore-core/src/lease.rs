@@ -86,7 +86,7 @@ pub enum Leases {
 }
 
 /// Who has a lease.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// Stands for the run.
     pub run: String,
@@ -99,6 +99,22 @@ pub struct Holder {
     pub process: u32,
     /// When the run began, in microseconds since 1970.
     pub since: u64,
+    /// The pipeline it runs; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pipeline: String,
+}
+
+impl Holder {
+    /// Returns true when both are one run, as far as a destination keeps who it is.
+    pub fn is_same(&self, other: &Holder) -> bool {
+        if !self.run.is_empty() && !other.run.is_empty() {
+            return self.run == other.run;
+        }
+        let seconds = |h: &Holder| h.since / 1_000_000;
+        // A name may be cut.
+        let one_host = self.host.starts_with(&other.host) || other.host.starts_with(&self.host);
+        self.process == other.process && seconds(self) == seconds(other) && one_host
+    }
 }
 
 impl fmt::Display for Holder {

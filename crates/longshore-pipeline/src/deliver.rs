@@ -109,7 +109,7 @@ fn deliver_to(
 }
 
 /// A destination takes packages in order: what comes later waits.
-pub(crate) fn waits_for(earlier: &longshore_core::package::LoadId) -> Error {
+fn waits_for(earlier: &longshore_core::package::LoadId) -> Error {
     Error::destination(format!("the earlier package {earlier} is not loaded there yet, and goes first"))
         .hint("remove the cause of the earlier failure and run again")
 }

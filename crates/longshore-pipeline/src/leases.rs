@@ -31,7 +31,7 @@ impl Leases {
     /// # Errors
     /// `Busy` when another run keeps one of them longer than this one is patient.
     pub(crate) fn take(pipeline: &Pipeline, datasets: &[&str]) -> Result<Self> {
-        let holder = holder(pipeline.store())?;
+        let holder = holder(pipeline.store(), pipeline.name())?;
         let mut order: Vec<(usize, &DestinationRef)> = pipeline.destinations().iter().enumerate().collect();
         // The same order for all runs: none waits for one that waits for it.
         order.sort_by(|a, b| a.1.url.cmp(&b.1.url));
@@ -125,6 +125,9 @@ fn wait_for(pipeline: &Pipeline, destination: &DestinationRef, target: &Target, 
             Ok(LeaseAnswer::Held { holder, free_in }) => (holder, free_in),
             Err(e) => return Waited::Failed(e),
         };
+        if who.as_ref().is_some_and(|who| who.is_same(holder)) {
+            return Waited::InVain(twice(pipeline, destination));
+        }
         let now = Instant::now();
         let end = free_in.map(|left| now + left);
         expires = expires.or(end);
@@ -136,8 +139,8 @@ fn wait_for(pipeline: &Pipeline, destination: &DestinationRef, target: &Target, 
         }
         if !has_said {
             has_said = true;
-            let who = name(who.as_ref());
-            warn!("waiting for another run of pipeline {}: {who} ({})", target.pipeline, destination.url);
+            let of = other_pipeline(who.as_ref(), target).unwrap_or(&target.pipeline);
+            warn!("waiting for another run of pipeline {of}: {} ({})", name(who.as_ref()), destination.url);
         }
         thread::sleep(PAUSE);
     }
@@ -157,10 +160,27 @@ fn in_vain(
     let left = free_in.map_or_else(String::new, |left| {
         format!("; if that process is dead, its place is free in {} seconds", left.as_secs() + 1)
     });
-    let message = format!("another run of this pipeline is under way: {}", name(who.as_ref()));
-    Error::new(ErrorKind::Busy, message)
+    let (of, way_out) = match other_pipeline(who.as_ref(), target) {
+        Some(other) => (format!("the pipeline {other}"), ""),
+        None => ("this pipeline".to_owned(), ", or give this run another --pipeline"),
+    };
+    Error::new(ErrorKind::Busy, format!("another run of {of} is under way: {}", name(who.as_ref())))
         .with("pipeline", pipeline.name())
         .with("dataset", &target.dataset)
         .with("destination", &destination.url)
-        .hint(format!("wait for it to end, be more patient with --wait 10m, or give this run another --pipeline{left}"))
+        .hint(format!("wait for it to end, or be more patient with --wait 10m{way_out}{left}"))
+}
+
+/// The holder's pipeline where it is another one: some destinations take one run of whatever pipeline at a time.
+fn other_pipeline<'a>(who: Option<&'a Holder>, target: &Target) -> Option<&'a str> {
+    who.map(|who| who.pipeline.as_str()).filter(|other| !other.is_empty() && *other != target.pipeline)
+}
+
+/// This run has the lease already, by another name of the same place.
+fn twice(pipeline: &Pipeline, destination: &DestinationRef) -> Error {
+    let others = pipeline.destinations().iter().map(|d| d.url.as_str()).filter(|url| *url != destination.url);
+    Error::config("the same destination is named twice, in other words")
+        .with("destination", &destination.url)
+        .with("others", others.collect::<Vec<_>>().join(", "))
+        .hint("name each place once: a load goes there once")
 }

@@ -35,7 +35,7 @@ impl PipelineLock {
             match file.try_lock() {
                 Ok(()) => {
                     // Only for those who wait: without it they do not know for whom.
-                    let text = serde_json::to_string(&holder(store)?).unwrap_or_default();
+                    let text = serde_json::to_string(&holder(store, pipeline)?).unwrap_or_default();
                     let _ = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
                     return Ok(PipelineLock { _file: file });
                 }
@@ -58,10 +58,10 @@ fn busy(path: &Path, pipeline: &str) -> Error {
 }
 
 /// Who this run is, for others.
-pub(crate) fn holder(store: &Store) -> Result<Holder> {
+pub(crate) fn holder(store: &Store, pipeline: &str) -> Result<Holder> {
     let since = now_micros()?;
     let (folder, process) = (store.identity()?, std::process::id());
     let run = content_hash(format!("{folder} {process} {since}").as_bytes());
     let host = whoami::hostname().unwrap_or_else(|_| "an unknown machine".to_owned());
-    Ok(Holder { run, folder, host, process, since })
+    Ok(Holder { run, folder, host, process, since, pipeline: pipeline.to_owned() })
 }

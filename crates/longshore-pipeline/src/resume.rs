@@ -1,6 +1,6 @@
 //! Finishing what earlier runs left: packages that are sealed but not reported as loaded.
 
-use crate::deliver::{deliver, waits_for};
+use crate::deliver::deliver;
 use crate::leases::Leases;
 use crate::lock::PipelineLock;
 use crate::pipeline::{DestinationRef, FinishedRun, Order, Pipeline};
@@ -210,26 +210,23 @@ fn note_waiting(
 
 fn blocked(pipeline: &str, load_id: &LoadId, report: &DestinationReport) -> Error {
     let reason = report.error.as_deref().unwrap_or("unknown");
-    let ways_out = report.hint.clone().filter(|hint| hint.contains("drop-package"));
+    let give_up = format!("give it up with 'longshore pipeline {pipeline} drop-package {load_id}'");
+    let hint = match report.hint.as_deref() {
+        Some(hint) if hint.contains("drop-package") => hint.to_owned(),
+        Some(hint) => format!("{hint}; or {give_up}"),
+        None => format!("remove the cause and run again, or {give_up}"),
+    };
     Error::destination(format!("an earlier package cannot be loaded, and goes first: {reason}"))
         .with("pipeline", pipeline)
         .with("load", load_id)
         .with("destination", &report.destination)
-        .hint(ways_out.unwrap_or_else(|| {
-            format!("remove the cause and run again, or give it up with 'longshore pipeline {pipeline} drop-package {load_id}'")
-        }))
+        .hint(hint)
 }
 
 /// The error of a destination that takes nothing new, for the package that it lacks now too.
 pub(crate) fn left_out(error: &Error) -> Error {
-    let load = error.context().iter().find(|(key, _)| *key == "load").and_then(|(_, id)| LoadId::parse(id));
-    match load {
-        Some(load_id) => waits_for(&load_id),
-        None => {
-            let copy = Error::new(error.kind(), chain(error));
-            if let Some(hint) = error.hint_text() { copy.hint(hint) } else { copy }
-        }
-    }
+    let copy = Error::new(error.kind(), chain(error));
+    if let Some(hint) = error.hint_text() { copy.hint(hint) } else { copy }
 }
 
 /// Notes the outcome of one destination in the package's progress.

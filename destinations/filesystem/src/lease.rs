@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_lease_is_free_when_it_was_not_renewed_for_as_long_as_its_holder_said() {
-        let holder = Holder { run: "r".into(), folder: "f".into(), host: "h".into(), process: 1, since: 0 };
+        let holder = Holder { run: "r".into(), folder: "f".into(), host: "h".into(), process: 1, ..Holder::default() };
         let entry = Entry { holder, renewed: 5_000_000, good_for: 3_000 };
         assert_eq!(entry.free_in(6_000_000), Duration::from_secs(2));
         assert_eq!(entry.free_in(9_000_000), Duration::ZERO);

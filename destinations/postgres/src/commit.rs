@@ -7,7 +7,7 @@ use crate::session::Session;
 use crate::stage::{Inner, StagedTable, check_names};
 use crate::staging::{lock_key, make_schema};
 use crate::types::PostgresDialect;
-use crate::{rights, rounding};
+use crate::{obstacles, rights, rounding};
 use longshore_core::destination::{CommitOutcome, Staged, rejects_table};
 use longshore_core::dlt::Documents;
 use longshore_core::error::{Error, ErrorKind, Result};
@@ -85,6 +85,7 @@ async fn try_commit(
     let target = &load.opening.target;
     make_schema(&load.control, &target.dataset).await?;
     let existing = catalog::tables(&load.control, &target.dataset, Kinds::All).await?;
+    rights::check_rest(&load.control, &load.opening, &existing, wanted).await?;
     let mut has_changes = !changes(&existing, wanted).is_empty() || dropped(load, &existing).next().is_some();
     loop {
         begin(&load.control, &target.dataset, &target.pipeline, has_changes).await?;
@@ -105,6 +106,8 @@ async fn try_commit(
             existing.retain(|table, _| !load.opening.drops.contains(table));
         }
         let changes = changes(&existing, wanted);
+        let names = wanted.iter().map(|t| t.name.as_str());
+        obstacles::check_names(&load.control, &load.opening.target.dataset, names).await?;
         if !changes.is_empty() && !has_changes {
             // Somebody dropped something meanwhile: it takes the lock of those who change things.
             load.control.batch("ROLLBACK").await?;

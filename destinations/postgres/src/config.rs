@@ -1,9 +1,12 @@
-//! Settings of the PostgreSQL destination: from the URL, else the settings, else the environment, else libpq's defaults.
+//! Settings of the PostgreSQL destination: from the URL, else the settings, else libpq's service, else the environment, else libpq's
+//! defaults.
 
-use crate::passfile;
+use crate::given::{Given, read_settings, read_url};
+use crate::{passfile, service};
 use longshore_core::connect::{Connection, Secret};
 use longshore_core::error::{Error, Result};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ use std::time::Duration;
 pub struct Config {
     /// Host names, addresses, or folders of sockets, each with its port; the first that answers is used.
     pub hosts: Vec<(String, u16)>,
+    /// Where the hosts are, so that their names are not looked up; empty, or one for each.
+    pub addresses: Vec<IpAddr>,
     /// The database.
     pub database: String,
     /// The role.
@@ -68,69 +73,14 @@ impl SslMode {
     }
 }
 
-/// What can be set: our name, other names (URL parameters of libpq, keys of dlt), the environment variable.
-const KEYS: &[(&str, &[&str], Option<&str>)] = &[
-    ("host", &["hostaddr"], Some("PGHOST")),
-    ("port", &[], Some("PGPORT")),
-    ("database", &["dbname"], Some("PGDATABASE")),
-    ("username", &["user"], Some("PGUSER")),
-    ("password", &[], Some("PGPASSWORD")),
-    ("sslmode", &[], Some("PGSSLMODE")),
-    ("sslrootcert", &[], Some("PGSSLROOTCERT")),
-    ("sslcert", &[], Some("PGSSLCERT")),
-    ("sslkey", &[], Some("PGSSLKEY")),
-    ("connect_timeout", &[], Some("PGCONNECT_TIMEOUT")),
-    ("options", &[], Some("PGOPTIONS")),
-    ("target_session_attrs", &[], Some("PGTARGETSESSIONATTRS")),
-    ("channel_binding", &[], Some("PGCHANNELBINDING")),
-    ("connections", &[], None),
-    ("staging_schema", &[], None),
-];
-/// Accepted, for URLs and sections that other programs use too, and without a meaning here.
-const IGNORED: &[&str] = &["application_name", "client_encoding", "drivername", "gssencmode", "keepalives"];
-
 /// More than these do not make sending rows faster.
 const MOST_CONNECTIONS: u64 = 32;
 
 /// What may stand in a part of a URL as it is.
 const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The values that are set, by our name for them.
-#[derive(Default)]
-struct Given(Vec<(&'static str, String)>);
-
-impl Given {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(k, _)| *k == key).map(|(_, v)| v.as_str())
-    }
-
-    /// Sets a value unless an earlier source has; an unknown name is an error.
-    fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        if IGNORED.contains(&name) || name.starts_with("keepalives_") {
-            return Ok(());
-        }
-        let Some((key, ..)) = KEYS.iter().find(|(key, others, _)| *key == name || others.contains(&name)) else {
-            let known: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
-            return Err(Error::config(format!("there is no setting '{name}' of a PostgreSQL destination"))
-                .hint(format!("there are: {}", known.join(", "))));
-        };
-        if self.get(key).is_none() && !value.is_empty() {
-            self.0.push((key, value.to_owned()));
-        }
-        Ok(())
-    }
-
-    fn number(&self, key: &'static str) -> Result<Option<u64>> {
-        let wrong = |_| {
-            Error::config(format!("the setting '{key}' is not a whole number"))
-                .hint(format!("write {key}=4, or the like"))
-        };
-        self.get(key).map(|v| v.parse().map_err(wrong)).transpose()
-    }
-}
-
 impl Config {
-    /// Reads the URL, then the settings, then `PG*` variables, each where those before leave something open.
+    /// Reads the URL, then the settings, then libpq's service, then `PG*` variables, each where those before leave something open.
     ///
     /// # Errors
     /// When a name is unknown or a value is not what it should be; values are not shown.
@@ -138,22 +88,23 @@ impl Config {
         let mut given = Given::default();
         read_url(&connection.url, &mut given)?;
         read_settings(&connection.settings, &mut given)?;
-        for (key, _, variable) in KEYS {
-            if let Some(value) = variable.and_then(|v| connection.env(v)) {
-                given.set(key, value)?;
-            }
-        }
+        given.set("service", connection.env("PGSERVICE").unwrap_or_default())?;
+        service::read(connection, &mut given)?;
+        given.set_from_environment(connection)?;
         let user = given.get("username").or(connection.env("USER")).unwrap_or("postgres").to_owned();
         let ssl_root_cert = given.get("sslrootcert").map(str::to_owned);
         let ssl_mode = ssl_mode(given.get("sslmode"), ssl_root_cert.is_some())?;
         let threads = connection.limits.threads.or(std::thread::available_parallelism().ok().map(usize::from));
         let path = |key| given.get(key).map(PathBuf::from);
-        let hosts = hosts(given.get("host").unwrap_or("localhost"), given.get("port").unwrap_or("5432"))?;
+        let (host, address) = (given.get("host"), given.get("hostaddr"));
+        let hosts = hosts(host.or(address).unwrap_or("localhost"), given.get("port").unwrap_or("5432"))?;
+        let addresses = addresses(address.filter(|_| host.is_some()), hosts.len())?;
         let database = given.get("database").unwrap_or(&user).to_owned();
         let password = given.get("password").map(Secret::new);
         Ok(Config {
             password: password.or_else(|| passfile::password(connection, &hosts, &database, &user)),
             hosts,
+            addresses,
             database,
             user,
             ssl_mode,
@@ -183,6 +134,10 @@ impl Config {
         let hosts: Vec<String> = self.hosts.iter().map(|(h, port)| format!("{}:{port}", host(h))).collect();
         let mut url = format!("postgres://{}@{}/{}", encode(&self.user), hosts.join(","), encode(&self.database));
         let mut parameters = Vec::new();
+        if !self.addresses.is_empty() {
+            let addresses: Vec<String> = self.addresses.iter().map(IpAddr::to_string).collect();
+            parameters.push(format!("hostaddr={}", encode(&addresses.join(","))));
+        }
         if self.ssl_mode != SslMode::Prefer {
             parameters.push(format!("sslmode={}", self.ssl_mode.name()));
         }
@@ -216,70 +171,6 @@ impl Config {
     }
 }
 
-/// `postgres://user:password@host:port,host:port/database?name=value&…`: any part may be missing.
-fn read_url(url: &str, given: &mut Given) -> Result<()> {
-    let Some((_, rest)) = url.split_once(':') else { return Ok(()) };
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let query = query.split('#').next().unwrap_or_default();
-    let mut said: Vec<(String, String)> = Vec::new();
-    for pair in query.split('&').filter(|p| !p.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decode(name)?, decode(value)?);
-        if said.iter().any(|(n, v)| *n == name && *v != value) {
-            return Err(Error::config(format!("the destination's URL says '{name}' twice, and not the same"))
-                .hint("say it once"));
-        }
-        given.set(&name, &value)?;
-        said.push((name, value));
-    }
-    // A password may hold anything but what ends it: the last @ does.
-    let (login, place) = match rest.rsplit_once('@') {
-        Some((login, place)) => (login, place),
-        None => ("", rest),
-    };
-    let (place, database) = place.split_once('/').unwrap_or((place, ""));
-    let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    for (key, value) in [("username", user), ("password", password), ("database", database)] {
-        given.set(key, &decode(value)?)?;
-    }
-    let (mut names, mut ports) = (Vec::new(), Vec::new());
-    for host in place.split(',') {
-        let (name, port) = match host.strip_prefix('[').and_then(|h| h.split_once(']')) {
-            Some((address, port)) => (address, port.strip_prefix(':').unwrap_or_default()),
-            None => host.split_once(':').unwrap_or((host, "")),
-        };
-        names.push(decode(name)?);
-        ports.push(decode(port)?);
-    }
-    let some = |list: Vec<String>| if list.iter().all(String::is_empty) { String::new() } else { list.join(",") };
-    given.set("host", &some(names))?;
-    given.set("port", &some(ports))
-}
-
-fn decode(text: &str) -> Result<String> {
-    let decoded = percent_decode_str(text).decode_utf8();
-    decoded
-        .map(String::from)
-        .map_err(|_| Error::config("the destination's URL has percent signs that stand for no text"))
-}
-
-/// Keys as in the URL; `credentials` may hold a URL, or a section with the same keys, as dlt has it.
-fn read_settings(settings: &serde_json::Map<String, serde_json::Value>, given: &mut Given) -> Result<()> {
-    use serde_json::Value;
-    for (name, value) in settings {
-        match (name.as_str(), value) {
-            ("credentials", Value::String(url)) => read_url(url, given)?,
-            ("credentials" | "query", Value::Object(section)) => read_settings(section, given)?,
-            (_, Value::String(text)) => given.set(name, text)?,
-            (_, Value::Number(number)) => given.set(name, &number.to_string())?,
-            (_, Value::Null) => {}
-            _ => return Err(Error::config(format!("the setting '{name}' is neither a text nor a number"))),
-        }
-    }
-    Ok(())
-}
-
 /// `a,b` with `1,2`, or with one port for all.
 fn hosts(names: &str, ports: &str) -> Result<Vec<(String, u16)>> {
     let ports: Vec<&str> = ports.split(',').collect();
@@ -294,6 +185,19 @@ fn hosts(names: &str, ports: &str) -> Result<Vec<(String, u16)>> {
         Ok((if name.is_empty() { "localhost" } else { name }.to_owned(), port.map_err(wrong)?))
     };
     names.iter().enumerate().map(one).collect()
+}
+
+/// Addresses beside the names of the hosts.
+fn addresses(text: Option<&str>, hosts: usize) -> Result<Vec<IpAddr>> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let found: std::result::Result<Vec<IpAddr>, _> = text.split(',').map(|a| a.trim().parse()).collect();
+    match found {
+        Ok(found) if found.len() == hosts => Ok(found),
+        Ok(_) => Err(Error::config("there are not as many addresses (hostaddr) as hosts")
+            .hint("name an address for each host, or leave them out")),
+        Err(_) => Err(Error::config("the setting 'hostaddr' is no address")
+            .hint("write numbers, as in hostaddr=10.0.0.7; a name is a 'host'")),
+    }
 }
 
 /// The place of a setting's value among those there are; the first is the usual one.
@@ -354,6 +258,8 @@ mod tests {
             "postgres://me:hu@sh@[::1]:7/db?sslmode=require&sslrootcert=/ca.pem",
             "postgres://me@a:1,b:2/db?sslmode=disable&target_session_attrs=primary&options=-c%20role%3Dloader",
             "postgres://me@h/db?sslmode=verify-full&sslrootcert=system&sslcert=/c.pem&sslkey=/k.pem",
+            "postgres://me@a,b/db?sslmode=verify-full&hostaddr=10.0.0.1,::1",
+            "Postgres://me@/db?hostaddr=10.0.0.1",
             "postgres://me@h/db?sslmode=require&sslmode=require&channel_binding=require&target_session_attrs=any",
         ] {
             let first = config(url).unwrap();
@@ -376,6 +282,16 @@ mod tests {
     }
 
     #[test]
+    fn an_address_goes_with_the_hosts_name_or_stands_for_it() {
+        let mut connection = Connection::new("postgres://me@h/d");
+        connection.environment = [("PGHOSTADDR".to_owned(), "10.0.0.7".to_owned())].into();
+        let named = Config::from_connection(&connection).unwrap();
+        assert_eq!((named.hosts, named.addresses), (vec![("h".into(), 5432)], vec!["10.0.0.7".parse().unwrap()]));
+        let alone = Config::from_connection(&Connection { url: "postgres".into(), ..connection }).unwrap();
+        assert_eq!((alone.hosts, alone.addresses), (vec![("10.0.0.7".into(), 5432)], vec![]));
+    }
+
+    #[test]
     fn what_is_wrong_is_named_without_its_value() {
         for (url, named) in [
             ("postgres://h/d?nosuch=hush", "nosuch"),
@@ -389,6 +305,8 @@ mod tests {
             ("postgres://h/d?channel_binding=hush", "channel_binding"),
             ("postgres://h/d?sslcert=/hush.pem", "sslkey"),
             ("postgres://h/d?sslkey=/hush.pem", "sslcert"),
+            ("postgres://h/d?hostaddr=hush", "hostaddr"),
+            ("postgres://h/d?hostaddr=10.0.0.1,10.0.0.2", "hostaddr"),
         ] {
             let error = config(url).unwrap_err();
             assert!(named == "port" || error.hint_text().is_some(), "{url}");

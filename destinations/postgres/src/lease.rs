@@ -57,7 +57,7 @@ fn holder_of(name: &str) -> Option<Holder> {
     let process = words.next()?.parse().ok()?;
     let since = words.next()?.parse::<u64>().ok()?.saturating_mul(1_000_000);
     let host = words.next()?.to_owned();
-    Some(Holder { run: String::new(), folder: String::new(), host, process, since })
+    Some(Holder { host, process, since, ..Holder::default() })
 }
 
 #[async_trait]
@@ -73,13 +73,8 @@ mod tests {
 
     #[test]
     fn the_sessions_name_says_who_it_is() {
-        let holder = Holder {
-            run: String::new(),
-            folder: String::new(),
-            host: "a-host.example".into(),
-            process: 4711,
-            since: 1_763_826_000_000_000,
-        };
+        let holder =
+            Holder { host: "a-host.example".into(), process: 4711, since: 1_763_826_000_000_000, ..Holder::default() };
         assert_eq!(holder_of(&name_of(&holder)), Some(holder.clone()));
         let long = Holder { host: "ö".repeat(60), ..holder };
         assert!(name_of(&long).len() <= LONGEST && holder_of(&name_of(&long)).is_some());

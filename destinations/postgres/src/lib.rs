@@ -1,11 +1,11 @@
 //! PostgreSQL as a destination: rows by binary `COPY` over several connections, a load in one transaction.
 //!
-//! * `config` and `passfile`: URL, settings and environment; `tls`: certificates; `session`: connections that notice when they are dead;
+//! * `config`, `given`, `service` and `passfile`: URL, settings and environment; `tls`: certificates; `session`: connections that notice when they are dead;
 //! * `destination`: the contract, reading and opening loads; `catalog`: what the dataset holds; `answer`: queries as Arrow;
 //! * `stage`: parts into staging tables; `encode` and `text`: Arrow columns in the binary format of `COPY`; `copy`: the
 //!   connections that send it; `staging`: the tables' names, and which of them belong to dead loads;
 //! * `commit`: everything visible in one transaction; `types`: our types in PostgreSQL's words; `error`: its errors in ours;
-//! * `rights` and `rounding`: what is refused before anything is read.
+//! * `rights`, `obstacles` and `rounding`: what is refused before anything is read, or as soon as it is known.
 
 mod answer;
 mod catalog;
@@ -15,12 +15,15 @@ mod copy;
 mod destination;
 mod encode;
 mod error;
+mod given;
 mod late;
 mod lease;
 mod merge;
+mod obstacles;
 mod passfile;
 mod rights;
 mod rounding;
+mod service;
 mod session;
 mod stage;
 mod staging;

@@ -1,7 +1,7 @@
 //! The rights that a load needs. They are asked for before anything is read, all together, so that an administrator can
 //! give them at once.
 
-use crate::catalog::Tables;
+use crate::catalog::{self, Kinds, Tables};
 use crate::commit::{Change, changes};
 use crate::session::Session;
 use crate::staging::schema_name;
@@ -9,6 +9,7 @@ use longshore_core::destination::Opening;
 use longshore_core::error::{Error, Result};
 use longshore_core::schema::{MergeStrategy, SystemColumns, SystemTable, Table};
 use longshore_sql::{identifier, literal, qualified};
+use std::collections::BTreeMap;
 use tokio_postgres::SimpleQueryRow;
 
 /// What a load does with a table that is there.
@@ -23,20 +24,47 @@ struct Need {
 pub(crate) async fn check(session: &Session, opening: &Opening, existing: &Tables) -> Result<()> {
     let changed = changes(existing, &opening.tables);
     let mut needs: Vec<Need> = own_tables(opening.system_columns);
-    needs.extend(opening.tables.iter().map(|table| Need {
-        table: table.name.clone(),
-        rights: rights_of(table),
-        changes: matches!(changed.get(table.name.as_str()), Some(Change::Columns(..))),
-    }));
+    needs.extend(opening.tables.iter().map(|table| need_of(table, &changed)));
     let dropped = |table: &String| Need { table: table.clone(), rights: Vec::new(), changes: true };
     needs.extend(opening.drops.iter().map(dropped));
-    refuse(session, &opening.target.dataset, &needs).await
+    refuse(session, &opening.target.dataset, &needs, &[]).await
+}
+
+/// The same once all tables of a load are known: of those it did not know when it began, and those that get columns.
+pub(crate) async fn check_rest(
+    session: &Session,
+    opening: &Opening,
+    existing: &Tables,
+    wanted: &[Table],
+) -> Result<()> {
+    let changed = changes(existing, wanted);
+    let own = own_tables(opening.system_columns);
+    let is_new = |t: &&Table| {
+        let was_known =
+            opening.tables.iter().any(|known| known.name == t.name) || own.iter().any(|o| o.table == t.name);
+        existing.contains_key(&t.name) && (!was_known || changed.contains_key(t.name.as_str()))
+    };
+    let needs: Vec<Need> = wanted.iter().filter(is_new).map(|table| need_of(table, &changed)).collect();
+    if needs.is_empty() { Ok(()) } else { refuse(session, &opening.target.dataset, &needs, &[]).await }
 }
 
 /// Says which rights are missing to read what earlier loads left, if that is why it cannot be read.
 pub(crate) async fn check_reading(session: &Session, dataset: &str) -> Result<()> {
     let needs: Vec<Need> = [SystemColumns::Native, SystemColumns::Dlt].into_iter().flat_map(own_tables).collect();
-    refuse(session, dataset, &needs).await
+    // Which tables the pipeline has loaded stands where it cannot be read.
+    let mut others = catalog::tables(session, dataset, Kinds::Tables).await?;
+    others.retain(|table, _| !needs.iter().any(|need| need.table == *table));
+    let rights = vec!["INSERT"];
+    let others = others.into_keys().map(|table| Need { table, rights: rights.clone(), changes: false });
+    refuse(session, dataset, &needs, &others.collect::<Vec<_>>()).await
+}
+
+fn need_of(table: &Table, changed: &BTreeMap<&str, Change<'_>>) -> Need {
+    Need {
+        table: table.name.clone(),
+        rights: rights_of(table),
+        changes: matches!(changed.get(table.name.as_str()), Some(Change::Columns(..))),
+    }
 }
 
 fn own_tables(system: SystemColumns) -> Vec<Need> {
@@ -60,7 +88,8 @@ fn rights_of(table: &Table) -> Vec<&'static str> {
     rights
 }
 
-async fn refuse(session: &Session, dataset: &str, needs: &[Need]) -> Result<()> {
+/// Refuses with the statements that give what is needed; of `others`, tables that may be the load's, for the reader to see.
+async fn refuse(session: &Session, dataset: &str, needs: &[Need], others: &[Need]) -> Result<()> {
     let role = session.value("SELECT current_user").await?.unwrap_or_default();
     let (mut statements, makes_schema) = for_schemas(session, dataset, &identifier(&role)).await?;
     statements.extend(for_tables(session, dataset, needs, &identifier(&role)).await?);
@@ -70,6 +99,10 @@ async fn refuse(session: &Session, dataset: &str, needs: &[Need]) -> Result<()> 
     let mut hint = format!("let an administrator run: {}", statements.join(" "));
     if makes_schema {
         hint.push_str(" (or GRANT CREATE ON DATABASE; the setting 'staging_schema' names another schema for staging)");
+    }
+    let others = for_tables(session, dataset, others, &identifier(&role)).await?;
+    if !others.is_empty() {
+        hint.push_str(&format!("; of the other tables there, those that are loaded need: {}", others.join(" ")));
     }
     Err(Error::destination("the role lacks rights that the load needs")
         .with("role", role)
@@ -120,6 +153,9 @@ async fn for_tables(session: &Session, dataset: &str, needs: &[Need], role: &str
         )
     });
     let asked: Vec<String> = asked.collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
     let statement = |row: &SimpleQueryRow| {
         let need = needs.get(row.get(0)?.parse::<usize>().ok()?)?;
         match (row.get(1), row.get(2)) {

@@ -5,10 +5,11 @@ use crate::error::from_driver;
 use crate::tls;
 use longshore_core::error::{Error, ErrorKind, Result};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::debug;
 
 /// What every session is set to, so that it does not depend on what roles and databases prefer.
 const SETTINGS: &str = "SET search_path = pg_catalog; SET standard_conforming_strings = on; SET client_min_messages = error; \
@@ -19,6 +20,11 @@ const SETTINGS: &str = "SET search_path = pg_catalog; SET standard_conforming_st
 
 /// How long an answer may take before somebody looks whether one can still come.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server that cannot be reached, or has no place, is tried.
+const AWAY: Duration = Duration::from_secs(2);
+/// How long a server that starts or recovers is waited for.
+const STARTING: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// What a server's process does that has not waited for us when somebody looked.
 const WORKS: &str = "works";
 
@@ -62,11 +68,29 @@ impl Engine {
 
     /// Opens a connection and sets it up.
     pub(crate) async fn connect(self: &Arc<Self>) -> Result<Session> {
-        let (client, role) = self.raw_client().await?;
+        let (client, role) = self.patient_client().await?;
         let mut session = Session { client, engine: Arc::clone(self), role, pid: 0 };
         session.batch(SETTINGS).await?;
         session.pid = session.value("SELECT pg_backend_pid()").await?.and_then(|v| v.parse().ok()).unwrap_or_default();
         Ok(session)
+    }
+
+    /// Tries again for a little while what may pass at once, and for longer while the server says that it starts.
+    async fn patient_client(&self) -> Result<(Client, String)> {
+        let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            let e = match self.raw_client().await {
+                Err(e) if e.is_retryable() => e,
+                outcome => return outcome,
+            };
+            let starts = std::error::Error::source(&e).is_some_and(|cause| cause.to_string().contains("(57P03)"));
+            if began.elapsed() + pause > if starts { STARTING } else { AWAY } {
+                return Err(e);
+            }
+            debug!(error = %e, "the connection failed, trying again");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
     }
 
     async fn raw_client(&self) -> Result<(Client, String)> {
@@ -105,6 +129,9 @@ impl Engine {
         let mut settings = tokio_postgres::Config::new();
         for (host, port) in &config.hosts {
             settings.host(host).port(*port);
+        }
+        for address in &config.addresses {
+            settings.hostaddr(*address);
         }
         settings.dbname(&config.database).user(&config.user).application_name("longshore");
         settings.connect_timeout(config.connect_timeout).keepalives_idle(Duration::from_secs(30));

@@ -7,7 +7,7 @@ use crate::late::{self, LateParts, warn_of_nul};
 use crate::session::{Engine, Session};
 use crate::staging::{MAX_NAME, Staging};
 use crate::types::PostgresDialect;
-use crate::{rights, rounding};
+use crate::{obstacles, rights, rounding};
 use async_trait::async_trait;
 use longshore_core::destination::{CommitOutcome, Load, Opening, Staged};
 use longshore_core::error::{Error, ErrorKind, Result};
@@ -80,6 +80,8 @@ impl PostgresLoad {
         rights::check(&control, opening, &existing).await?;
         existing.retain(|table, _| !opening.drops.contains(table));
         rounding::check_known(&existing, opening)?;
+        let (dataset, names) = (&opening.target.dataset, opening.tables.iter().map(|t| t.name.as_str()));
+        obstacles::check_names(&control, dataset, names).await?;
         let staging = Staging::begin(&control, opening).await?;
         let existing = Arc::new(existing);
         let inner = Inner {
@@ -154,6 +156,7 @@ impl Inner {
             return Ok(receipt.clone());
         }
         rounding::check(&self.existing, &part.table)?;
+        self.check_way(&part.table.name).await?;
         let kept = if late::takes(&self.existing, &part.table) { self.late.keep(part) } else { None };
         let rows = match kept {
             Some(rows) => rows,
@@ -162,6 +165,14 @@ impl Inner {
         let receipt = Staged { part: part.number, table: part.table.name.clone(), rows };
         self.receipts.insert(part.number, receipt.clone());
         Ok(receipt)
+    }
+
+    /// Whether a table can be there, when its first rows come: those known before were looked at before.
+    async fn check_way(&self, table: &str) -> Result<()> {
+        if self.has_rows_of(table) || self.opening.tables.iter().any(|known| known.name == table) {
+            return Ok(());
+        }
+        obstacles::check_names(&self.control, &self.opening.target.dataset, std::iter::once(table)).await
     }
 
     async fn append_part(&mut self, part: &Part) -> Result<u64> {
@@ -179,6 +190,7 @@ impl Inner {
     async fn ensure_staged(&mut self, table: &Table) -> Result<()> {
         let Some(staged) = self.tables.get_mut(&table.name) else {
             check_names(table)?;
+            obstacles::check_types(&self.control, &self.opening.target.dataset, &self.existing, table).await?;
             let may_become = !self.existing.contains_key(&table.name) && !table.write.merges();
             let name = self.staging.next_name();
             let copy = Table { name: name.clone(), ..table.clone() };

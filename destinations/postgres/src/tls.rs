@@ -5,11 +5,12 @@ use longshore_core::error::{Error, Result};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme};
+use std::path::Path;
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -24,18 +25,9 @@ pub(crate) fn connector(config: &Config) -> Result<MakeRustlsConnect> {
     let tls = match &config.ssl_cert {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => {
-            let wrong = |file: &std::path::Path| {
-                let file = file.display().to_string();
-                move |e| {
-                    Error::config("a certificate or key cannot be read")
-                        .with("file", file)
-                        .source(Box::new(e) as Box<rustls::pki_types::pem::Error>)
-                }
-            };
-            let chain: std::result::Result<Vec<_>, _> =
-                CertificateDer::pem_file_iter(cert).map_err(wrong(cert))?.collect();
-            let chain = chain.map_err(wrong(cert))?;
-            let key_der = PrivateKeyDer::from_pem_file(key).map_err(wrong(key))?;
+            let chain = certificates(cert).map_err(|e| unreadable("the own certificate cannot be read", cert, e))?;
+            let key_der = PrivateKeyDer::from_pem_file(key)
+                .map_err(|e| unreadable("the certificate's key cannot be read", key, e))?;
             let own = own_certificate(chain, key_der, builder.crypto_provider()).map_err(|e| {
                 Error::config("the own certificate and its key do not fit").with("file", cert.display()).source(e)
             })?;
@@ -97,13 +89,27 @@ fn roots(file: Option<&str>) -> Result<Vec<CertificateDer<'static>>> {
     let Some(file) = file.filter(|f| *f != "system") else {
         return Ok(rustls_native_certs::load_native_certs().certs);
     };
-    let wrong = |e| {
-        Error::config("the root certificate cannot be read")
-            .with("file", file)
-            .hint("sslrootcert names a file of certificates in PEM")
-            .source(Box::new(e) as Box<rustls::pki_types::pem::Error>)
+    certificates(file.as_ref()).map_err(|e| unreadable("the root certificate cannot be read", file.as_ref(), e))
+}
+
+/// The certificates of a file, at least one.
+fn certificates(file: &Path) -> std::result::Result<Vec<CertificateDer<'static>>, pem::Error> {
+    let found: Vec<_> = CertificateDer::pem_file_iter(file)?.collect::<std::result::Result<_, _>>()?;
+    if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
+}
+
+/// Says what it is instead, where that can be seen.
+fn unreadable(message: &'static str, file: &Path, cause: pem::Error) -> Error {
+    let content = std::fs::read(file).unwrap_or_default();
+    let has = |word: &[u8]| memchr::memmem::find(&content, word).is_some();
+    let hint = if has(b"BEGIN ENCRYPTED") || has(b"4,ENCRYPTED") {
+        "the key is encrypted: name a copy that is not, and that only you may read (openssl pkey -in key.pem -out open.pem)"
+    } else if content.first() == Some(&0x30) {
+        "the file is DER, and PEM is read: openssl x509 -inform DER -in FILE -out FILE.pem, or for a key openssl pkey -inform DER …"
+    } else {
+        "name a file in PEM that is there and that you may read"
     };
-    CertificateDer::pem_file_iter(file).map_err(wrong)?.collect::<std::result::Result<_, _>>().map_err(wrong)
+    Error::config(message).with("file", file.display()).hint(hint).source(cause)
 }
 
 impl ServerCertVerifier for Verifier {

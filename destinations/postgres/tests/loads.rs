@@ -235,9 +235,54 @@ async fn missing_rights_are_named_with_the_role_before_anything_is_read() {
     server.psql(&database, "CREATE ROLE stranger LOGIN");
     let target = &orders("p", 1).manifest.target;
     let error = open(&url.replace("weak@", "stranger@")).last_committed(target).await.unwrap_err();
-    assert!(error.hint_text().unwrap_or_default().contains("GRANT USAGE, CREATE ON SCHEMA \"data\""), "{error}");
+    let hint = error.hint_text().unwrap_or_default();
+    assert!(hint.contains("GRANT USAGE, CREATE ON SCHEMA \"data\""), "{error}");
+    for table in ["orders", "orders__lines"] {
+        assert!(hint.contains(&format!("GRANT INSERT ON TABLE \"data\".\"{table}\"")), "{hint}");
+    }
     let error = open(&url.replace("weak@", "nobody_at_all@")).tables("data").await.unwrap_err();
     assert!(error.kind() == ErrorKind::Destination && error.to_string().contains("login"), "{error}");
+}
+
+/// Tables that nobody knew of before their rows came are named together too.
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_rights_on_child_tables_are_named_with_those_on_their_root() {
+    let server = server();
+    let database = server.new_database();
+    fixture::load(&*open(&server.url(&database)), &orders("p", 1)).await.unwrap();
+    server.psql(&database, "CREATE ROLE fresh LOGIN; GRANT ALL ON SCHEMA data, data_staging TO fresh; GRANT SELECT, INSERT ON data._loads, data._schemas, data._state TO fresh");
+    let package = orders("q", 2);
+    let mut opening = package.opening();
+    opening.tables.clear();
+    let destination = open(&server.url(&database).replace("postgres@", "fresh@"));
+    let load = destination.begin(&opening).await.unwrap();
+    let staged = fixture::stage(&*load, &package).await.unwrap();
+    let error = load.commit(&package.manifest, &staged).await.unwrap_err();
+    let hint = error.hint_text().unwrap_or_default().to_owned();
+    for table in ["orders", "orders__lines"] {
+        assert!(hint.contains(&format!("GRANT INSERT ON TABLE \"data\".\"{table}\" TO \"fresh\"")), "{error}: {hint}");
+    }
+    server.psql(&database, hint.trim_start_matches("let an administrator run: "));
+    fixture::load(&*destination, &package).await.unwrap();
+}
+
+/// A server that restarts is waited for; one that stays away is not waited for long.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_for_a_moment_is_waited_for() {
+    let mut server = PostgresServer::start(&[]);
+    let destination = open(&server.url("postgres"));
+    server.kill();
+    let back = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(500));
+        server.resume();
+        server
+    });
+    destination.tables("data").await.unwrap();
+    back.join().unwrap().kill();
+    let began = std::time::Instant::now();
+    let error = destination.tables("data").await.unwrap_err();
+    assert!(error.is_retryable() && began.elapsed() < Duration::from_secs(5), "{error} {:?}", began.elapsed());
+    assert!(began.elapsed() > Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,6 +369,57 @@ async fn rows_go_into_tables_that_others_made() {
     assert!(error.kind() == ErrorKind::Data && error.to_string().contains("orders"), "{error}");
     let chain = format!("{error} {:?} {:?}", std::error::Error::source(&error), error.hint_text());
     assert!(!chain.contains("98765432101"), "{chain}");
+}
+
+/// What is no table and has a table's name is no other session's doing, and is named at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_way_is_named_and_not_waited_for() {
+    let server = server();
+    let database = server.new_database();
+    let destination = open(&server.url(&database));
+    let refused = async || {
+        let began = std::time::Instant::now();
+        let error = fixture::load(&*destination, &orders("p", 1)).await.unwrap_err();
+        assert!(began.elapsed() < Duration::from_secs(3) && error.kind() == ErrorKind::Destination, "{error}");
+        format!("{error} {}", error.hint_text().unwrap_or_default())
+    };
+    server.psql(&database, "CREATE SCHEMA data");
+    for (kind, make, gone) in [
+        ("sequence", "SEQUENCE data.orders", "SEQUENCE data.orders"),
+        ("materialized view", "MATERIALIZED VIEW data.orders AS SELECT 1 AS id", "MATERIALIZED VIEW data.orders"),
+        ("view", "VIEW data.orders AS SELECT count(*) AS id FROM pg_class", "VIEW data.orders"),
+        (
+            "view",
+            "TABLE data.base (id bigint); CREATE VIEW data.orders AS SELECT id FROM data.base",
+            "VIEW data.orders",
+        ),
+        ("type", "TYPE data.orders__lines AS (x integer)", "TYPE data.orders__lines"),
+        ("type", "TYPE data.orders AS ENUM ('x')", "TYPE data.orders"),
+    ] {
+        server.psql(&database, &format!("CREATE {make}"));
+        let text = refused().await;
+        assert!(text.contains(&format!("a {kind} has the name of the table")), "{kind}: {text}");
+        assert!(text.contains(&format!("ALTER {} ", kind.to_uppercase())) && text.contains("dataset data"), "{text}");
+        server.psql(&database, &format!("DROP {gone}"));
+    }
+    // Also where the table comes to be known with its first rows only.
+    server.psql(&database, "CREATE SEQUENCE data.orders__lines");
+    let mut opening = orders("p", 1).opening();
+    opening.tables.clear();
+    let load = destination.begin(&opening).await.unwrap();
+    let error = fixture::stage(&*load, &orders("p", 1)).await.map(drop).unwrap_err();
+    assert!(error.to_string().contains("a sequence has the name of the table"), "{error}");
+    load.abort().await.unwrap();
+    server.psql(&database, "DROP SEQUENCE data.orders__lines");
+    // A column that takes no values of the load's is named with its type, before rows are sent.
+    server.psql(&database, "CREATE TABLE data.orders (id uuid)");
+    let load = destination.begin(&orders("p", 1).opening()).await.unwrap();
+    let error = fixture::stage(&*load, &orders("p", 1)).await.map(drop).unwrap_err();
+    let text = format!("{error} {}", error.hint_text().unwrap_or_default());
+    assert!(text.contains("column id") && text.contains("type uuid") && text.contains("TYPE bigint"), "{text}");
+    load.abort().await.unwrap();
+    server.psql(&database, "DROP TABLE data.orders");
+    fixture::load(&*destination, &orders("p", 1)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -125,6 +125,21 @@ async fn certificates_of_version_1_do_where_nothing_of_them_is_checked() {
     let readable = server.write_file("other.crt", &certificate).display().to_string();
     let mixed = format!("sslcert={readable}&sslkey={folder}/client.key");
     assert!(open(&server, "localhost", &mixed).unwrap_err().to_string().contains("do not fit"));
+    // Keys in other forms, which openssl makes as well.
+    let encrypted = server.write_file(
+        "encrypted.key",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
+    let binary = server.write_file("binary.crt", "0\u{1}x");
+    for (certificate, key, hint) in [
+        (format!("{folder}/client.crt"), encrypted.display().to_string(), "openssl pkey -in"),
+        (format!("{folder}/client.crt"), binary.display().to_string(), "is DER"),
+        (binary.display().to_string(), format!("{folder}/client.key"), "is DER"),
+        ("/nowhere.crt".to_owned(), format!("{folder}/client.key"), "is there"),
+    ] {
+        let error = open(&server, "localhost", &format!("sslcert={certificate}&sslkey={key}")).unwrap_err();
+        assert!(error.hint_text().is_some_and(|h| h.contains(hint)), "{error:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -132,7 +132,14 @@ async fn older_loads_may_be_missing(at: Place) -> Result<()> {
 
 fn holder(number: u64) -> Holder {
     let (run, folder) = (format!("run {number}"), format!("folder {number}"));
-    Holder { run, folder, host: format!("host-{number}"), process: 7, since: 1_763_826_000_000_000 }
+    Holder {
+        run,
+        folder,
+        host: format!("host-{number}"),
+        process: 7,
+        since: 1_763_826_000_000_000,
+        pipeline: String::new(),
+    }
 }
 
 /// Asks for the lease.
