@@ -128,7 +128,8 @@ impl Addresses {
     /// The one place where a destination is given the environment.
     fn connect(&self, target: Target) -> Connection {
         let (limits, environment) = (self.limits, surroundings::environment());
-        Connection { url: target.url, settings: target.settings, environment, limits }
+        let url = longshore_destinations::with_known_scheme(&target.url);
+        Connection { url, settings: target.settings, environment, limits }
     }
 
     /// The project's destination with that canonical URL. One that cannot be read now is not the one.

@@ -60,6 +60,7 @@ pub static KINDS: &[Kind] = &[
 /// # Errors
 /// When there is none: the message lists those there are.
 pub fn kind(url: &str) -> Result<&'static Kind> {
+    let url = &with_known_scheme(url);
     let scheme = if is_path(url) { "file" } else { url.split(':').next().unwrap_or(url) };
     KINDS.iter().find(|k| k.name == scheme || k.schemes.contains(&scheme)).ok_or_else(|| {
         let known: Vec<&str> = KINDS.iter().map(|k| k.example).collect();
@@ -70,6 +71,17 @@ pub fn kind(url: &str) -> Result<&'static Kind> {
         })
         .hint(format!("this build has: {}", known.join(", ")))
     })
+}
+
+/// Returns a URL with its scheme in small letters, if it is that of a kind: a URL's scheme has no case.
+pub fn with_known_scheme(url: &str) -> String {
+    if let Some((scheme, rest)) = url.split_once(':') {
+        let small = scheme.to_ascii_lowercase();
+        if KINDS.iter().any(|k| k.schemes.contains(&small.as_str())) {
+            return format!("{small}:{rest}");
+        }
+    }
+    url.to_owned()
 }
 
 /// True for what may be the scheme of some URL.
@@ -116,6 +128,9 @@ mod tests {
             assert_eq!(kind(url).unwrap().name, "filesystem", "{url}");
         }
         assert!(kind("out").is_err());
+        assert_eq!(kind("S3://b/p").unwrap().name, "filesystem");
+        assert_eq!(with_known_scheme("S3://B/p:q"), "s3://B/p:q");
+        assert_eq!(with_known_scheme("Out:X"), "Out:X");
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl PipelineBuilder {
             if !url.contains(':') {
                 return Err(Error::config(format!("'{url}' names no place")).hint(format!("write {}", kind.example)));
             }
-            let connection = Connection { limits, ..Connection::new(url) };
+            let connection = Connection { limits, ..Connection::new(longshore_destinations::with_known_scheme(url)) };
             all.push(DestinationRef { url: (kind.canonical)(&connection)?, destination: (kind.open)(&connection)? });
         }
         for destination in &self.custom {
