@@ -52,12 +52,14 @@ pub(crate) async fn check_types(session: &Session, dataset: &str, existing: &Tab
         if let Err(e) = session.batch(&sql).await
             && e.to_string().contains("values do not fit")
         {
+            // Anything has a text; what else it may become is the reader's to say.
+            let using = if data_type == "text" { format!("{name}::text") } else { "…".to_owned() };
             return Err(Error::destination("a column of the table has a type that the loader's values do not fit")
                 .with("table", &table.name)
                 .with("column", &column.name)
                 .with("type", &found.type_name)
                 .hint(format!(
-                    "change it (ALTER TABLE {into} ALTER COLUMN {name} TYPE {data_type} USING {name}::{data_type}), or load into another table or dataset"
+                    "change it (ALTER TABLE {into} ALTER COLUMN {name} TYPE {data_type} USING {using}), or load into another table or dataset"
                 )));
         }
     }
