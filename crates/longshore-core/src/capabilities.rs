@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 pub struct Capabilities {
     /// What readers see appear at once.
     pub atomicity: Atomicity,
-    /// Longest table or column name, in bytes.
+    /// Longest table or column name, in characters, as names are shortened (`naming`); who counts bytes refuses the rest.
     pub max_identifier_length: usize,
     /// Parts it likes to stage at once.
     pub concurrency: NonZeroUsize,

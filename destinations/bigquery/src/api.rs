@@ -118,6 +118,9 @@ impl Api {
             if let Some(token) = &token {
                 request = request.bearer_auth(token.expose());
             }
+            if let Some(project) = &self.config.quota_project {
+                request = request.header("x-goog-user-project", project);
+            }
             let answer = request.send().await.map_err(unreachable)?;
             let status = answer.status();
             if status.is_success() || status.as_u16() == 308 {

@@ -1,9 +1,12 @@
 //! Settings that no load could work with: refused when they are read, by their keys, and not in the middle of a load.
 
 use crate::config::Config;
+use crate::fit::meant;
 use crate::names::check_dataset;
 use crate::options::{PartitionBy, TableOptions};
+use crate::types::{modern, type_name};
 use longshore_core::error::{Error, Result};
+use longshore_core::schema::DataType;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,11 +16,13 @@ const STAGING_HOURS: u64 = 72;
 /// Moments later than some thousand years from now are none that BigQuery knows.
 const MOST_DAYS: u64 = 1_000_000;
 /// Columns of a cluster (https://cloud.google.com/bigquery/docs/clustered-tables#limitations).
-const MOST_CLUSTERED: usize = 4;
+pub(crate) const MOST_CLUSTERED: usize = 4;
 /// Partitions of a table (https://cloud.google.com/bigquery/quotas#partitioned_tables).
 const MOST_PARTITIONS: i128 = 10_000;
 /// Longest key or value of a label (https://cloud.google.com/bigquery/docs/labels-intro#requirements).
 const LONGEST_LABEL: usize = 63;
+/// Labels of a table, a dataset or a job.
+const MOST_LABELS: usize = 64;
 
 /// Refuses settings that BigQuery would refuse.
 pub(crate) fn check(config: &Config) -> Result<()> {
@@ -42,11 +47,47 @@ pub(crate) fn staging_lifetime(hours: Option<u64>) -> Result<Duration> {
 
 /// Reads the options of tables, each by itself, so that what is wrong is named with its table.
 pub(crate) fn table_options(given: BTreeMap<String, Value>) -> Result<BTreeMap<String, TableOptions>> {
-    let read = |(name, value): (String, Value)| match serde_json::from_value(value) {
-        Ok(options) => Ok((name, options)),
+    let read = |(name, value): (String, Value)| match serde_json::from_value::<TableOptions>(value) {
+        Ok(mut options) => {
+            for (column, options) in &mut options.columns {
+                let at = format!("tables.{name}.columns.{column}");
+                options.kind = options.kind.as_deref().map(|kind| known_type(&at, kind)).transpose()?;
+                check_tags(&at, &options.policy_tags)?;
+            }
+            Ok((name, options))
+        }
         Err(e) => Err(Error::config(format!("the setting 'tables.{name}' is wrong: {e}"))),
     };
     given.into_iter().map(read).collect()
+}
+
+/// Returns a type as the API names it, in whatever letters it is written.
+fn known_type(at: &str, kind: &str) -> Result<String> {
+    let upper = kind.trim().to_uppercase();
+    let known = || DataType::ALL.into_iter().map(type_name).chain(["NUMERIC"]);
+    if known().any(|k| k == modern(&upper)) {
+        return Ok(modern(&upper).to_owned());
+    }
+    let text = format!("is no type of BigQuery's that columns are made with{}", meant(&upper, known()));
+    Err(wrong(&format!("{at}.type"), &text)
+        .hint("decimals may be NUMERIC or BIGNUMERIC, whole numbers too, JSON may be STRING"))
+}
+
+fn check_tags(at: &str, tags: &[String]) -> Result<()> {
+    let is_tag = |tag: &String| match tag.split('/').collect::<Vec<_>>()[..] {
+        ["projects", project, "locations", location, "taxonomies", taxonomy, "policyTags", tag] => {
+            [project, location, taxonomy, tag].iter().all(|part| !part.trim().is_empty())
+        }
+        _ => false,
+    };
+    if let Some(tag) = tags.iter().find(|tag| !is_tag(tag)) {
+        return Err(wrong(&format!("{at}.policy_tags"), &format!("names no policy tag: '{tag}'"))
+            .hint("write projects/PROJECT/locations/LOCATION/taxonomies/ID/policyTags/ID, as the console shows it"));
+    }
+    match tags.len() {
+        0 | 1 => Ok(()),
+        _ => Err(wrong(&format!("{at}.policy_tags"), "names more than one tag").hint("a column has one policy tag")),
+    }
 }
 
 fn check_table(name: &str, options: &TableOptions) -> Result<()> {
@@ -75,6 +116,11 @@ fn check_table(name: &str, options: &TableOptions) -> Result<()> {
             wrong(&key("partition_by"), "has no ranges").hint("end has to be larger than start, and step than 0")
         );
     }
+    let by_time =
+        matches!(options.partition_by, Some(PartitionBy::Time(_) | PartitionBy::Column(_) | PartitionBy::Ingestion(_)));
+    if options.partition_by.is_some() {
+        options.check_partitions(by_time, !by_time).map_err(|e| e.with("setting", format!("tables.{name}")))?;
+    }
     if let Some(PartitionBy::Range(range)) = &options.partition_by {
         let ranges = (i128::from(range.end) - i128::from(range.start) - 1) / i128::from(range.step) + 1;
         if ranges > MOST_PARTITIONS {
@@ -90,6 +136,9 @@ fn check_labels(at: &str, labels: &BTreeMap<String, String>) -> Result<()> {
     let fits = |text: &str| text.chars().count() <= LONGEST_LABEL && text.chars().all(allowed);
     let is_good =
         |name: &str, value: &str| fits(name) && fits(value) && name.chars().next().is_some_and(char::is_alphabetic);
+    if labels.len() > MOST_LABELS {
+        return Err(wrong(at, &format!("has {} labels", labels.len())).hint(format!("BigQuery takes {MOST_LABELS}")));
+    }
     match labels.iter().find(|(name, value)| !is_good(name, value)) {
         None => Ok(()),
         Some((name, _)) => Err(wrong(&format!("{at}.{name}"), "is no label that BigQuery allows").hint(format!(
@@ -131,14 +180,46 @@ mod tests {
                 "tables.orders.partition_by",
             ),
             (json!({"expiration_days": 0}), "tables.orders.expiration_days"),
+            (json!({"columns": {"price": {"type": "NUMERRIC"}}}), "tables.orders.columns.price.type"),
+            (json!({"columns": {"price": {"type": "VARCHAR"}}}), "tables.orders.columns.price.type"),
+            (json!({"columns": {"note": {"policy_tags": ["pii"]}}}), "tables.orders.columns.note.policy_tags"),
+            (json!({"columns": {"note": {"policy_tags": [TAG, TAG]}}}), "tables.orders.columns.note.policy_tags"),
+            (
+                json!({"columns": {"note": {"policy_tags": [TAG.replace("1", "")]}}}),
+                "tables.orders.columns.note.policy_tags",
+            ),
             (json!({"labels": {"team": "Sales Dept"}}), "tables.orders.labels.team"),
         ] {
             let text = refusal(options);
             assert!(text.contains(&format!("'{key}'")), "{text}");
         }
+        let by_range = json!({"column": "id", "start": 0, "end": 10, "step": 1});
+        let text = refusal(json!({"partition_by": by_range, "partition_expiration_days": 3}));
+        assert!(text.contains("partition_expiration_days") && text.contains("tables.orders"), "{text}");
+        assert!(refusal(json!({"columns": {"price": {"type": "numerric"}}})).contains("did you mean 'NUMERIC'?"));
         let text = refusal(json!({"partition_by": {"column": "at", "every": "week"}}));
         assert!(text.contains("tables.orders") && text.contains("partition_by"), "{text}");
         assert!(text.contains("hour, day, month or year"), "{text}");
+    }
+
+    const TAG: &str = "projects/p/locations/eu/taxonomies/1/policyTags/2";
+
+    #[test]
+    fn types_are_known_in_any_letters_and_by_their_old_names() {
+        for (given, kind) in
+            [("numeric", "NUMERIC"), ("Decimal", "NUMERIC"), ("bigdecimal", "BIGNUMERIC"), ("string", "STRING")]
+        {
+            let options = json!({"columns": {"price": {"type": given, "policy_tags": [TAG]}}});
+            let tables = table_options(BTreeMap::from([("orders".to_owned(), options)])).unwrap();
+            assert_eq!(tables["orders"].columns["price"].kind.as_deref(), Some(kind));
+        }
+    }
+
+    #[test]
+    fn there_are_as_many_labels_as_bigquery_takes() {
+        let labels = |n: usize| (0..n).map(|i| (format!("l{i}"), String::new())).collect::<BTreeMap<_, _>>();
+        check_labels("labels", &labels(64)).unwrap();
+        assert!(check_labels("labels", &labels(65)).unwrap_err().message().contains("65 labels"));
     }
 
     #[test]

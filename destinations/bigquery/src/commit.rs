@@ -2,16 +2,18 @@
 //!
 //! Tables and columns are made before it, since no transaction of BigQuery's may change a table of the dataset; that is only ever
 //! more, and may be repeated. The script is a job whose id is made from the load: a second process that commits the same load
-//! finds the job. It looks for the load's record first, so that even another job would change nothing.
+//! finds the job. It looks for the load's record first, so that even another job would change nothing, and collides with that of
+//! another load of the pipeline (`fence`).
 
 use crate::error::Failure;
 use crate::nested::Shape;
 use crate::query::{Answer, rows_of_job};
-use crate::script::Script;
+use crate::script::{Script, Text};
 use crate::stage::{Inner, Place, StagedRows};
+use crate::steps::{Context, in_one_file};
 use crate::tables::Ensured;
-use crate::units::{TABLES_A_TRANSACTION, Unit, units};
-use crate::{jobs, read, tables};
+use crate::units::units;
+use crate::{fence, jobs, read, tables};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::destination::{CommitOutcome, rejects_table};
 use longshore_core::error::{Error, ErrorKind, Result};
@@ -37,15 +39,17 @@ pub(crate) async fn commit(load: &mut Inner, manifest: &Manifest) -> Result<Comm
     }
     let shapes = shapes(load, manifest, &staged)?;
     let there = ensure_tables(load, manifest, &shapes).await?;
+    fence::ensure(load).await.map_err(|f| Error::from(f).with("dataset", &load.staging.dataset))?;
     let documents = read::documents(&load.api, &load.opening, manifest).await?;
     let gone = gone(load, manifest).await?;
-    let steps = steps(units(manifest, &shapes, &staged, &there, &gone));
+    let alike = in_one_file(manifest, &staged);
+    let context = Context { load, manifest, there: &there, documents: documents.as_ref() };
+    let units = |staged| units(manifest, &shapes, staged, &there, &gone);
+    let steps = context.steps(units(&staged), &units(&alike))?;
     let mut counted = BTreeMap::new();
-    for (number, step) in steps.iter().enumerate() {
-        let (there, documents, is_last) = (&there, documents.as_ref(), number + 1 == steps.len());
-        let script = Script { load, manifest, there, documents, step, number, is_last };
-        let tables: Vec<&StagedRows> = step.iter().flat_map(|unit| &unit.staged).copied().collect();
-        match run(&script, &tables).await? {
+    for (script, text) in context.scripts(&steps)? {
+        let tables: Vec<&StagedRows> = script.step.iter().flat_map(|unit| &unit.staged).copied().collect();
+        match run(&script, text, &tables).await? {
             Outcome::Committed(rows) => counted.extend(tables.iter().map(|s| s.table.clone()).zip(rows)),
             Outcome::Already if script.is_last => return Ok(CommitOutcome::AlreadyCommitted),
             // An earlier try has done this step.
@@ -119,23 +123,6 @@ async fn ensure_tables(load: &Place, manifest: &Manifest, shapes: &[Shape]) -> R
     Ok(there)
 }
 
-/// Units in transactions of as many tables as one may change: usually one transaction.
-fn steps(units: Vec<Unit<'_>>) -> Vec<Vec<Unit<'_>>> {
-    let (mut steps, mut tables) = (vec![Vec::new()], 0);
-    for unit in units {
-        let more = unit.changed();
-        match steps.last_mut() {
-            Some(step) if tables == 0 || tables + more <= TABLES_A_TRANSACTION => step.push(unit),
-            _ => {
-                steps.push(vec![unit]);
-                tables = 0;
-            }
-        }
-        tables += more;
-    }
-    steps
-}
-
 /// What a script found.
 enum Outcome {
     /// Rows that came, one number a table.
@@ -144,9 +131,9 @@ enum Outcome {
 }
 
 /// Runs a script under the first name whose job has not failed; a failure that passes is tried again under the next.
-async fn run(script: &Script<'_>, tables: &[&StagedRows]) -> Result<Outcome> {
+async fn run(script: &Script<'_>, text: Text, tables: &[&StagedRows]) -> Result<Outcome> {
     let (api, location) = (&script.load.api, script.load.staging.location.as_str());
-    let (name, text) = (script.job_name(), script.text()?);
+    let name = script.job_name();
     let placed = |failure: Failure| Error::from(failure).with("dataset", &script.load.opening.target.dataset);
     let (mut tries, mut pause, mut last) = (0, FIRST_PAUSE, None);
     for attempt in 0..jobs::NAMES {
@@ -173,8 +160,8 @@ async fn run(script: &Script<'_>, tables: &[&StagedRows]) -> Result<Outcome> {
                 debug!(?failure, "an earlier commit failed");
                 last = Some(failure);
             }
-            // Only a job that is known to have failed. One that cannot be asked about may still be running, and another beside it
-            // would add the same rows: additions do not collide in BigQuery. The next run of the command finds it by its id.
+            // Only a job that is known to have failed. One that cannot be asked about may still be running: the next run of the
+            // command finds it by its id.
             Err(failure) if failure.is_passing() && tries < TRIES && failure.is_of_job() => {
                 info!(?failure, "the commit failed, trying again");
                 tries += 1;

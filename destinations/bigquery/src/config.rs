@@ -1,10 +1,11 @@
 //! Settings of the BigQuery destination: project, location, credentials, and where the API is.
 
 use crate::checks::{check, staging_lifetime, table_options};
-use crate::given::{Given, default_credentials, document, project_of};
+use crate::given::{Given, default_credentials, document};
 use crate::names::MAX_NAME;
 use crate::nested::Nested;
 use crate::options::TableOptions;
+use crate::project::{project, quota_project};
 use longshore_core::connect::{Connection, Secret};
 use longshore_core::error::{Error, Result};
 use longshore_core::schema::Table;
@@ -31,6 +32,8 @@ pub struct Config {
     pub endpoint: String,
     /// Who asks.
     pub credentials: Credentials,
+    /// The project that a user's requests are counted in, where it is named.
+    pub quota_project: Option<String>,
     /// A service account that the credentials are exchanged for.
     pub impersonate: Option<String>,
     /// The dataset of the staging tables; by default the dataset's name with `_staging` behind it.
@@ -39,7 +42,7 @@ pub struct Config {
     pub staging_lifetime: Duration,
     /// Bytes a query of the user may be billed for.
     pub max_bytes_billed: Option<u64>,
-    /// Longest table or column name, in bytes; for servers that hold less than BigQuery.
+    /// Longest table or column name, in characters; for servers that hold less than BigQuery.
     pub max_identifier_length: usize,
     /// How long a request that fails for a passing reason is repeated.
     pub patience: Duration,
@@ -126,9 +129,6 @@ impl Config {
         let endpoint = given.endpoint.take().or_else(|| emulator.map(str::to_owned)).filter(|e| !e.is_empty());
         let is_override = endpoint.is_some();
         let document = document(&mut given)?;
-        let project = given.project_id.take().or_else(|| document.project()).or_else(|| {
-            ["GOOGLE_CLOUD_PROJECT", "GCP_PROJECT"].iter().find_map(|v| connection.env(v)).map(str::to_owned)
-        });
         let impersonate = given.impersonate_service_account.filter(|a| !a.is_empty());
         let credentials = match document {
             Given::Credentials(credentials) => credentials,
@@ -137,15 +137,20 @@ impl Config {
             Given::Nothing if is_override && impersonate.is_none() => Credentials::Anonymous,
             Given::Nothing => default_credentials(connection),
         };
-        let project = project.or_else(|| project_of(&credentials)).ok_or_else(|| {
-            Error::config("no project is named")
-                .hint("write bigquery://project, or set project_id or the variable GOOGLE_CLOUD_PROJECT")
+        let named = given.project_id.take().filter(|p| !p.is_empty());
+        let project = named.or_else(|| project(connection, &credentials)).ok_or_else(|| {
+            Error::config("no project is named").hint(
+                "write bigquery://project, or set project_id or the variable GOOGLE_CLOUD_PROJECT, or: gcloud config set project PROJECT",
+            )
         })?;
+        // Another account need not have the right to let that project pay.
+        let quota_project = quota_project(connection, &credentials).filter(|_| impersonate.is_none());
         let config = Config {
             project,
             location: given.location.filter(|l| !l.is_empty()),
             endpoint: endpoint.map_or(GOOGLE.to_owned(), |e| with_scheme(&e)),
             credentials,
+            quota_project,
             impersonate,
             staging_dataset: given.staging_dataset,
             staging_lifetime: staging_lifetime(given.staging_hours)?,
@@ -170,7 +175,7 @@ impl Config {
 
     /// Returns what is set for a table, here or by hints of its columns. What is set here goes first.
     pub(crate) fn options(&self, table: &Table) -> TableOptions {
-        self.tables.get(&table.name).cloned().unwrap_or_default().with_hints(table)
+        self.tables.get(&table.name).cloned().unwrap_or_default().named_as_in(table).with_hints(table)
     }
 
     /// Returns the URL under which packages remember the destination: no secret, no credentials.
@@ -326,7 +331,7 @@ mod tests {
             ("bigquery://p", json!({"labels": {"Team": "x"}}), "labels.Team"),
             ("bigquery://p", json!({"tables": {"orders": {"nosuch": 1}}}), "tables.orders"),
         ] {
-            let error = config(url, settings, &[]).unwrap_err();
+            let error = config(url, settings, &[("NO_GCE_CHECK", "true")]).unwrap_err();
             assert!(error.to_string().contains(named), "{error}");
         }
     }

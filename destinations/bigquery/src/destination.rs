@@ -4,6 +4,7 @@ use crate::answer::to_batch;
 use crate::api::Api;
 use crate::config::Config;
 use crate::cost::{Judged, cost};
+use crate::fit::strangers;
 use crate::names::{check_dataset, check_names};
 use crate::nested::Shape;
 use crate::query::{self, DryRun, Query};
@@ -76,7 +77,10 @@ impl Destination for BigQuery {
     fn check(&self, schema: &Schema) -> Result<()> {
         let config = &self.api.config;
         let shapes = Shape::of_schema(schema, &config.nested)?;
-        shapes.iter().try_for_each(|s| check_names(&s.with_lists(), config.max_identifier_length))
+        shapes.iter().try_for_each(|s| check_names(&s.with_lists(), config.max_identifier_length))?;
+        shapes.iter().try_for_each(|s| config.options(&s.table).check(&s.table))?;
+        strangers(&config.tables, schema).iter().for_each(|said| tracing::warn!("{said}"));
+        Ok(())
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {

@@ -58,6 +58,36 @@ fn by_message(refusal: &Refusal) -> Option<Meaning> {
         let text = format!("there is no project{project}, or the account may not see it");
         return Some((Destination, text, "check project_id, and which account is logged in".to_owned()));
     }
+    if has("without a filter over column") {
+        let columns = message.split_once("column(s) ").map_or("", |(_, rest)| rest);
+        let columns = columns.split(" that can be used").next().unwrap_or_default().trim();
+        let columns = if columns.is_empty() { "the partition column" } else { columns };
+        return Some(meaning(
+            Config,
+            "the table refuses queries that do not say which partitions they are about (require_partition_filter)",
+            format!(
+                "add a condition on {columns} to the query, such as WHERE … >= '2024-01-01', or take require_partition_filter away"
+            ),
+        ));
+    }
+    if has("query is too large") || has("Query is too large") || has("Query too large") || has("resolved query is too")
+    {
+        return Some(meaning(
+            Destination,
+            "the statement is longer than BigQuery takes (1 MB; 12 MB with the views it names)",
+            "write a shorter query; of a load: give its tables fewer columns (--ignore, --flatten), shorter names, or load less at once",
+        ));
+    }
+    if has("exceeded resource limits") && has("CPU seconds") || refusal.reason == "billingTierLimitExceeded" {
+        return Some(meaning(
+            Destination,
+            "the statement computes more than is paid for by the bytes it reads",
+            "let the project use slots (a reservation) instead of on-demand prices, or load less at once",
+        ));
+    }
+    if has("Resources exceeded") || refusal.reason == "resourcesExceeded" {
+        return Some(exceeded(message));
+    }
     has("Too many partitions").then(|| {
         meaning(
             Destination,
@@ -65,6 +95,27 @@ fn by_message(refusal: &Refusal) -> Option<Meaning> {
             "make partitions longer before the table is made (partition_by = { column, every = \"month\" }), or load less at once",
         )
     })
+}
+
+/// A statement that needs more than there is: what of, its message says.
+fn exceeded(message: &str) -> Meaning {
+    let (text, hint) = if message.contains("query planning") || message.contains("too complex") {
+        (
+            "the statement is too complex for BigQuery",
+            "ask for fewer tables and columns at once; of a load: give its tables fewer columns (--ignore, --flatten), or load less at once",
+        )
+    } else if message.contains("allotted memory") || message.contains("out of memory") {
+        (
+            "the statement needs more memory than BigQuery gives",
+            "sort less (ORDER BY only with LIMIT) and select fewer or shorter columns; of a load: load less at once, or narrow a merge down to partitions",
+        )
+    } else {
+        (
+            "the statement needs more than BigQuery gives",
+            "load less at once, or ask for less; the job's page in the console says what ran out",
+        )
+    };
+    meaning(ErrorKind::Destination, text, hint)
 }
 
 fn by_reason(refusal: &Refusal) -> Meaning {
@@ -97,11 +148,6 @@ fn by_reason(refusal: &Refusal) -> Meaning {
             "the query would be billed for more bytes than max_bytes_billed",
             "ask for less, or raise max_bytes_billed",
         ),
-        (_, "resourcesExceeded") => meaning(
-            Destination,
-            "the statement needs more than BigQuery gives",
-            "load less at once, or look at the job in the console",
-        ),
         (_, "stopped") => meaning(
             Destination,
             "the job was cancelled",
@@ -125,7 +171,11 @@ fn is_billing(refusal: &Refusal) -> bool {
 }
 
 /// Permissions as messages name them, and the smallest role that has each.
-const ROLES: [(&str, &str); 10] = [
+const ROLES: [(&str, &str); 11] = [
+    (
+        "permission to use project",
+        "roles/serviceusage.serviceUsageConsumer on the project that the credentials name in quota_project_id (or GOOGLE_CLOUD_QUOTA_PROJECT)",
+    ),
     ("bigquery.jobs.", "roles/bigquery.jobUser on the project"),
     ("bigquery.datasets.create", "roles/bigquery.user on the project, or let somebody make the dataset"),
     ("bigquery.datasets.get", "roles/bigquery.metadataViewer on the dataset"),
@@ -212,6 +262,48 @@ mod tests {
             (404, "notFound", "Not found: Project local", "no project 'local'", "project_id"),
             (0, "accessDenied", "x does not have storage.objects.get access", "Cloud Storage", "objectAdmin"),
             (0, "stopped", "Job execution was cancelled: User requested cancellation", "cancelled", "again"),
+            (
+                400,
+                "invalidQuery",
+                "Cannot query over table 'p.d.t' without a filter over column(s) 'day', 'at' that can be used for partition elimination",
+                "which partitions",
+                "a condition on 'day', 'at' to the query",
+            ),
+            (
+                400,
+                "invalid",
+                "The query is too large. The maximum standard SQL query length is 1024.00K characters, including comments and white space characters.",
+                "longer than BigQuery takes",
+                "--ignore",
+            ),
+            (
+                0,
+                "resourcesExceeded",
+                "Resources exceeded during query execution: The query could not be executed in the allotted memory. Peak usage: 128% of limit.",
+                "more memory",
+                "LIMIT",
+            ),
+            (
+                0,
+                "invalidQuery",
+                "Resources exceeded during query execution: Not enough resources for query planning - too many subqueries or query is too complex.",
+                "too complex",
+                "fewer columns",
+            ),
+            (
+                400,
+                "billingTierLimitExceeded",
+                "Query exceeded resource limits. This query used 9000 CPU seconds but would charge only 10M Analysis bytes.",
+                "more than is paid for",
+                "slots",
+            ),
+            (
+                403,
+                "forbidden",
+                "Caller does not have required permission to use project shop-1. Grant the caller the roles/serviceusage.serviceUsageConsumer role",
+                "a right is missing",
+                "quota_project_id",
+            ),
             (0, "invalid", "Too many partitions produced by query, allowed 4000", "more partitions", "month"),
             (
                 404,

@@ -13,26 +13,15 @@ pub(crate) enum Given {
     Nothing,
 }
 
-impl Given {
-    /// A key's document names its project.
-    pub(crate) fn project(&self) -> Option<String> {
-        match self {
-            Given::Credentials(credentials) => project_of(credentials),
-            Given::Default | Given::Nothing => None,
-        }
-    }
-}
-
-pub(crate) fn project_of(credentials: &Credentials) -> Option<String> {
+/// Returns the document of credentials, if it is there and JSON.
+pub(crate) fn document_of(credentials: &Credentials) -> Option<Value> {
     let text = match credentials {
         Credentials::Document(secret) => secret.expose().to_owned(),
         Credentials::File(path) => std::fs::read_to_string(path).ok()?,
         Credentials::Default { well_known: Some(path), .. } => std::fs::read_to_string(path).ok()?,
         _ => return None,
     };
-    let document: Value = serde_json::from_str(&text).ok()?;
-    let named = document["project_id"].as_str().or_else(|| document["quota_project_id"].as_str());
-    named.map(str::to_owned)
+    serde_json::from_str(&text).ok()
 }
 
 /// `credentials` is a document, a file's path, or a document in base64; or its keys stand in the section themselves.
@@ -120,13 +109,17 @@ pub(crate) fn default_credentials(connection: &Connection) -> Credentials {
     if let Some(file) = connection.env("GOOGLE_APPLICATION_CREDENTIALS") {
         return Credentials::File(file.to_owned());
     }
-    let folder = connection.env("CLOUDSDK_CONFIG").map(str::to_owned).or_else(|| {
-        let windows = connection.env("APPDATA").map(|d| format!("{d}/gcloud"));
-        windows.or_else(|| connection.env("HOME").map(|d| format!("{d}/.config/gcloud")))
-    });
-    let file = folder.map(|f| format!("{f}/application_default_credentials.json"));
+    let file = gcloud_folder(connection).map(|f| format!("{f}/application_default_credentials.json"));
     Credentials::Default {
         well_known: file.filter(|f| std::path::Path::new(f).is_file()),
         metadata: connection.env("GCE_METADATA_HOST").unwrap_or("metadata.google.internal").to_owned(),
     }
+}
+
+/// Where gcloud keeps what it knows.
+pub(crate) fn gcloud_folder(connection: &Connection) -> Option<String> {
+    connection.env("CLOUDSDK_CONFIG").map(str::to_owned).or_else(|| {
+        let windows = connection.env("APPDATA").map(|d| format!("{d}/gcloud"));
+        windows.or_else(|| connection.env("HOME").map(|d| format!("{d}/.config/gcloud")))
+    })
 }

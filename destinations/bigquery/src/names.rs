@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 /// Longest column name, in characters; tables may be longer, but one limit is for both.
 pub(crate) const MAX_NAME: usize = 300;
 
+/// Longest name of a table, in bytes (https://cloud.google.com/bigquery/docs/tables#table_naming).
+const MAX_TABLE_BYTES: usize = 1024;
+
 /// Columns may not begin so, in any case (https://cloud.google.com/bigquery/docs/schemas#column_names).
 const RESERVED: [&str; 9] = [
     "_table_",
@@ -50,6 +53,10 @@ pub(crate) fn check_names(table: &Table, longest: usize) -> Result<()> {
 fn check_table(name: &str, longest: usize) -> Result<()> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ') || is_mark(c);
     check_length("table", name, longest)?;
+    if name.len() > MAX_TABLE_BYTES {
+        let why = format!("the name of a table is longer than {MAX_TABLE_BYTES} bytes");
+        return Err(refused(&why, "table", name, "give it a shorter one"));
+    }
     match name.chars().all(allowed) {
         true => Ok(()),
         false => {
@@ -95,10 +102,10 @@ fn check_length(what: &'static str, name: &str, longest: usize) -> Result<()> {
     if name.is_empty() {
         return Err(refused(&format!("a {what} has no name"), what, name, "give it one"));
     }
-    match name.len() <= longest {
+    match name.chars().count() <= longest {
         true => Ok(()),
         false => Err(refused(
-            &format!("the name of a {what} is longer than {longest} bytes"),
+            &format!("the name of a {what} is longer than {longest} characters"),
             what,
             name,
             "names are made short enough by a pipeline that has this destination from its first load on",
@@ -125,9 +132,10 @@ mod tests {
         for name in ["_PARTITIONTIME", "_table_suffix", "__root__", "a.b", "x`", "", &"n".repeat(301)] {
             assert!(check_column(name, MAX_NAME).is_err(), "{name}");
         }
-        for name in ["_row_id", "_change_log", "select", "größe", "_٣", &"n".repeat(300)] {
+        for name in ["_row_id", "_change_log", "select", "größe", "_٣", &"n".repeat(300), &"٣".repeat(300)] {
             assert!(check_column(name, MAX_NAME).is_ok() && check_table(name, MAX_NAME).is_ok(), "{name}");
         }
+        assert!(check_column(&"٣".repeat(301), MAX_NAME).is_err() && check_table(&"𞥐".repeat(257), MAX_NAME).is_err());
         assert!(check_table("a/b", MAX_NAME).is_err() && check_dataset("a-b").is_err());
     }
 
@@ -135,7 +143,7 @@ mod tests {
     fn a_refusal_says_what_is_wrong_with_the_name() {
         let said = |name: &str| check_column(name, 10).unwrap_err().message().to_owned();
         assert_eq!(said("_FILE_NAME"), "BigQuery keeps names of columns that begin with _file_ to itself");
-        assert_eq!(said("a_long_name"), "the name of a column is longer than 10 bytes");
+        assert_eq!(said("a_long_name"), "the name of a column is longer than 10 characters");
         let mut table = Table::new("t", None);
         table.columns = ["id", "ID"].map(|name| Column::data(name, DataType::Bigint)).into();
         assert!(check_names(&table, MAX_NAME).unwrap_err().message().contains("capital letters"));

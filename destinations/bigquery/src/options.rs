@@ -142,7 +142,7 @@ impl TableOptions {
             });
         }
         if self.cluster_by.is_empty() {
-            self.cluster_by = marked(|c| c.properties.cluster).map(|c| c.name.clone()).take(4).collect();
+            self.cluster_by = marked(|c| c.properties.cluster).map(|c| c.name.clone()).collect();
         }
         for column in marked(|c| c.properties.description.is_some()) {
             let options = self.columns.entry(column.name.clone()).or_default();
@@ -163,6 +163,7 @@ impl TableOptions {
         if let Some(missing) = self.cluster_by.iter().find(|name| table.column(name).is_none()) {
             return Err(unknown_column("cluster_by", missing, table));
         }
+        self.check_partitions(!body["timePartitioning"].is_null(), !body["rangePartitioning"].is_null())?;
         for (key, value) in self.changes(&Value::Null) {
             body[&key] = value;
         }

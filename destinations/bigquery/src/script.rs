@@ -1,5 +1,6 @@
 //! One transaction of a load, as a script of BigQuery's.
 
+use crate::fence;
 use crate::names::{identifier, qualified};
 use crate::nested::{self, Fold, Shape};
 use crate::query::parameter;
@@ -129,6 +130,7 @@ impl Script<'_> {
         }
         lines.extend(body.declarations);
         lines.push("BEGIN TRANSACTION".to_owned());
+        lines.push(fence::statement(self.load));
         lines.push(body.refusals.end_if(&self.is_done(), "already"));
         lines.extend(body.lines);
         if !staged.is_empty() {

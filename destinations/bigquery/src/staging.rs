@@ -112,7 +112,7 @@ impl Staging {
 }
 
 /// `<start>_<hash>`, of characters that tables and jobs may have.
-fn key(start: &str, parts: &[&str]) -> String {
+pub(crate) fn key(start: &str, parts: &[&str]) -> String {
     let hash = content_hash(parts.join("\0").as_bytes()).replace('-', "x");
     let prefix = if start.starts_with(PREFIX) { "" } else { PREFIX };
     format!("{prefix}{start}_{hash}")

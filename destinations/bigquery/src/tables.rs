@@ -83,7 +83,7 @@ pub(crate) async fn find(api: &Api, dataset: &str, table: &str) -> Result<Option
     }
 }
 
-fn path(dataset: &str, table: &str) -> String {
+pub(crate) fn path(dataset: &str, table: &str) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
     format!("datasets/{dataset}/tables/{}", utf8_percent_encode(table, NON_ALPHANUMERIC))
 }
@@ -178,6 +178,7 @@ pub(crate) async fn ensure(api: &Api, dataset: &str, shape: &Shape) -> Result<En
     let placed = |e: Error| e.with("table", &table.name).with("dataset", dataset);
     check_names(&shape.with_lists(), api.config.max_identifier_length)?;
     let options = api.config.options(table);
+    options.check(table).map_err(placed)?;
     let (mut added, mut is_widened) = (Vec::new(), false);
     for _ in 0..TRIES {
         let found = find(api, dataset, &table.name).await.map_err(|f| placed(f.into()))?;
@@ -195,6 +196,7 @@ pub(crate) async fn ensure(api: &Api, dataset: &str, shape: &Shape) -> Result<En
                     continue; // looked at again as it is now
                 }
                 let grown = grow(&fields, shape, &api.config).map_err(placed)?;
+                options.check_found(&found, &grown).map_err(placed)?;
                 let mut changes = options.changes(&found);
                 if grown != fields {
                     changes.insert("schema".into(), json!({"fields": grown}));
@@ -317,7 +319,7 @@ pub(crate) fn made_field(column: &Column, options: &TableOptions, nullable: bool
     Ok(made)
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
     u64::try_from(now).unwrap_or(u64::MAX)
 }

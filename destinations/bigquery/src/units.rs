@@ -7,9 +7,6 @@ use longshore_core::package::Manifest;
 use longshore_core::schema::{ColumnRole, SystemColumns, Table};
 use std::collections::BTreeMap;
 
-/// A transaction may change 100 tables (https://cloud.google.com/bigquery/quotas); the loader's own are three of them.
-pub(crate) const TABLES_A_TRANSACTION: usize = 90;
-
 /// A piece of a commit.
 pub(crate) struct Unit<'a> {
     pub(crate) kind: Kind<'a>,

@@ -91,7 +91,10 @@ fn answer(request: &Request, lasting: u64, accepted: usize, tokens: &mut usize) 
             400,
             json!({"error": "invalid_grant", "error_description": "Token has been expired or revoked."}).to_string(),
         ),
-        "/token" | "/sts" => token("access_token"),
+        "/token" | "/sts" | "/sts/oauthtoken" => token("access_token"),
+        "/computeMetadata/v1/project/project-id" if request.header("metadata-flavor") == "Google" => {
+            (200, "p".to_owned())
+        }
         "/computeMetadata/v1/instance/service-accounts/default/token" => match request.header("metadata-flavor") {
             "Google" => token("access_token"),
             _ => (403, String::new()),
@@ -237,6 +240,52 @@ fn a_machine_of_googles_has_its_own_identity() {
     ask(&google, json!({"credentials": "default"}), &[("GCE_METADATA_HOST", &host)]).expect("it is let in");
     assert_eq!(google.asked("/computeMetadata/").len(), 1);
     assert_eq!(google.bearer(), ["Bearer token-1"]);
+}
+
+#[test]
+fn a_machine_of_googles_knows_its_project() {
+    let google = Google::start(3600, 1);
+    let host = google.url.trim_start_matches("http://").to_owned();
+    let open = |environment: &[(&str, &str)]| {
+        let mut connection = Connection::new(format!("bigquery:?endpoint={}", google.url));
+        connection.settings.insert("credentials".into(), json!("default"));
+        connection.environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        longshore_destination_bigquery::open(&connection).map(|d| d.to_string())
+    };
+    let machine = ("GCE_METADATA_HOST", host.as_str());
+    assert!(open(&[machine]).expect("the machine says it").starts_with("bigquery://p?"));
+    assert!(open(&[machine, ("GOOGLE_CLOUD_PROJECT", "q")]).expect("it is said").starts_with("bigquery://q?"));
+    assert_eq!(google.asked("/computeMetadata/v1/project/").len(), 1, "asked where nobody says it");
+    let error = open(&[("GCE_METADATA_HOST", "127.0.0.1:1")]).expect_err("nobody knows it");
+    assert!(error.message() == "no project is named", "{error:?}");
+    assert!(error.hint_text().is_some_and(|h| h.contains("gcloud config set project")), "{error:?}");
+}
+
+#[test]
+fn a_user_of_another_provider_logs_in_and_names_who_pays() {
+    let google = Google::start(3600, 1);
+    let document = json!({
+        "type": "external_account_authorized_user", "audience": "//iam/workforcePools/w", "client_id": "id",
+        "client_secret": "secret", "refresh_token": "again", "token_url": format!("{}/sts/oauthtoken", google.url),
+        "quota_project_id": "pays",
+    });
+    ask(&google, json!({"credentials": document}), &[]).expect("it is let in");
+    let [request] = &google.asked("/sts/oauthtoken")[..] else { panic!("one token") };
+    assert_eq!(["grant_type", "refresh_token"].map(|f| request.field(f)), ["refresh_token", "again"]);
+    assert_eq!(request.header("authorization"), format!("Basic {}", STANDARD.encode("id:secret")));
+    let paid = |google: &Google| google.asked("/bigquery/").last().map(|r| r.header("x-goog-user-project").to_owned());
+    assert_eq!((google.bearer(), paid(&google).as_deref()), (vec!["Bearer token-1".to_owned()], Some("pays")));
+    let mut document = user(&google);
+    ask(&google, json!({"credentials": document}), &[]).expect("it is let in");
+    assert_eq!(paid(&google).as_deref(), Some(""), "where nobody pays, nobody is named");
+    document["quota_project_id"] = "pays".into();
+    ask(&google, json!({"credentials": document}), &[]).expect("it is let in");
+    assert_eq!(paid(&google).as_deref(), Some("pays"));
+    ask(&google, json!({"credentials": document}), &[("GOOGLE_CLOUD_QUOTA_PROJECT", "other")]).expect("it is let in");
+    assert_eq!(paid(&google).as_deref(), Some("other"));
+    let acting = json!({"credentials": document, "impersonate_service_account": "other@p", "iam_endpoint": google.url});
+    ask(&google, acting, &[]).expect("it is let in");
+    assert_eq!(paid(&google).as_deref(), Some(""), "the other account need not have that right");
 }
 
 #[test]

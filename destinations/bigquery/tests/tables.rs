@@ -101,7 +101,7 @@ fn names_of_300_characters_are_made_and_301_refused() {
     table.columns = vec![Column::data(format!("{name}n"), DataType::Text)];
     longer.manifest.schema.tables.push(table);
     let error = run(&*destination, &longer).expect_err("301 is not");
-    assert!(error.to_string().contains("300 bytes"), "{error}");
+    assert!(error.to_string().contains("300 characters"), "{error}");
     assert!(SERVER.read("longer", "t").is_none(), "nothing is made before it is refused");
 }
 

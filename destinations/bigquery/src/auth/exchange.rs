@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// Google's server of tokens.
 pub(super) const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
+/// The server of tokens for users of other identity providers.
+const PROVIDER_TOKEN_URI: &str = "https://sts.googleapis.com/v1/oauthtoken";
+
 /// A user's login (`gcloud auth application-default login`).
 pub(super) async fn refresh(http: &reqwest::Client, document: &Value) -> Result<Token> {
     let form = [
@@ -20,6 +23,15 @@ pub(super) async fn refresh(http: &reqwest::Client, document: &Value) -> Result<
     let url = document["token_uri"].as_str().unwrap_or(TOKEN_URI);
     let token = ask("Google's token server", http.post(url).form(&form)).await;
     token.map_err(|e| e.hint("log in again: gcloud auth application-default login"))
+}
+
+/// The login of a user whom another identity provider knows (`gcloud auth application-default login` with a workforce pool).
+pub(super) async fn refresh_by_provider(http: &reqwest::Client, document: &Value) -> Result<Token> {
+    let form = [("grant_type", "refresh_token"), ("refresh_token", need(document, "refresh_token")?)];
+    let url = document["token_url"].as_str().unwrap_or(PROVIDER_TOKEN_URI);
+    let request = http.post(url).basic_auth(need(document, "client_id")?, Some(need(document, "client_secret")?));
+    let token = ask("Google's token exchange", request.form(&form)).await;
+    token.map_err(|e| e.hint("log in again: gcloud auth application-default login --login-config=FILE"))
 }
 
 /// The machine's own identity: Compute Engine, Cloud Run, workload identity in Kubernetes.

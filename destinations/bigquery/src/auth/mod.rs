@@ -114,6 +114,7 @@ async fn from_document(http: &reqwest::Client, document: &Value) -> Result<Token
     match document["type"].as_str().unwrap_or("service_account") {
         "service_account" => key::token(http, document).await,
         "authorized_user" => exchange::refresh(http, document).await,
+        "external_account_authorized_user" => exchange::refresh_by_provider(http, document).await,
         "external_account" => federation::token(http, document).await,
         "impersonated_service_account" => {
             let source = Box::pin(from_document(http, &document["source_credentials"])).await?;
@@ -121,7 +122,7 @@ async fn from_document(http: &reqwest::Client, document: &Value) -> Result<Token
             exchange::impersonate(http, url, &source.secret, &document["delegates"]).await
         }
         other => Err(Error::config(format!("there are no credentials of type '{other}'"))
-            .hint("known are: service_account, authorized_user, external_account, impersonated_service_account")),
+            .hint("known are: service_account, authorized_user, external_account, external_account_authorized_user, impersonated_service_account")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What tests of this crate need of servers.
 
+pub(crate) mod between;
 pub(crate) mod bucket;
 pub(crate) mod double;
 
