@@ -27,7 +27,14 @@ pub(crate) async fn check(session: &Session, opening: &Opening, existing: &Table
     needs.extend(opening.tables.iter().map(|table| need_of(table, &changed)));
     let dropped = |table: &String| Need { table: table.clone(), rights: Vec::new(), changes: true };
     needs.extend(opening.drops.iter().map(dropped));
-    refuse(session, &opening.target.dataset, &needs, &[]).await
+    // Child tables are known with their rows only; those that are there are likely to be the load's.
+    let child = |table: &String| {
+        let root = opening.tables.iter().find(|root| table.starts_with(&format!("{}__", root.name)))?;
+        let is_known = needs.iter().any(|need| need.table == *table);
+        (!is_known).then(|| Need { table: table.clone(), rights: rights_of(root), changes: false })
+    };
+    let children: Vec<Need> = existing.keys().filter_map(child).collect();
+    refuse(session, &opening.target.dataset, &needs, &children).await
 }
 
 /// The same once all tables of a load are known: of those it did not know when it began, and those that get columns.
@@ -102,7 +109,7 @@ async fn refuse(session: &Session, dataset: &str, needs: &[Need], others: &[Need
     }
     let others = for_tables(session, dataset, others, &identifier(&role)).await?;
     if !others.is_empty() {
-        hint.push_str(&format!("; of the other tables there, those that are loaded need: {}", others.join(" ")));
+        hint.push_str(&format!(" Those of the other tables there that are loaded need: {}", others.join(" ")));
     }
     Err(Error::destination("the role lacks rights that the load needs")
         .with("role", role)
