@@ -2,6 +2,7 @@
 
 use crate::cloud::Cloud;
 use crate::credentials;
+use crate::http::Connector;
 use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
 use object_store::aws::AmazonS3Builder;
@@ -19,7 +20,7 @@ use url::form_urlencoded;
 pub struct Bucket {
     /// Whose.
     pub cloud: Cloud,
-    /// The URL's scheme, as it was written.
+    /// The URL's scheme, in small letters.
     pub scheme: String,
     /// Its name.
     pub name: String,
@@ -74,6 +75,7 @@ impl Bucket {
         others: &[&str],
     ) -> Result<Option<Self>> {
         let Some((scheme, rest)) = place.split_once("://") else { return Ok(None) };
+        let scheme = &*scheme.to_ascii_lowercase();
         let Some(cloud) = Cloud::of_scheme(scheme) else { return Ok(None) };
         let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
         let (name, host) = match authority.split_once('@') {
@@ -136,6 +138,7 @@ impl Bucket {
             Cloud::Aws => {
                 let mut builder =
                     AmazonS3Builder::new().with_client_options(client).with_retry(retry).with_bucket_name(name);
+                builder = builder.with_http_connector(Connector::default());
                 for (key, value) in &self.options {
                     builder = builder.with_config(key.parse()?, value);
                 }
@@ -145,7 +148,8 @@ impl Bucket {
                 let mut builder = GoogleCloudStorageBuilder::new()
                     .with_client_options(client)
                     .with_retry(retry)
-                    .with_bucket_name(name);
+                    .with_bucket_name(name)
+                    .with_http_connector(Connector::default());
                 for (key, value) in &self.options {
                     builder = builder.with_config(key.parse()?, value);
                 }
@@ -155,7 +159,8 @@ impl Bucket {
                 let mut builder = MicrosoftAzureBuilder::new()
                     .with_client_options(client)
                     .with_retry(retry)
-                    .with_container_name(name);
+                    .with_container_name(name)
+                    .with_http_connector(Connector::default());
                 for (key, value) in &self.options {
                     builder = builder.with_config(key.parse()?, value);
                 }

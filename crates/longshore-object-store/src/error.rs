@@ -57,6 +57,8 @@ pub fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, action: 
         "RequestExpired",
         "token has expired",
         "AuthenticationFailed: expired",
+        // A shared access signature of Azure's.
+        "Signature not valid in the specified time frame",
     ];
     let made = if has(&expired) {
         // A provider brings new credentials for the next try; constant ones have to be changed.
@@ -65,6 +67,15 @@ pub fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, action: 
     } else if has(&["NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"]) {
         error(lasting, "there is no such bucket".to_owned())
             .hint("Longshore makes no buckets; check the name, the endpoint and the region")
+    } else if has(&["NoSuchUpload"]) {
+        error(ErrorKind::Unavailable, format!("the object cannot be {what}: its upload was ended by somebody else"))
+            .hint("run the same command again, which begins it anew; a rule of the bucket that ends unfinished uploads should give them a day")
+    } else if has(&["AuthorizationFailure"]) {
+        let permission = action.permission(cloud);
+        error(lasting, format!("the object cannot be {what}: the storage account does not let this request in"))
+            .hint(format!(
+                "let this network in (the account's networking), and give the role, key or shared access signature {permission}"
+            ))
     } else if has(&[
         "InvalidAccessKeyId",
         "SignatureDoesNotMatch",
@@ -108,7 +119,21 @@ pub fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, action: 
     } else {
         error(lasting, format!("the object cannot be {what}"))
     };
-    made.source(e)
+    made.source(words(&e))
+}
+
+/// An error's text with those of its causes that it does not repeat, as it mostly does.
+fn words(e: &dyn StdError) -> String {
+    let mut text = e.to_string();
+    let mut cause = e.source();
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text.push_str(&format!(": {said}"));
+        }
+        cause = inner.source();
+    }
+    text
 }
 
 /// An error's text with those of its causes: the store's own code is in the innermost.
@@ -120,4 +145,45 @@ fn chain(e: &dyn StdError) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str, is_missing: bool) -> Error {
+        let source = text.to_owned().into();
+        let e = match is_missing {
+            true => StoreError::NotFound { path: "a/b".to_owned(), source },
+            false => StoreError::Generic { store: "store", source },
+        };
+        from_store(e, Cloud::Azure, "box", "a/b", Action::Write, ErrorKind::Destination)
+    }
+
+    #[test]
+    fn what_a_store_says_is_said_once() {
+        let error = of("503 Slow Down", false);
+        let causes = std::iter::successors(StdError::source(&error), |e| e.source());
+        let said: String = causes.map(|e| format!("{e}\n")).collect();
+        assert_eq!(said.matches("503 Slow Down").count(), 1, "{said}");
+    }
+
+    #[test]
+    fn answers_have_their_way_out() {
+        for (text, is_missing, kind, hint) in [
+            ("403 Forbidden: AuthorizationFailure", false, ErrorKind::Destination, "networking"),
+            (
+                "403: AuthenticationFailed: Signature not valid in the specified time frame",
+                false,
+                ErrorKind::Unavailable,
+                "renew",
+            ),
+            ("404 Not Found: NoSuchUpload", true, ErrorKind::Unavailable, "run the same command again"),
+            ("501 Not Implemented: ", false, ErrorKind::Destination, "conditional_put=disabled"),
+        ] {
+            let error = of(text, is_missing);
+            assert_eq!(error.kind(), kind, "{text}");
+            assert!(error.hint_text().is_some_and(|h| h.contains(hint)), "{text}: {error}");
+        }
+    }
 }

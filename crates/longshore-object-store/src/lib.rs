@@ -8,6 +8,7 @@ mod bucket;
 mod cloud;
 mod credentials;
 mod error;
+mod http;
 
 pub use bucket::{Bucket, requests};
 pub use cloud::Cloud;

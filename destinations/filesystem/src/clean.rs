@@ -2,7 +2,7 @@
 
 use crate::layout::{MANIFESTS, PENDING, STAGING, path_safe};
 use crate::manifest::{self, FileManifest, Pending, in_dataset};
-use crate::store::{Store, remove_empty_folders};
+use crate::store::{Store, forgotten, remove_empty_folders};
 use longshore_core::error::Result;
 use serde::Serialize;
 use std::fs;
@@ -33,6 +33,12 @@ pub(crate) async fn clean(store: &Store, dataset: &str, dry_run: bool) -> Result
     }
     if let Store::Folder(root) = store {
         clean_staging(root, dataset, dry_run, &mut report);
+        for (file, bytes) in forgotten(&root.join(path_safe(dataset))) {
+            if dry_run || fs::remove_file(&file).is_ok() {
+                report.bytes += bytes;
+                report.files.push(file.strip_prefix(root).unwrap_or(&file).display().to_string());
+            }
+        }
     }
     Ok(report)
 }

@@ -4,6 +4,7 @@
 use crate::config::{Config, FileFormat};
 use crate::dataset::{self, Dataset};
 use crate::foreign::{self, Foreign};
+use crate::gone::{self, Gone};
 use crate::layout::FileName;
 use crate::manifest::{
     self, CurrentTable, DataFile, FORMAT, FileColumn, FileManifest, Pending, TableFiles, Tables, in_dataset,
@@ -60,14 +61,17 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
         false => Dataset::read(&load.store, &target.dataset).await?.tables,
     };
     refuse_merges(load, manifest).await?;
-    let merged = match merge::merge_all(&mut inner, manifest, &mut files, &staying(manifest, &current)).await {
+    let mut there = staying(manifest, &current);
+    let names = met(manifest, &files);
+    let gone = leave_out_gone(load, &names, &mut there, &turns).await?;
+    let merged = match merge::merge_all(&mut inner, manifest, &mut files, &there).await {
         // Files may be gone, because another load has written them anew.
         Err(e) if turns.are_over(&load.store).await? => return Err(turns::overtaken().source(e)),
         outcome => outcome?,
     };
     let (mut tables, to_publish) = plan(load, manifest, files, &merged.columns);
     let mut removed = replaced_files(load, manifest, &current).await?;
-    for (table, paths) in merged.removed {
+    for (table, paths) in merged.removed.into_iter().chain(gone) {
         removed.entry(table).or_default().extend(paths);
     }
     for table in &mut tables {
@@ -168,6 +172,37 @@ fn staying(manifest: &Manifest, current: &Tables) -> Tables {
         (name.clone(), CurrentTable { columns, files })
     };
     current.iter().map(of).collect()
+}
+
+/// The tables that new rows meet.
+fn met(manifest: &Manifest, files: &Files) -> Vec<String> {
+    let mut names = Vec::new();
+    for root in manifest.merged() {
+        let family: Vec<&Table> = [root].into_iter().chain(manifest.schema.children_of(&root.name)).collect();
+        if family.iter().any(|t| files.contains_key(&t.name)) {
+            names.extend(family.iter().map(|t| t.name.clone()));
+        }
+    }
+    names
+}
+
+/// Looks whether the files that rows are merged into are there. In dlt's mode, where dlt deletes files without a manifest,
+/// those that are gone do not count any more; otherwise their rows are lost, which is refused.
+async fn leave_out_gone(load: &Context, names: &[String], there: &mut Tables, turns: &Turns) -> Result<Gone> {
+    let dataset = &load.opening.target.dataset;
+    let gone = gone::find(&load.store, dataset, there, names).await?;
+    if gone.is_empty() {
+        return Ok(gone);
+    }
+    if turns.are_over(&load.store).await? {
+        return Err(turns::overtaken());
+    }
+    if load.opening.system_columns != SystemColumns::Dlt {
+        return Err(gone::refused(&load.store, dataset, there, &gone).await?);
+    }
+    gone::warn(there, &gone);
+    gone::forget(there, &gone);
+    Ok(gone)
 }
 
 /// Tables that were not known when the load began, or got files of dlt's since.

@@ -102,7 +102,7 @@ impl Config {
             }
             (url, _) => url.to_owned(),
         };
-        let (place, query) = split_query(&url);
+        let (place, query) = split_query(&url, connection);
         let mut options = Vec::new();
         for (key, value) in query {
             settings.take_query(&key, value, &mut options)?;
@@ -268,6 +268,8 @@ mod tests {
         assert!(url("./out").starts_with("file:///") && url("./out").ends_with("/out"));
         assert_eq!(url("s3://bucket/a/b/"), "s3://bucket/a/b");
         assert_eq!(url("gs://bucket"), "gs://bucket");
+        assert_eq!(url("S3://bucket/A"), "s3://bucket/A");
+        assert_eq!(url("File:///data/A"), "file:///data/A");
         assert_eq!(url("abfss://box@account.dfs.core.windows.net/x"), "abfss://box@account.dfs.core.windows.net/x");
     }
 
@@ -283,6 +285,22 @@ mod tests {
         assert!(Config::new("/data?format=xml").unwrap_err().to_string().contains("'xml'"));
         assert!(Config::new("/data?format=csv&compression=zstd").is_err());
         assert!(Config::new("file:///data?fromat=csv").unwrap_err().hint_text().unwrap().contains("format"));
+    }
+
+    #[test]
+    fn a_mistyped_setting_does_not_become_a_folders_name() {
+        let home = tempfile::tempdir().unwrap();
+        let env = [("HOME", home.path().to_str().unwrap())];
+        let open = |url: &str| Config::from_connection(&connection(url, json!({}), &env));
+        for url in ["./x?fromat=csv&key=hush", "/data/x?fromat=hush", "~/x?fromat=csv"] {
+            let error = open(url).unwrap_err();
+            assert_eq!(error.hint_text(), Some("did you mean format?"), "{url}");
+            assert!(!format!("{error:?}").contains("hush"), "{error:?}");
+        }
+        // Nothing like a setting, and a folder that is there.
+        assert!(open("./what?now").unwrap().url().ends_with("/what%3Fnow"));
+        std::fs::create_dir(home.path().join("x?fromat=csv")).unwrap();
+        assert!(open("~/x?fromat=csv").unwrap().url().ends_with("/x%3Ffromat=csv"));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The contract, for folders and buckets.
 
 use crate::config::Config;
-use crate::dataset::{Dataset, Loaded};
 use crate::manifest::{self, FileManifest};
 use crate::stage::FileLoad;
 use crate::store::Store;
@@ -13,7 +12,7 @@ use longshore_core::destination::{Committed, Destination, Load, Opening};
 use longshore_core::error::Result;
 use longshore_core::lease::{LeaseAnswer, LeaseRequest, Leases};
 use longshore_core::package::{LoadId, TableCount, Target};
-use longshore_core::schema::{SystemTable, Table};
+use longshore_core::schema::Table;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -116,16 +115,6 @@ impl Destination for Filesystem {
     }
 
     async fn tables(&self, dataset: &str) -> Result<Vec<TableCount>> {
-        let now = Dataset::read(&self.store, dataset).await?;
-        let mut counts = now.counts();
-        // Old states are removed: what is there is counted.
-        for count in &mut counts {
-            let is_state = |l: &Loaded| count.table == l.system_columns.table_name(SystemTable::State);
-            if let Some(load) = now.loads.iter().find(|l| is_state(l)) {
-                let mode = load.system_columns;
-                count.rows = query::states(&self.store, dataset, &now.loads, mode).await?.len() as u64;
-            }
-        }
-        Ok(counts)
+        query::counts(&self.store, dataset).await.map_err(|e| e.with("dataset", dataset))
     }
 }

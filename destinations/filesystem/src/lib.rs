@@ -20,6 +20,7 @@ mod engine;
 mod error;
 mod foreign;
 mod format;
+mod gone;
 mod layout;
 mod lease;
 mod local;

@@ -4,15 +4,46 @@
 use crate::config::{Compression, FileFormat};
 use crate::dataset::{Dataset, Loaded};
 use crate::engine::Engine;
+use crate::gone;
 use crate::local::Local;
 use crate::manifest::{self, CurrentTable, DataFile, in_dataset};
 use crate::scan;
 use crate::store::Store;
 use arrow_array::RecordBatch;
 use longshore_core::error::Result;
+use longshore_core::package::TableCount;
 use longshore_core::schema::{SystemColumns, SystemTable};
 use longshore_sql::{identifier, system_table};
 use std::collections::BTreeMap;
+
+/// Returns the rows of each table, where all files are there that are counted.
+pub(crate) async fn counts(store: &Store, dataset: &str) -> Result<Vec<TableCount>> {
+    let mut now = Dataset::read(store, dataset).await?;
+    loop {
+        let names: Vec<String> = now.tables.keys().cloned().collect();
+        let failed = match gone::leave_out(store, dataset, &now, &names).await {
+            Ok(tables) => {
+                now.tables = tables;
+                break;
+            }
+            Err(e) => e,
+        };
+        let then = std::mem::replace(&mut now, Dataset::read(store, dataset).await?);
+        if now.loads == then.loads {
+            return Err(failed);
+        }
+    }
+    let mut counts = now.counts();
+    // Old states are removed: what is there is counted.
+    for count in &mut counts {
+        let is_state = |l: &Loaded| count.table == l.system_columns.table_name(SystemTable::State);
+        if let Some(load) = now.loads.iter().find(|l| is_state(l)) {
+            let mode = load.system_columns;
+            count.rows = states(store, dataset, &now.loads, mode).await?.len() as u64;
+        }
+    }
+    Ok(counts)
+}
 
 /// Runs a query. Files that a load takes away meanwhile are looked for again, in what the load left.
 pub(crate) async fn query(store: &Store, dataset: &str, sql: &str) -> Result<Vec<RecordBatch>> {
@@ -30,12 +61,13 @@ pub(crate) async fn query(store: &Store, dataset: &str, sql: &str) -> Result<Vec
 }
 
 async fn query_files(store: &Store, dataset: &str, now: &Dataset, sql: &str) -> Result<Vec<RecordBatch>> {
-    let mut tables = now.tables.clone();
+    let lower = sql.to_lowercase();
+    let wanted = |name: &str| name.contains('"') || lower.contains(&name.to_lowercase());
+    let names: Vec<String> = now.tables.keys().filter(|name| wanted(name)).cloned().collect();
+    let mut tables = gone::leave_out(store, dataset, now, &names).await?;
     for mode in [SystemColumns::Native, SystemColumns::Dlt] {
         add_own_tables(store, dataset, &now.loads, mode, &mut tables).await?;
     }
-    let lower = sql.to_lowercase();
-    let wanted = |name: &str| name.contains('"') || lower.contains(&name.to_lowercase());
     let mut local = Local::new(store, dataset)?;
     let files = tables.iter().filter(|(name, _)| wanted(name)).flat_map(|(_, t)| &t.files);
     local.bring(store, dataset, files.map(|(file, _)| file)).await?;
@@ -90,7 +122,7 @@ async fn add_own_tables(
 const LONG_LINE: u64 = 64 << 20;
 
 /// Returns the state files that are there; old ones are removed.
-pub(crate) async fn states(store: &Store, dataset: &str, loads: &[Loaded], mode: SystemColumns) -> Result<Vec<String>> {
+async fn states(store: &Store, dataset: &str, loads: &[Loaded], mode: SystemColumns) -> Result<Vec<String>> {
     let folder = in_dataset(dataset, mode.table_name(SystemTable::State));
     let there = store.list(&folder).await?;
     let named = loads.iter().filter(|m| m.system_columns == mode).filter_map(|m| m.state_file.clone());

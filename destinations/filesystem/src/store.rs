@@ -3,7 +3,7 @@
 mod folder;
 mod remote;
 
-pub(crate) use folder::{remove_empty_folders, sync_folder};
+pub(crate) use folder::{forgotten, remove_empty_folders, sync_folder};
 pub(crate) use remote::Remote;
 
 use crate::config::Location;
@@ -160,6 +160,20 @@ impl Store {
                     })
                     .await
             }
+        }
+    }
+
+    /// Says whether a file is there.
+    ///
+    /// # Errors
+    /// Also when it is there and may not be read.
+    pub(crate) async fn is_there(&self, path: &str) -> Result<bool> {
+        let Store::Folder(root) = self else { return Ok(self.size(path).await?.is_some()) };
+        let file = root.join(path);
+        match fs::File::open(&file) {
+            Ok(_) => Ok(true),
+            Err(e) if is_missing(&e) => Ok(false),
+            Err(e) => Err(from_io(e, &file)),
         }
     }
 

@@ -127,10 +127,19 @@ async fn what_a_crash_left_is_cleaned_and_only_that() {
         std::fs::remove_file(manifests.join(&name)).unwrap();
         let alive = filesystem.begin(&package("shop", 3).opening()).await.unwrap();
         let staged = stage(&*alive, &package("shop", 3)).await.unwrap();
+        // Of a small file that was being written: one long ago, one just now.
+        let forgotten = manifests.join(".new-forgotten");
+        if !bucket {
+            let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 3600);
+            std::fs::File::create(&forgotten).unwrap().set_modified(long_ago).unwrap();
+            std::fs::write(manifests.join(".new-alive"), "x").unwrap();
+        }
         let would = filesystem.clean("data", true).await.unwrap();
-        assert_eq!((would.loads.len(), would.files.len()), (1, 2), "{would:?}");
+        assert_eq!((would.loads.len(), would.files.len()), (1, if bucket { 2 } else { 3 }), "{would:?}");
+        assert_eq!(forgotten.exists(), !bucket);
         assert!(root.join("data").join(&paths[0]).exists());
         assert_eq!(filesystem.clean("data", false).await.unwrap(), would);
+        assert!(!forgotten.exists() && (bucket || manifests.join(".new-alive").exists()));
         assert!(!root.join("data").join(&paths[0]).exists());
         assert_eq!(filesystem.clean("data", false).await.unwrap().files.len(), 0);
         assert!(would.found && !filesystem.clean("no_such", false).await.unwrap().found);
@@ -181,4 +190,17 @@ async fn a_missing_permission_is_named_with_bucket_and_key() {
     for part in ["s3:GetObject", BUCKET, "p/data/_manifests/shop__"] {
         assert!(error.contains(part), "{part} is not in: {error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_without_conditional_puts_is_known_by_its_first_answer() {
+    let (server, refused) = servers::s3_without_conditions();
+    let (url, mut settings) = (format!("s3://{BUCKET}/plain"), s3_credentials(&server));
+    let error = load(&*open(&connection(&url, &settings)).unwrap(), &package("shop", 1)).await.unwrap_err();
+    assert!(error.hint_text().is_some_and(|h| h.contains("conditional_put=disabled")), "{error}");
+    assert_eq!((refused.load(Ordering::SeqCst), error.is_retryable()), (1, false), "{error}");
+    settings.insert("conditional_put".to_owned(), json!("disabled"));
+    let plain = open(&connection(&url, &settings)).unwrap();
+    load(&*plain, &package("shop", 1)).await.unwrap();
+    check(&*plain, [1]).await;
 }

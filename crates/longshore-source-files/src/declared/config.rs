@@ -1,7 +1,7 @@
 //! The keys of `type = "files"`, read from JSON, with everything that is wrong told at once.
 
 use super::hints::Hints;
-use super::remote::{Access, check_scheme, is_remote};
+use super::remote::{Access, as_path, check_scheme, is_remote};
 use crate::Select;
 use longshore_core::normalize::{Settings, Unnest};
 use longshore_core::schema::SystemColumns;
@@ -239,7 +239,7 @@ impl Reader {
             (Some(_), None) => self.texts(table, "files", path),
             (None, Some(_)) => {
                 let folder = self.text(table, "bucket_url", path).unwrap_or_default();
-                let folder = folder.strip_prefix("file://").unwrap_or(&folder).trim_end_matches('/').to_owned();
+                let folder = as_path(&folder).trim_end_matches('/').to_owned();
                 match self.text(table, "file_glob", path) {
                     Some(glob) => vec![format!("{folder}/{glob}")],
                     None => vec![folder],
@@ -257,7 +257,7 @@ impl Reader {
                 self.push(below(path, key), e.message().to_owned(), e.hint_text().map(str::to_owned));
             }
         }
-        files.into_iter().map(|f| f.strip_prefix("file://").map_or(f.clone(), str::to_owned)).collect()
+        files.iter().map(|f| as_path(f).to_owned()).collect()
     }
 
     /// `true`, `false`, or the columns.
@@ -350,7 +350,7 @@ mod tests {
         );
         let two = json!({"type": "files", "resources": [{"name": "a", "files": ["x"]}, {"name": "b", "files": "y"}]});
         assert_eq!(FilesConfig::read("s", &two).unwrap().resources.len(), 2);
-        let dlt = json!({"type": "files", "bucket_url": "file:///data/", "file_glob": "*.csv"});
+        let dlt = json!({"type": "files", "bucket_url": "File:///data/", "file_glob": "*.csv"});
         assert_eq!(FilesConfig::read("s", &dlt).unwrap().resources[0].files, ["/data/*.csv"]);
     }
 

@@ -33,14 +33,16 @@ impl std::fmt::Display for Location {
     }
 }
 
-/// A URL and the pairs of its query. Of a bare path, only a query of known settings is one: a folder's
-/// name may have a question mark.
-pub(super) fn split_query(url: &str) -> (String, Vec<(String, String)>) {
+/// A URL and the pairs of its query. A folder's name may have a question mark: one that is there, or has nothing like
+/// `key=value` behind it, is a bare path's own. Otherwise a mistyped setting, or a secret, would become a folder's name.
+pub(super) fn split_query(url: &str, connection: &Connection) -> (String, Vec<(String, String)>) {
     let Some((place, query)) = url.split_once('?') else { return (url.to_owned(), Vec::new()) };
     let pairs: Vec<(String, String)> =
         form_urlencoded::parse(query.as_bytes()).map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
-    let is_url = url.contains("://") || url.starts_with("file:");
-    if !is_url && pairs.iter().any(|(k, _)| !QUERY_KEYS.contains(&k.as_str())) {
+    let is_url = place.contains("://") || file_url(place).is_some();
+    let are_settings = pairs.iter().all(|(k, _)| QUERY_KEYS.contains(&k.as_str()));
+    let is_there = || at_home(url, connection).is_ok_and(|path| path.exists());
+    if !is_url && !are_settings && (!query.contains('=') || is_there()) {
         return (url.to_owned(), Vec::new());
     }
     (place.to_owned(), pairs)
@@ -53,9 +55,9 @@ pub(super) fn location(
     query: Vec<(String, String)>,
 ) -> Result<Location> {
     let Some((scheme, rest)) = place.split_once("://") else {
-        return folder(place, place.strip_prefix("file:").map(str::to_owned), connection, &query);
+        return folder(place, file_url(place).map(str::to_owned), connection, &query);
     };
-    if scheme == "file" {
+    if scheme.eq_ignore_ascii_case("file") {
         let rest = rest.strip_prefix("localhost/").map_or_else(|| rest.to_owned(), |r| format!("/{r}"));
         return folder(place, Some(rest), connection, &query);
     }
@@ -82,18 +84,27 @@ fn folder(
         Some(path) => percent_decode(&path),
         None => place.to_owned(),
     };
-    let home = || {
-        connection.env("HOME").ok_or_else(|| Error::config("there is no home folder").with("path", place.to_owned()))
-    };
-    let path = match path.strip_prefix('~') {
-        Some("") => PathBuf::from(home()?),
-        Some(rest) if rest.starts_with('/') => PathBuf::from(format!("{}{rest}", home()?)),
-        _ => PathBuf::from(path),
-    };
+    let path = at_home(&path, connection)?;
     if path.as_os_str().is_empty() {
         return Err(Error::config("the URL names no folder").hint("write file:///folder"));
     }
     Ok(Location::Folder(path))
+}
+
+/// What stands behind `file:`, however that is written.
+fn file_url(place: &str) -> Option<&str> {
+    place.split_at_checked(5).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("file:")).map(|(_, rest)| rest)
+}
+
+/// A path with its `~` replaced.
+fn at_home(path: &str, connection: &Connection) -> Result<PathBuf> {
+    let home =
+        || connection.env("HOME").ok_or_else(|| Error::config("there is no home folder").with("path", path.to_owned()));
+    Ok(match path.strip_prefix('~') {
+        Some("") => PathBuf::from(home()?),
+        Some(rest) if rest.starts_with('/') => PathBuf::from(format!("{}{rest}", home()?)),
+        _ => PathBuf::from(path),
+    })
 }
 
 fn unknown_option(key: &str, known: &[&str]) -> Error {

@@ -12,6 +12,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 
@@ -36,6 +37,26 @@ pub fn s3() -> Server {
         async move { call(&service, request.map(s3s::Body::from)).await }
     });
     Server { address, root }
+}
+
+/// Serves S3 as a store does that has no conditional puts, and counts these.
+pub fn s3_without_conditions() -> (Server, Arc<AtomicU64>) {
+    let (service, root) = store(true);
+    let refused: Arc<AtomicU64> = Arc::default();
+    let count = Arc::clone(&refused);
+    let address = serve(move |request| {
+        let service = service.clone();
+        let is_conditional = request.headers().contains_key(hyper::header::IF_NONE_MATCH);
+        count.fetch_add(u64::from(is_conditional), Ordering::SeqCst);
+        async move {
+            if is_conditional {
+                let body = s3s::Body::from("<Error><Code>NotImplemented</Code></Error>".to_owned());
+                return Ok(Response::builder().status(501).body(body).expect("a valid answer"));
+            }
+            call(&service, request.map(s3s::Body::from)).await
+        }
+    });
+    (Server { address, root }, refused)
 }
 
 /// Serves Google Cloud Storage's XML interface, without authentication.

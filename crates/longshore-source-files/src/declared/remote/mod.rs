@@ -67,12 +67,20 @@ pub(super) struct Found {
 
 /// Returns true for the name of a file that is not on this machine: a URL.
 pub fn is_remote(name: &str) -> bool {
-    name.split_once("://").is_some_and(|(scheme, _)| scheme != "file")
+    name.split_once("://").is_some_and(|(scheme, _)| !scheme.eq_ignore_ascii_case("file"))
+}
+
+/// Returns the path that a `file://` URL says; another name as it is.
+pub(crate) fn as_path(name: &str) -> &str {
+    match name.split_once("://") {
+        Some((scheme, path)) if scheme.eq_ignore_ascii_case("file") => path,
+        _ => name,
+    }
 }
 
 /// Checks that the scheme of a URL is one that can be read.
 pub(crate) fn check_scheme(name: &str) -> Result<()> {
-    let scheme = name.split("://").next().unwrap_or_default();
+    let scheme = &*name.split("://").next().unwrap_or_default().to_ascii_lowercase();
     if matches!(scheme, "http" | "https") || longshore_object_store::Cloud::of_scheme(scheme).is_some() {
         return Ok(());
     }
