@@ -332,3 +332,21 @@ fn the_json_schema_in_docs_is_current() {
     let is_current = fs::read_to_string(kept).unwrap() == printed;
     assert!(is_current, "write it anew: longshore check --schema > docs/longshore.schema.json");
 }
+
+/// Without `--connect` nothing is asked, vaults neither; a mistake beside the secret is found all the same.
+#[test]
+fn check_asks_no_vault_unless_told_to() {
+    let lab = Lab::new();
+    let project = "[pipeline]\ndestination = \"store\"\n[destinations.store]\ntype = \"bigquery\"\nproject_id = \"p\"\n\
+        credentials = { secret = \"google.key\" }\n[vaults.v]\ntype = \"hashicorp\"\naddress = \"http://127.0.0.1:1\"\n\
+        token = \"t\"\n[sources.s]\ntype = \"files\"\nfiles = \"x.json\"\n";
+    lab.write("longshore.toml", project);
+    let checked = ok(run(&lab, &["check"]));
+    let said = "not looked for in the vaults without --connect: destinations.store.credentials";
+    assert!(checked.stdout.contains(said) && checked.stdout.contains("the configuration is valid"), "{checked:#?}");
+    let asked = run(&lab, &["check", "--connect"]);
+    assert!(asked.status == Some(2) && asked.stderr.contains("the HashiCorp vault cannot be reached"), "{asked:#?}");
+    lab.write("longshore.toml", project.replace("project_id", "projct_id"));
+    let misspelt = run(&lab, &["check"]);
+    assert!(misspelt.status == Some(2) && misspelt.stderr.contains("longshore.toml:5:1"), "{misspelt:#?}");
+}

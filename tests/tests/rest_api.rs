@@ -437,3 +437,52 @@ fn chaos_and_kills_end_with_exactly_the_servers_records() {
         }
     });
 }
+
+#[test]
+fn a_proxy_of_the_environment_is_named_without_its_password() {
+    let lab = Lab::new();
+    lab.write(
+        "p/longshore.toml",
+        "[sources.s]\ntype = \"rest_api\"\nclient = { base_url = \"http://api.invalid/\", max_attempts = 1 }\nresources = [\"a\"]\n",
+    );
+    let environment = [("HTTP_PROXY", "http://me:hush@127.0.0.1:1"), ("NO_PROXY", ""), ("http_proxy", "")];
+    let failed = run(&lab, &["run", "p"], &environment);
+    assert!(failed.stderr.contains("proxy of the environment 127.0.0.1:1"), "{failed:#?}");
+    assert!(failed.stderr.contains("check HTTP_PROXY") && !failed.stderr.contains("hush"), "{failed:#?}");
+    let without = run(&lab, &["run", "p"], &[("HTTP_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", "api.invalid")]);
+    assert!(without.status == Some(1) && !without.stderr.contains("proxy"), "{without:#?}");
+}
+
+/// An API may send any number of brackets: the process goes on, and what is not looked into stays.
+#[test]
+fn records_nested_without_end_go_through_steps() {
+    let server = Server::start(|_| {
+        let deep = format!("[{{\"id\":1,\"x\":{}{}}}]", "[".repeat(100_000), "]".repeat(100_000));
+        Answer { body: deep.into_bytes(), ..Answer::default() }
+    });
+    let lab = Lab::new();
+    for (name, step, rows) in [
+        ("a", "{ set = { y = 2 } }", Some(1)),
+        ("b", "{ filter = \"@.id == 2\" }", Some(0)),
+        ("c", "{ drop = [\"x\"] }, { jq = \"{id, z: 1}\" }", Some(1)),
+        ("d", "{ jq = \".\" }", None),
+    ] {
+        let client = format!("client = {{ base_url = \"{}\" }}", server.url);
+        let endpoint = "endpoint = { path = \"a\", paginator = \"single_page\" }";
+        lab.write(
+            &format!("{name}/longshore.toml"),
+            format!(
+                "[pipeline]\nname = \"{name}\"\ndataset = \"{name}\"\n[sources.s]\ntype = \"rest_api\"\n{client}\n\
+                 [[sources.s.resources]]\nname = \"a\"\nmax_table_nesting = 2\n{endpoint}\nprocessing_steps = [{step}]\n"
+            ),
+        );
+        let done = run(&lab, &["run", name], &[]);
+        match rows {
+            Some(rows) => assert!(ok(done).stdout.contains(&format!(": {rows} records ("))),
+            None => assert!(
+                done.status == Some(1) && done.stderr.contains("nested too deeply for a jq program"),
+                "{done:#?}"
+            ),
+        }
+    }
+}

@@ -18,6 +18,8 @@ pub(crate) struct Lookup<'a> {
     pub(crate) tried: Vec<String>,
     /// A secret that is nowhere is not missed: stars stand for it, as they do in recordings.
     pub(crate) stars: bool,
+    /// No vault is asked: keys of secrets that one may have, with stars in their place.
+    pub(crate) unasked: Option<Vec<String>>,
     /// What was found by references to secrets, to be kept out of what is printed and recorded.
     pub(crate) secrets: Vec<Secret>,
 }

@@ -21,6 +21,7 @@ pub struct Project {
     tree: Node,
     pipeline: PipelineSettings,
     vaults: OnceLock<Result<Vaults, Problems>>,
+    asks_vaults: bool,
 }
 
 /// The sections of `longshore.toml`.
@@ -56,8 +57,14 @@ impl Project {
             let table = if layer.kind == LayerKind::Ours { ours } else { only_known(ours) };
             tree.overlay(Node { value: Value::Table(Table { entries: table }), origin: tree.origin.clone() });
         }
-        let mut project =
-            Project { surroundings, layers, tree, pipeline: PipelineSettings::default(), vaults: OnceLock::new() };
+        let mut project = Project {
+            surroundings,
+            layers,
+            tree,
+            pipeline: PipelineSettings::default(),
+            vaults: OnceLock::new(),
+            asks_vaults: true,
+        };
         match project.pipeline_section() {
             Ok(section) => {
                 let (settings, found) = pipeline::read(&section);
@@ -67,6 +74,13 @@ impl Project {
             Err(found) => problems.extend(found.0),
         }
         Ok((project, problems))
+    }
+
+    /// Asks no vault from now on: stars stand for the secrets that only one can have ([`Section::unasked`]).
+    #[must_use]
+    pub fn without_asking_vaults(mut self) -> Self {
+        self.asks_vaults = false;
+        self
     }
 
     /// Returns true when there is a `longshore.toml` (or one in another format).
@@ -150,7 +164,12 @@ impl Project {
 
     /// Asks in all places, secrets in vaults too.
     pub(crate) fn lookup(&self) -> Result<Lookup<'_>, Problems> {
-        Ok(Lookup { vaults: Some(self.vaults()?), ..self.lookup_without_vaults() })
+        let vaults = self.vaults()?;
+        if self.asks_vaults {
+            return Ok(Lookup { vaults: Some(vaults), ..self.lookup_without_vaults() });
+        }
+        let unasked = (!vaults.is_empty()).then(Vec::new);
+        Ok(Lookup { unasked, ..self.lookup_without_vaults() })
     }
 
     fn lookup_without_vaults(&self) -> Lookup<'_> {
@@ -162,6 +181,7 @@ impl Project {
             pipeline,
             tried: Vec::new(),
             stars: false,
+            unasked: None,
             secrets: Vec::new(),
         }
     }
@@ -195,7 +215,8 @@ impl Project {
         let is_secret = |layer: &&Layer| matches!(layer.kind, LayerKind::OurSecrets | LayerKind::DltSecrets);
         let files: Vec<&str> = self.layers.iter().filter(is_secret).map(|l| &*l.file).collect();
         reference::stood_in(&tree, &files, false, &mut secrets);
-        Ok(Section::new(part, name, kind, tree).with_secrets(secrets))
+        let unasked = lookup.unasked.unwrap_or_default();
+        Ok(Section::new(part, name, kind, tree).with_secrets(secrets).with_unasked(unasked))
     }
 
     fn declared(&self, part: &str, name: &str) -> Result<Node, Problems> {

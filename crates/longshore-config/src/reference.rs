@@ -109,6 +109,10 @@ fn secret(name: &str, path: &str, origin: &Origin, lookup: &mut Lookup<'_>) -> R
     let shorten = matches!(sections.first(), Some(&("sources" | "destination")));
     lookup.tried.clear();
     let found = lookup.find(&Wanted { sections, inner: &[], key, secret: true, shorten })?;
+    if let (None, Some(unasked)) = (&found, &mut lookup.unasked) {
+        unasked.push(path.to_owned());
+        return Ok(Node::text("***", origin.clone()));
+    }
     found.filter(|n| !matches!(n.value, Value::Table(_))).ok_or_else(|| {
         Problem::new(origin, path, format!("the secret '{name}' is not to be found"))
             .hint(format!("looked, in this order, in:\n    {}", lookup.tried.join("\n    ")))

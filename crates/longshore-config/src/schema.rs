@@ -5,6 +5,14 @@ use crate::memory::LEAST_MEMORY;
 use crate::pipeline::{KEYS, bounds, words};
 use serde_json::{Map, Value, json};
 
+/// An amount that is read, and not much less than a load needs: a pattern cannot compare numbers.
+const ENOUGH_MEMORY: &str = concat!(
+    r"^(0*[1-9][0-9]{7,}(\.[0-9]+)?\s*[Bb]?",
+    r"|0*[1-9][0-9]{4,}(\.[0-9]+)?\s*[Kk]([Ii]?[Bb])?",
+    r"|0*(3[2-9]|[4-9][0-9]|[1-9][0-9]{2,})(\.[0-9]+)?\s*[Mm]([Ii]?[Bb])?",
+    r"|[0-9]+(\.[0-9]+)?\s*[GTgt]([Ii]?[Bb])?)$",
+);
+
 /// Returns the schema. `sources` are the kinds of sources with a schema each; a source of any other kind may have any
 /// keys beside `type`.
 pub fn json_schema(sources: &[(&str, Value)]) -> Value {
@@ -56,7 +64,7 @@ fn pipeline() -> Value {
             "threads" | "max_tables" | "max_columns" | "max_nesting" | "keep_packages" => whole(key),
             "schema_contract" => contract(),
             "memory" => json!({ "anyOf": [
-                { "type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*([KMGTkmgt]([Ii]?[Bb])?|[Bb])?\s*$" },
+                { "type": "string", "pattern": ENOUGH_MEMORY },
                 { "type": "integer", "minimum": LEAST_MEMORY },
             ] }),
             "destination" => json!({ "anyOf": [

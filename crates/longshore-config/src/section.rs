@@ -17,16 +17,27 @@ pub struct Section {
     part: String,
     pub(crate) tree: Node,
     secrets: Vec<Secret>,
+    unasked: Vec<String>,
 }
 
 impl Section {
     pub(crate) fn new(part: &str, name: &str, kind: String, tree: Node) -> Self {
-        Section { name: name.to_owned(), kind, part: part.to_owned(), tree, secrets: Vec::new() }
+        Section { name: name.to_owned(), kind, part: part.to_owned(), tree, secrets: Vec::new(), unasked: Vec::new() }
     }
 
     pub(crate) fn with_secrets(mut self, secrets: Vec<Secret>) -> Self {
         self.secrets = secrets;
         self
+    }
+
+    pub(crate) fn with_unasked(mut self, unasked: Vec<String>) -> Self {
+        self.unasked = unasked;
+        self
+    }
+
+    /// Returns the keys, with dots between them, whose secrets only a vault can have, which was not asked; stars stand there.
+    pub fn unasked(&self) -> &[String] {
+        &self.unasked
     }
 
     /// Returns the values that were put in for references to secrets, and what secret files say of headers, parameters

@@ -229,3 +229,19 @@ fn misspelt_vaults_are_told() {
     let error = secret(&project("type = \"aws\"\nregoin = \"x\"\n")).unwrap_err();
     assert!(error.contains("did you mean 'region'?"), "{error}");
 }
+
+/// Whether a project is right is found out without a request; what only a vault can have is said.
+#[test]
+fn a_project_can_be_looked_at_without_asking_a_vault() {
+    let vault = "type = \"hashicorp\"\naddress = \"http://127.0.0.1:1\"\ntoken = \"t\"\n";
+    let looked = |folder: &Folder| folder.open().unwrap().without_asking_vaults().source("s");
+    let section = looked(&project(vault)).unwrap();
+    assert_eq!(section.unasked(), ["sources.s.a"]);
+    assert_eq!(section.to_json()["a"], "***");
+    let near = looked(&project(vault).with("secrets.toml", "[shop]\napi_token = \"near\"\n")).unwrap();
+    assert_eq!((near.unasked().len(), &near.to_json()["a"]), (0, &serde_json::json!("near")));
+    let misspelt = looked(&project("type = \"hashicrop\"\n")).unwrap_err().to_string();
+    assert!(misspelt.contains("hashicrop"), "{misspelt}");
+    let alone = looked(&Folder::new().with("longshore.toml", SOURCE)).unwrap_err().to_string();
+    assert!(alone.contains("'shop.api_token' is not to be found"), "{alone}");
+}

@@ -23,7 +23,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let surroundings = surroundings::named(args.project.as_deref())?;
     let folder = surroundings.project.clone();
     let (project, mut problems) = match Project::look(surroundings) {
-        Ok((project, problems)) => (Arc::new(project), problems),
+        Ok((project, problems)) => {
+            (Arc::new(if args.connect { project } else { project.without_asking_vaults() }), problems)
+        }
         Err(problems) => return Ok(tell(&problems.0, &[], args)),
     };
     if !project.has_file() {
@@ -60,6 +62,7 @@ fn source(project: &Project, name: &str, folder: &Path, connect: bool, found: &m
     };
     let resources = (kind.resources)(&section);
     found.push(format!("source {name} ({}): {}", section.kind, resources.join(", ")));
+    found.extend(unasked(&section));
     let problems = sources::problems(&section, folder);
     if !connect || !problems.is_empty() {
         return problems;
@@ -100,10 +103,35 @@ fn destination(
     match checked {
         Ok(shown) => {
             found.push(format!("destination {word}: {shown}"));
+            found.extend(target.section.as_ref().and_then(unasked));
             Vec::new()
         }
-        Err(e) => vec![at_its_place(target.section.as_ref(), project, &e)],
+        Err(e) => {
+            let problem = at_its_place(target.section.as_ref(), project, &e);
+            let unasked = target.section.as_ref().and_then(|s| Some((unasked(s)?, s)));
+            match unasked {
+                // What is wrong may be the stars; a key with a value of its own is none of them.
+                Some((said, section)) if !names_a_key(&problem, section) => {
+                    found.push(said);
+                    Vec::new()
+                }
+                _ => vec![problem],
+            }
+        }
     }
+}
+
+/// Says which secrets were not looked for, and how they would be.
+fn unasked(section: &Section) -> Option<String> {
+    let keys = section.unasked();
+    let said = format!("not looked for in the vaults without --connect: {}", keys.join(", "));
+    (!keys.is_empty()).then_some(said)
+}
+
+/// True when a problem is about a key of the section whose value is known.
+fn names_a_key(problem: &Problem, section: &Section) -> bool {
+    let below = problem.path.strip_prefix(&format!("destinations.{}.", section.name));
+    below.is_some() && !section.unasked().iter().any(|key| *key == problem.path)
 }
 
 /// A run refuses to load twice into the same place. What cannot be read is told of elsewhere.

@@ -51,6 +51,10 @@ impl Vaults {
         Ok(Vaults(vaults))
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Asks one after the other, each for the longest path first.
     pub(crate) fn find(&self, paths: &[Vec<String>], tried: &mut Vec<String>) -> Result<Option<Node>, Problem> {
         for (origin, vault) in &self.0 {

@@ -1,16 +1,16 @@
 //! The authentication that a document asks for, as lines of the client.
 
 use super::document::Document;
-use super::quoted;
+use super::{quoted, remark};
 use serde_json::Value;
 
 pub(super) struct Auth {
     pub(super) lines: String,
     /// Names of the secrets that have to be filled in.
-    pub(super) keys: &'static [&'static str],
+    pub(super) keys: Vec<String>,
 }
 
-/// Takes the easiest of the schemes that are asked for.
+/// Takes the easiest of the schemes that are asked for, and what is asked for together with it.
 pub(super) fn of(document: &Document) -> Auth {
     let doc = &document.root;
     let schemes = doc["components"]["securitySchemes"].as_object().or(doc["securityDefinitions"].as_object());
@@ -18,10 +18,44 @@ pub(super) fn of(document: &Document) -> Auth {
     let all: Vec<(&str, &Value)> = all.collect();
     let asked = asked(doc);
     let wanted = all.iter().filter(|(name, _)| asked.contains(name)).min_by_key(|(_, s)| effort(s));
-    match wanted.or_else(|| all.iter().min_by_key(|(_, s)| effort(s))) {
-        Some((name, scheme)) => lines(document, name, scheme),
-        None => Auth { lines: "# The document says nothing about authentication.\n".to_owned(), keys: &[] },
+    let Some((name, scheme)) = wanted.or_else(|| all.iter().min_by_key(|(_, s)| effort(s))) else {
+        return Auth { lines: "# The document says nothing about authentication.\n".to_owned(), keys: Vec::new() };
+    };
+    let mut auth = lines(document, name, scheme);
+    let together = together(doc, name);
+    let beside = all.iter().filter(|(n, _)| n != name && together.contains(n));
+    let (headers, others): (Vec<_>, Vec<_>) = beside.partition(|(_, s)| effort(s) == 1 && s["in"] == "header");
+    let headers: Vec<String> = headers.into_iter().map(|(_, scheme)| auth.header(document, scheme)).collect();
+    if !headers.is_empty() {
+        auth.lines.push_str(&format!("headers = {{ {} }}    # asked for together with it\n", headers.join(", ")));
     }
+    for (name, _) in others {
+        auth.lines.push_str(&format!("# ? The document asks for '{}' as well, together with it.\n", remark(name)));
+    }
+    auth
+}
+
+impl Auth {
+    /// A header with a secret of its own, which is noted.
+    fn header(&mut self, document: &Document, scheme: &Value) -> String {
+        let name = scheme["name"].as_str().unwrap_or_default();
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+        let mut key: String = name.chars().map(plain).collect();
+        while self.keys.contains(&key) {
+            key.push_str("_2");
+        }
+        let header = format!("{} = {}", quoted(name), secret(document, &key));
+        self.keys.push(key);
+        header
+    }
+}
+
+/// Names of the schemes in the shortest requirement that has this one: all of them are asked for at once.
+fn together<'a>(doc: &'a Value, name: &str) -> Vec<&'a str> {
+    let gets = doc["paths"].as_object().into_iter().flatten().map(|(_, item)| &item["get"]);
+    let alternatives = std::iter::once(doc).chain(gets).filter_map(|of| of["security"].as_array()).flatten();
+    let fitting = alternatives.filter_map(Value::as_object).filter(|all| all.contains_key(name));
+    fitting.min_by_key(|all| all.len()).map(|all| all.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
 /// Names of the schemes that the document asks for everywhere; where it does not, somewhere.
@@ -62,8 +96,8 @@ fn token_url(scheme: &Value) -> Option<&str> {
 }
 
 fn lines(document: &Document, name: &str, scheme: &Value) -> Auth {
-    let secret = |key: &str| format!("{{ secret = \"sources.{}.{key}\" }}", document.name);
-    let (auth, keys, note): (String, &'static [&'static str], &str) = match effort(scheme) {
+    let secret = |key: &str| secret(document, key);
+    let (auth, keys, note): (String, &[&str], &str) = match effort(scheme) {
         1 => {
             let name = quoted(scheme["name"].as_str().unwrap_or("Authorization"));
             let location = quoted(scheme["in"].as_str().unwrap_or("header"));
@@ -96,7 +130,11 @@ fn lines(document: &Document, name: &str, scheme: &Value) -> Auth {
             (auth, &["api_token"], note)
         }
     };
-    Auth { lines: format!("{note}auth = {{ {auth} }}\n"), keys }
+    Auth { lines: format!("{note}auth = {{ {auth} }}\n"), keys: keys.iter().map(|key| (*key).to_owned()).collect() }
+}
+
+fn secret(document: &Document, key: &str) -> String {
+    format!("{{ secret = \"sources.{}.{key}\" }}", document.name)
 }
 
 fn scopes(doc: &Value, name: &str) -> String {

@@ -54,6 +54,32 @@ fn a_list_that_is_needed_has_the_value_of_its_items() {
 }
 
 #[test]
+fn what_is_asked_for_at_once_is_all_sent() {
+    let document = |security: Value| {
+        let list = serde_json::json!({ "type": "array", "items": { "type": "object" } });
+        let key = |place: &str, name: &str| serde_json::json!({ "type": "apiKey", "in": place, "name": name });
+        serde_json::json!({
+            "openapi": "3.0.0",
+            "info": { "title": "Metrics" },
+            "security": security,
+            "paths": { "/a": { "get": { "responses": { "200": { "content": { "application/json": { "schema": list } } } } } } },
+            "components": { "securitySchemes": {
+                "app": key("header", "DD-APPLICATION-KEY"), "key": key("header", "DD-API-KEY"), "site": key("query", "site"),
+            } },
+        })
+        .to_string()
+    };
+    let both = made(&document(serde_json::json!([{ "app": [], "key": [], "site": [] }, { "app": [], "key": [] }])));
+    let header =
+        "headers = { \"DD-API-KEY\" = { secret = \"sources.metrics.dd_api_key\" } }    # asked for together with it";
+    has(&both, &["name = \"DD-APPLICATION-KEY\"", header]);
+    assert!(!both.contains("site"), "{both}");
+    let other = made(&document(serde_json::json!([{ "key": [], "site": [] }])));
+    has(&other, &["# ? The document asks for 'site' as well"]);
+    assert!(!made(&document(serde_json::json!([{ "key": [] }, { "app": [] }]))).contains("headers"));
+}
+
+#[test]
 fn links_in_headers_and_lists_within_lists() {
     has(
         &made(ISSUES),
