@@ -145,6 +145,24 @@ fn query_errors() {
 }
 
 #[test]
+fn a_query_of_a_table_that_is_not_there_is_told_which_are() {
+    let lab = lab_with_orders();
+    let hint = |sql: &str| {
+        let output = lab.run(&["query", sql]);
+        assert_eq!((output.status, output.stdout.as_str()), (Some(1), ""), "{sql}");
+        output.stderr.trim_end().lines().last().unwrap_or_default().to_owned()
+    };
+    let near = "  hint: did you mean 'orders'? 'longshore tables' lists what is there";
+    assert_eq!(hint("SELECT * FROM order_s"), near);
+    assert_eq!(hint("SELECT o.id FROM orders o JOIN longshore_dataset.\"ordres\" USING (id)"), near);
+    assert_eq!(hint("FROM zzz"), "  hint: the tables are: orders, orders__lines");
+    // Words of the statement are not taken for what DuckDB says of it, and other errors keep their hint.
+    for sql in ["SELECT 'Permission denied' AS a, nope FROM orders", "SELECT FROM FROM orders"] {
+        assert_eq!(hint(sql), "  hint: remove the cause and run the same command again", "{sql}");
+    }
+}
+
+#[test]
 fn looking_changes_nothing() {
     let lab = lab_with_orders();
     for sql in [
@@ -260,6 +278,16 @@ fn pipelines_and_packages_that_are_not_there() {
                 && said.ends_with("  hint: there are: longshore\n"),
             "{action}: {said}"
         );
+    }
+    for name in ["", ".", "..", "../pipelines/longshore", "longshore/"] {
+        let expected = format!(
+            "error: '{name}' cannot name a pipeline\n  hint: use letters, digits, '_', '-' and '.', at most 100\n"
+        );
+        for action in ["info", "packages", "drop-package"] {
+            assert_eq!(error(&["pipeline", name, action]), expected, "{action}");
+        }
+        assert_eq!(error(&["query", "SELECT 1", "--pipeline", name]), expected);
+        assert_eq!(error(&["tables", "--pipeline", name]), expected);
     }
     assert_eq!(error(&["pipeline", "longshore", "drop-package"]), "error: no package waits to be loaded\n");
     assert_eq!(

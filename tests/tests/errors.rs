@@ -141,6 +141,8 @@ fn tables_of_the_loader_are_not_the_users() {
         ("_loads", "native"),
         ("_State", "native"),
         ("_rejects", "native"),
+        ("_dlt_loads", "native"),
+        ("_loads", "dlt"),
         ("_dlt_version", "dlt"),
         ("_dlt_pipeline_state", "dlt"),
     ] {
@@ -208,6 +210,7 @@ fn wrong_arguments_are_told_before_anything_is_touched() {
     let cases: &[(&[&str], String)] = &[
         (&["-d", "oracle://x"], "error: there is no destination 'oracle'\n  hint: this build has: bigquery://project/location, duckdb:///path/to/file.duckdb, file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, postgres://user@host/database\n".into()),
         (&["-d", "duckdb:///"], "error: the destination 'duckdb:///' names no file\n  hint: write duckdb:///path/to/file.duckdb\n".into()),
+        (&["-d", "duckdb:///:memory:"], "error: a database in memory is gone when the load is over\n  hint: write duckdb:///path/to/file.duckdb\n".into()),
         (&["--memory", "lots"], "error: 'lots' is no amount of memory\n  hint: write bytes, or 256M, 1.5G or 1T; at least 32M\n".into()),
         (&["--memory", "1M"], "error: '1M' is too little memory\n  hint: write bytes, or 256M, 1.5G or 1T; at least 32M\n".into()),
         (&["--hint", "a=money"], format!("error: the hint 'a=money' is not PATH=TYPE\n  hint: {types}\n")),
@@ -247,6 +250,19 @@ fn wrong_arguments_are_told_before_anything_is_touched() {
     assert_eq!(lab.run(&["load"]).status, USAGE);
     lab.assert_nothing_loaded();
     assert!(!lab.database().exists());
+}
+
+#[test]
+fn a_dataset_cannot_be_called_like_what_is_duckdbs_own() {
+    let lab = Lab::new();
+    lab.write("in.json", r#"{"id":1}"#);
+    for name in ["information_schema", "pg_catalog", "system", "temp"] {
+        let output = lab.run(&["load", "in.json", "--dataset", name]);
+        let said = format!("error: a dataset in DuckDB cannot be called '{name}': that is DuckDB's own");
+        assert_eq!((output.status, output.stdout.as_str()), (USAGE, ""), "{output:#?}");
+        assert!(output.stderr.starts_with(&said), "{}", output.stderr);
+    }
+    lab.assert_nothing_loaded();
 }
 
 #[test]

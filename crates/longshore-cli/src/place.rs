@@ -49,6 +49,7 @@ impl Place {
         destinations: &[String],
         dataset: Option<&str>,
     ) -> Result<Self> {
+        naming::check_pipeline_name(pipeline)?;
         let default = ["duckdb".to_owned()];
         let words = if destinations.is_empty() { &default[..] } else { destinations };
         let destinations = words.iter().map(|word| addresses.open(word, pipeline)).collect::<Result<Vec<_>>>()?;

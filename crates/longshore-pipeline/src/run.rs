@@ -24,7 +24,7 @@ use longshore_core::lease::Fence;
 use longshore_core::normalize::{Settings, Shape};
 use longshore_core::package::{LoadId, Manifest, Target};
 use longshore_core::refresh::{Cleared, nothing_remembered};
-use longshore_core::schema::{Disposition, Schema, SchemaChange, SystemColumns};
+use longshore_core::schema::{Disposition, Schema, SchemaChange, SystemColumns, SystemTable};
 use longshore_core::source::{Source, Start};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -286,7 +286,7 @@ impl Run<'_> {
     /// The error with which a destination's capabilities refuse a resource.
     pub(crate) fn refusal(&self, d: &DestinationRef) -> Result<()> {
         for resource in &self.options.resources {
-            if resource.system.owns_table(&resource.table) {
+            if resource.system.owns_table(&resource.table) || is_of_loads(&resource.table) {
                 return Err(Error::config("this name is that of a table of the loader's own")
                     .with("table", &resource.table)
                     .hint("choose another name for the table of the records"));
@@ -382,4 +382,9 @@ fn already_note(finished: &FinishedRun, had_failed: bool) -> String {
 pub(crate) fn now_micros() -> Result<u64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map(|d| d.as_micros() as u64).map_err(|e| Error::internal("the clock is before 1970").source(e))
+}
+
+/// Destinations know by the table of loads in which mode a dataset is written, so there is none of the other mode's name.
+fn is_of_loads(table: &str) -> bool {
+    [SystemColumns::Native, SystemColumns::Dlt].iter().any(|mode| mode.table_name(SystemTable::Loads) == table)
 }

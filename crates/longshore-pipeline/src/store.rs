@@ -27,6 +27,7 @@ use crate::part_file::write_error;
 use crate::pipeline::Pipeline;
 use longshore_core::destination::Committed;
 use longshore_core::error::{Error, Result};
+use longshore_core::naming;
 use longshore_core::package::{LoadId, Manifest, Target};
 use longshore_core::schema::{Schema, SystemColumns};
 use serde::{Deserialize, Serialize};
@@ -89,8 +90,9 @@ impl Store {
     /// Opens the folder of a pipeline that must exist.
     ///
     /// # Errors
-    /// When there is none; the message lists the pipelines there are.
+    /// When there is none (the message lists the pipelines there are), or none can have that name.
     pub fn existing(data_dir: &Path, pipeline: &str) -> Result<Self> {
+        naming::check_pipeline_name(pipeline)?;
         let folder = data_dir.join("pipelines").join(pipeline);
         if folder.is_dir() {
             return Ok(Store { folder });

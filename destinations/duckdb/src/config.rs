@@ -29,6 +29,11 @@ struct Settings {
 /// Enough for row groups under way in a few dozen columns; what does not fit is spilled beside the file.
 pub(crate) const DEFAULT_MEMORY: u64 = 96 << 20;
 
+/// What DuckDB itself takes for no file at all. Longshore opens the file anew in each of its steps.
+const IN_MEMORY: &str = ":memory:";
+
+const HOW_TO_NAME: &str = "write duckdb:///path/to/file.duckdb";
+
 impl Config {
     /// Returns the settings for a file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
@@ -38,13 +43,16 @@ impl Config {
     /// Reads the URL, then the settings `path`, `threads` and `memory` where the URL leaves them open.
     ///
     /// # Errors
-    /// When no file is named or a setting is wrong.
+    /// When no file is named, one in memory is, or a setting is wrong.
     pub fn from_connection(connection: &Connection) -> Result<Self> {
         let settings: Settings = connection.settings()?;
         let path = match (connection.url.contains(':'), settings.path) {
             (false, Some(path)) => path,
             _ => Config::from_url(&connection.url)?.path,
         };
+        if path.file_name().is_some_and(|name| name == IN_MEMORY) {
+            return Err(Error::config("a database in memory is gone when the load is over").hint(HOW_TO_NAME));
+        }
         let limits = connection.limits;
         Ok(Config { path, threads: settings.threads.or(limits.threads), memory: settings.memory.or(limits.memory) })
     }
@@ -60,8 +68,7 @@ impl Config {
         let rest = url.strip_prefix("duckdb:").unwrap_or(url);
         let path = rest.strip_prefix("//").unwrap_or(rest);
         if path.trim_matches('/').is_empty() {
-            return Err(Error::config(format!("the destination '{url}' names no file"))
-                .hint("write duckdb:///path/to/file.duckdb"));
+            return Err(Error::config(format!("the destination '{url}' names no file")).hint(HOW_TO_NAME));
         }
         if let Some(absolute) = path.strip_prefix("//") {
             return Ok(Config::new(format!("/{absolute}")));
@@ -95,5 +102,13 @@ mod tests {
         assert_eq!(path("duckdb:///shop-that-is-not-there.duckdb").unwrap(), "shop-that-is-not-there.duckdb");
         assert_eq!(path("duckdb:dir/shop.duckdb").unwrap(), "dir/shop.duckdb");
         assert!(path("duckdb:///").is_err());
+    }
+
+    #[test]
+    fn no_file_is_called_like_a_database_in_memory() {
+        for url in ["duckdb::memory:", "duckdb:///:memory:", "duckdb://:memory:"] {
+            let error = Config::from_connection(&Connection::new(url)).expect_err(url);
+            assert_eq!(error.message(), "a database in memory is gone when the load is over", "{url}");
+        }
     }
 }

@@ -172,6 +172,17 @@ impl DuckDb {
     }
 }
 
+/// Names of DuckDB's own schemas and databases, in which nobody can make tables.
+const OF_DUCKDB: [&str; 4] = ["information_schema", "pg_catalog", "system", "temp"];
+
+fn check_dataset(dataset: &str) -> Result<()> {
+    if OF_DUCKDB.contains(&dataset) {
+        return Err(Error::config(format!("a dataset in DuckDB cannot be called '{dataset}': that is DuckDB's own"))
+            .hint("choose another name with --dataset"));
+    }
+    Ok(())
+}
+
 /// DuckDB's three headers, which it writes first; with nothing behind them a database is empty.
 const HEADERS: usize = 3 * 4096;
 
@@ -196,6 +207,7 @@ impl Destination for DuckDb {
     }
 
     async fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {
+        check_dataset(&target.dataset)?;
         let found =
             self.read(|c| Remembered::ask(c, &target.dataset)?.last_committed(c, target)).await?.transpose()?.flatten();
         found

@@ -7,6 +7,8 @@ use std::path::Path;
 /// Returns the error DuckDB's message stands for.
 pub(crate) fn from_message(message: &str, path: &Path) -> Error {
     let error = |kind, text: &str| Error::new(kind, text).with("file", path.display()).source(message.to_owned());
+    // What follows is the statement, in which any word may stand.
+    let message = message.split("\n\nLINE ").next().unwrap_or(message);
     if is_locked(message) {
         let holder = holder(message).map_or_else(String::new, |h| format!(" by {h}"));
         return error(ErrorKind::Busy, &format!("the database file is in use{holder}"))
@@ -67,6 +69,15 @@ mod tests {
         let message = "TransactionContext Error: Failed to commit: failed to pin block of size 256.0 KiB (95.8 MiB/96.0 MiB used)";
         let error = from_message(message, Path::new("/x"));
         assert!(error.hint_text().is_some_and(|h| h.contains("--memory")), "{error}");
+    }
+
+    #[test]
+    fn what_a_query_says_is_no_error() {
+        let message = "Catalog Error: Table with name t does not exist!\nDid you mean \"u\"?\n\nLINE 1: SELECT 'No space left' FROM t\n        ^";
+        let error = from_message(message, Path::new("/x"));
+        assert_eq!(error.message(), "DuckDB refused");
+        let cause = std::error::Error::source(&error).expect("DuckDB's text").to_string();
+        assert_eq!(cause, message);
     }
 
     #[test]

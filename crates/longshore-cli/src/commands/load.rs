@@ -91,7 +91,8 @@ fn table_of(input: &str) -> Result<String> {
     let input = if input.contains("://") { input.split(['?', '#']).next().unwrap_or(input) } else { input };
     let name = Path::new(input).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = name.split('.').next().unwrap_or_default();
-    let is_pattern = |text: &str| text.contains(['*', '?', '[']);
+    // A file that is called so is no pattern.
+    let is_pattern = |text: &str| text.contains(['*', '?', '[']) && !Path::new(input).exists();
     if stem.is_empty() || is_pattern(stem) {
         if is_pattern(input) && !declared::is_remote(input) {
             // A pattern that is wrong in itself needs no table first.
@@ -191,6 +192,11 @@ mod tests {
     fn tables_are_named_after_files() {
         assert_eq!(table_of("data/orders.2024.ndjson.gz").unwrap(), "orders");
         assert_eq!(table_of("https://host/a/orders.json?token=x").unwrap(), "orders");
+        let folder = std::env::temp_dir().join(format!("longshore-table-of-{}[1]", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let named = table_of(&folder.to_string_lossy()).unwrap();
+        std::fs::remove_dir(&folder).unwrap();
+        assert!(named.ends_with("[1]"), "{named}");
         assert!(table_of("-").unwrap_err().message().contains("no name"));
         assert!(table_of("src/*.rs").unwrap_err().message().contains("no name"));
         assert!(table_of("no*.json").unwrap_err().to_string().contains("matches no file"));

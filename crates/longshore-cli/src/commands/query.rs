@@ -2,6 +2,7 @@
 
 mod csv;
 mod json;
+mod missing;
 mod moments;
 mod names;
 mod out;
@@ -28,7 +29,13 @@ pub(crate) fn run(cli: &Cli, args: &QueryArgs) -> Result<ExitCode> {
     }
     let addresses = Addresses::here(Limits::default())?;
     let place = Place::of_loads(&addresses, &data_dir(cli.data_dir.as_ref())?, args.place.said())?;
-    let batches = runtime()?.block_on(place.first().destination.query(&place.dataset, &args.sql))?;
+    let asked = place.first();
+    let batches = runtime()?.block_on(async {
+        match asked.destination.query(&place.dataset, &args.sql).await {
+            Ok(batches) => Ok(batches),
+            Err(e) => Err(missing::explain(e, asked.destination.as_ref(), &place, &args.sql).await),
+        }
+    })?;
     print(&batches, args.format)?;
     Ok(ExitCode::SUCCESS)
 }
