@@ -79,6 +79,13 @@ impl Program {
             for output in self.0.id.run((context, value)) {
                 let value =
                     output.map_err(|e| place(failed(&e.get_err().map(|e| e.to_string()).unwrap_or_default())))?;
+                if is_too_deep(&value) {
+                    std::mem::forget(value); // it would be taken apart by recursion, too
+                    return Err(place(
+                        Error::input("the jq program makes a value that is nested too deeply")
+                            .with("levels", MOST_LEVELS),
+                    ));
+                }
                 let text = value.to_string();
                 bytes += text.len();
                 if bytes > MOST_BYTES {
@@ -94,6 +101,26 @@ impl Program {
         }
         Ok(made)
     }
+}
+
+/// True for a value with more levels than are gone through by recursion.
+fn is_too_deep(value: &Val) -> bool {
+    let mut level = vec![value];
+    for _ in 0..=MOST_LEVELS {
+        let mut below = Vec::new();
+        for value in level {
+            match value {
+                Val::Arr(list) => below.extend(list.iter()),
+                Val::Obj(table) => below.extend(table.values()),
+                _ => {}
+            }
+        }
+        if below.is_empty() {
+            return false;
+        }
+        level = below;
+    }
+    true
 }
 
 /// How deep lists and objects of a record stand in one another.
@@ -272,7 +299,9 @@ mod tests {
         assert_eq!(run(".", &deep).unwrap(), [deep.clone()]);
         assert_eq!(run("{a, b: (.a | tojson | length)}", &deep).unwrap(), [deep.replace('}', ",\"b\":18000}")]);
         assert_eq!(levels(br#"{"a[[\"[":["\\",{"b":[]}],"c":"]"}"#), 4);
-        assert_eq!(run("reduce range(20000) as $i (1; [.])", "1").unwrap()[0].len(), 40_001);
+        let error = run("reduce range(1100000) as $i (1; [.])", "1").unwrap_err().to_string();
+        assert!(error.contains("makes a value that is nested too deeply"), "{error}");
+        assert_eq!(run("reduce range(9000) as $i (1; [.])", "1").unwrap()[0].len(), 18_001);
     }
 
     #[test]
