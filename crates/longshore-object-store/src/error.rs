@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn what_a_store_says_is_said_once() {
         let error = of("503 Slow Down", false);
-        let causes = std::iter::successors(StdError::source(&error), |e| e.source());
+        let causes = std::iter::successors(StdError::source(&error), |e| StdError::source(*e));
         let said: String = causes.map(|e| format!("{e}\n")).collect();
         assert_eq!(said.matches("503 Slow Down").count(), 1, "{said}");
     }
