@@ -98,7 +98,7 @@ fn utf16_is_told_from_utf8() {
     assert_error(
         &output,
         FAILED,
-        "error: in.json is UTF-16 or UTF-32 text, JSON is read as UTF-8\n  hint: convert it with: iconv -f UTF-16 -t UTF-8\n",
+        "error: in.json is UTF-16 text, and only UTF-8 is read\n  hint: convert it with: iconv -f UTF-16 -t UTF-8\n",
     );
     lab.assert_nothing_loaded();
 }

@@ -296,7 +296,7 @@ mod tests {
             "{error}"
         );
         let deep = nested(9_000);
-        assert_eq!(run(".", &deep).unwrap(), [deep.clone()]);
+        assert_eq!(run(".", &deep).unwrap(), std::slice::from_ref(&deep));
         assert_eq!(run("{a, b: (.a | tojson | length)}", &deep).unwrap(), [deep.replace('}', ",\"b\":18000}")]);
         assert_eq!(levels(br#"{"a[[\"[":["\\",{"b":[]}],"c":"]"}"#), 4);
         let error = run("reduce range(1100000) as $i (1; [.])", "1").unwrap_err().to_string();

@@ -16,21 +16,21 @@ use longshore_core::schema::{SystemColumns, SystemTable};
 use longshore_sql::{identifier, system_table};
 use std::collections::BTreeMap;
 
-/// Returns the rows of each table, where all files are there that are counted.
+/// Returns the rows of each table. What is in files that are gone is not counted, and said: the other tables are fine.
 pub(crate) async fn counts(store: &Store, dataset: &str) -> Result<Vec<TableCount>> {
     let mut now = Dataset::read(store, dataset).await?;
     loop {
         let names: Vec<String> = now.tables.keys().cloned().collect();
-        let failed = match gone::leave_out(store, dataset, &now, &names).await {
-            Ok(tables) => {
-                now.tables = tables;
+        let gone = gone::find(store, dataset, &now.tables, &names).await?;
+        let then = if gone.is_empty() { None } else { Some(Dataset::read(store, dataset).await?) };
+        match then {
+            // Another load took them away.
+            Some(then) if then.loads != now.loads => now = then,
+            _ => {
+                gone::warn(&now.tables, &gone);
+                gone::forget(&mut now.tables, &gone);
                 break;
             }
-            Err(e) => e,
-        };
-        let then = std::mem::replace(&mut now, Dataset::read(store, dataset).await?);
-        if now.loads == then.loads {
-            return Err(failed);
         }
     }
     let mut counts = now.counts();

@@ -131,7 +131,7 @@ fn unasked(section: &Section) -> Option<String> {
 /// True when a problem is about a key of the section whose value is known.
 fn names_a_key(problem: &Problem, section: &Section) -> bool {
     let below = problem.path.strip_prefix(&format!("destinations.{}.", section.name));
-    below.is_some() && !section.unasked().iter().any(|key| *key == problem.path)
+    below.is_some() && !section.unasked().contains(&problem.path)
 }
 
 /// A run refuses to load twice into the same place. What cannot be read is told of elsewhere.
