@@ -28,7 +28,7 @@ test-bigquery-cloud project *args:
 check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- --deny warnings
-    RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked
+    RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --exclude longshore-cli --no-deps --locked
     cargo check --package longshore --no-default-features --locked
     scripts/one-arrow
     command -v cargo-deny >/dev/null && cargo deny check || echo "cargo-deny is not installed: skipped"

@@ -1,6 +1,6 @@
 //! Configuration and secrets: `longshore.toml` (YAML and JSON too), `secrets.toml`, dlt's files, the environment, vaults.
 //!
-//! * [`parse`]: text to a tree ([`node`]) whose values know where they stand;
+//! * [`mod@parse`]: text to a tree ([`node`]) whose values know where they stand;
 //! * [`Surroundings`]: what the caller tells of the machine, and the files found there;
 //! * [`Project`]: those files checked and laid over one another; it gives [`PipelineSettings`], and a [`Section`] for
 //!   each source and a [`Target`] for each destination, with secrets put in;

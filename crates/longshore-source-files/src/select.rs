@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// A parsed path. Follow it from the root with [`Select::root`] and [`Select::child`].
+/// A parsed path. Follow it from the root with `root` and `child`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Select {
     text: String,

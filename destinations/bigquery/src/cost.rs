@@ -1,7 +1,7 @@
 //! What a load would be billed: dry runs of what its commit would read, and the size of its own rows.
 //!
 //! Load jobs, TRUNCATE and counting rows are free. Reading is billed by the columns that are read, changing rows by all columns of the
-//! table or its partitions, each a MiB at least 10 a table (https://cloud.google.com/bigquery/docs/estimate-costs).
+//! table or its partitions, each a MiB at least 10 a table (<https://cloud.google.com/bigquery/docs/estimate-costs>).
 
 use crate::api::Api;
 use crate::names::{identifier, qualified};

@@ -1,7 +1,7 @@
 //! What makes overlapping commits of one pipeline collide: a row that each of them changes.
 //!
 //! A transaction reads the tables as they were when it began, and rows that two transactions add to one table do not collide; what they change
-//! or remove does (https://cloud.google.com/bigquery/docs/transactions#transaction_concurrency). Of two commits that only add, both would
+//! or remove does (<https://cloud.google.com/bigquery/docs/transactions#transaction_concurrency>). Of two commits that only add, both would
 //! find that no other has loaded. So each changes this row before anything else: BigQuery cancels one of the two, and its next try
 //! sees what the other has loaded. Each pipeline has a table of its own for it, since it is whole tables that collide.
 

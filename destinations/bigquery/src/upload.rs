@@ -1,5 +1,5 @@
 //! Upload of a load job's file, as it is being written: small files in one request, others in chunks that are resumed
-//! where a connection broke (https://cloud.google.com/bigquery/docs/reference/api-uploads).
+//! where a connection broke (<https://cloud.google.com/bigquery/docs/reference/api-uploads>).
 
 use crate::api::{Api, Patience, read};
 use crate::error::Failure;

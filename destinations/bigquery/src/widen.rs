@@ -1,7 +1,7 @@
 //! Columns whose type becomes a wider one: whole numbers become doubles or decimals.
 //!
 //! BigQuery can do no more in place, and that only by a statement, outside of transactions
-//! (https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language#alter_column_set_data_type_statement).
+//! (<https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language#alter_column_set_data_type_statement>).
 //! It comes before the commit, like new columns: all rows that are there keep their values.
 
 use crate::api::Api;
