@@ -224,6 +224,11 @@ impl Pipeline {
         &self.destinations
     }
 
+    /// Returns true for a destination of this run.
+    pub(crate) fn names(&self, url: &str) -> bool {
+        self.destinations.iter().any(|d| d.url == url)
+    }
+
     pub(crate) fn keep_packages(&self) -> usize {
         self.keep_packages
     }

@@ -36,7 +36,7 @@ pub(crate) fn replay(pipeline: &Pipeline, progress: &Progress) -> Result<Vec<Rep
     let timings = Timings { load: began.elapsed().as_secs_f64(), ..Timings::default() };
     let mut reports = Vec::new();
     for (package, mut destinations) in packages.into_iter().zip(deliveries) {
-        destinations.retain(|d| pipeline.destinations().iter().any(|ours| ours.url == d.destination));
+        destinations.retain(|d| pipeline.names(&d.destination));
         if package.loaded {
             package.save_progress()?;
             reports.push(report(pipeline, &package, destinations, timings));

@@ -137,8 +137,8 @@ fn cannot_take(pipeline: &str, load_id: &LoadId, url: &str, why: Error) -> Error
 /// What came of this command's load at the destinations of this run; that it waits for others is a note.
 fn of_ours(pipeline: &Pipeline, mut finished: FinishedRun, notes: &mut Vec<String>) -> FinishedRun {
     let report = &mut finished.report;
-    let is_ours = |d: &DestinationReport| pipeline.destinations().iter().any(|ours| ours.url == d.destination);
-    let (ours, others) = std::mem::take(&mut report.destinations).into_iter().partition::<Vec<_>, _>(is_ours);
+    let all = std::mem::take(&mut report.destinations).into_iter();
+    let (ours, others) = all.partition::<Vec<_>, _>(|d| pipeline.names(&d.destination));
     report.destinations = ours;
     if let Some(load_id) = &report.load_id
         && let Some(other) = others.iter().find(|d| !d.committed)
@@ -198,8 +198,7 @@ fn note_waiting(
             out.get_or_insert_with(|| blocked(pipeline.name(), load_id, report));
         }
     }
-    let ours = |url: &str| pipeline.destinations().iter().any(|d| d.url == url);
-    if let Some(other) = failed().find(|d| !ours(&d.destination)) {
+    if let Some(other) = failed().find(|d| !pipeline.names(&d.destination)) {
         notes.push(format!(
             "package {load_id} still waits for {}: see 'longshore pipeline {} packages'",
             other.destination,

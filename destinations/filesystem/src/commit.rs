@@ -200,7 +200,6 @@ async fn leave_out_gone(load: &Context, names: &[String], there: &mut Tables, tu
     if load.opening.system_columns != SystemColumns::Dlt {
         return Err(gone::refused(&load.store, dataset, there, &gone).await?);
     }
-    gone::warn(there, &gone);
     gone::forget(there, &gone);
     Ok(gone)
 }

@@ -89,28 +89,21 @@ pub(crate) async fn leave_out(store: &Store, name: &str, now: &Dataset, names: &
     if now.loads.iter().all(|l| l.system_columns != SystemColumns::Dlt) {
         return Err(refused(store, name, &tables, &gone).await?);
     }
-    warn(&tables, &gone);
     forget(&mut tables, &gone);
     Ok(tables)
 }
 
-/// Takes files out of the tables.
+/// Takes files out of the tables, and says so.
 pub(crate) fn forget(tables: &mut Tables, gone: &Gone) {
-    for (name, paths) in gone {
-        if let Some(table) = tables.get_mut(name) {
-            table.files.retain(|(file, _)| !paths.contains(&file.path));
-        }
-    }
-}
-
-/// Says which files are left out.
-pub(crate) fn warn(tables: &Tables, gone: &Gone) {
     for (name, paths) in gone {
         let (files, rows) = counts(tables, name, paths);
         tracing::warn!(
             "{} of {files} files of table {name} are gone, with {rows} rows: dlt, or somebody, deleted them; they are left out",
             paths.len()
         );
+        if let Some(table) = tables.get_mut(name) {
+            table.files.retain(|(file, _)| !paths.contains(&file.path));
+        }
     }
 }
 

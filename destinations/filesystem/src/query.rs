@@ -27,7 +27,6 @@ pub(crate) async fn counts(store: &Store, dataset: &str) -> Result<Vec<TableCoun
             // Another load took them away.
             Some(then) if then.loads != now.loads => now = then,
             _ => {
-                gone::warn(&now.tables, &gone);
                 gone::forget(&mut now.tables, &gone);
                 break;
             }

@@ -89,11 +89,8 @@ fn explain(code: &str, db: &DbError) -> (ErrorKind, &'static str, &'static str) 
     let is_race = code == SqlState::UNIQUE_VIOLATION.code() && db.schema() == Some("pg_catalog");
     match code {
         _ if is_race => (Busy, "another session made the same object at the same moment", again),
-        "42P06" | "42P07" | "42701" => (
-            Busy,
-            "another session made the same object at the same moment",
-            "run the same command again; if it comes again, something that is no table has that name (a sequence, a type, an index): rename it",
-        ),
+        // What is no table and has the name is known before (`obstacles`).
+        "42P06" | "42P07" | "42701" => (Busy, "another session made the same object at the same moment", again),
         "40001" | "40P01" => (Busy, "another transaction stood in the way", again),
         "55P03" => (
             Busy,

@@ -1,6 +1,7 @@
 //! What a query is told that names a table which is not there.
 
 use crate::place::Place;
+use longshore_config::problem::nearest;
 use longshore_core::destination::Destination;
 use longshore_core::error::Error;
 use longshore_core::package::Target;
@@ -26,12 +27,10 @@ pub(super) async fn explain(error: Error, destination: &dyn Destination, place: 
 }
 
 fn hint(name: &str, tables: &[String]) -> String {
-    let lower = name.to_lowercase();
-    let scored = tables.iter().map(|t| (strsim::jaro_winkler(&lower, t), t));
-    let near = scored.filter(|(score, _)| *score > 0.84).max_by(|a, b| a.0.total_cmp(&b.0));
+    let near = nearest(name, tables.iter().map(String::as_str));
     let listed = || tables.iter().take(MOST_LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
     match near {
-        Some((_, near)) => format!("did you mean '{near}'? 'longshore tables' lists what is there"),
+        Some(near) => format!("did you mean '{near}'? 'longshore tables' lists what is there"),
         None if tables.is_empty() => "'longshore tables' lists what is there".to_owned(),
         None if tables.len() > MOST_LISTED => {
             format!("there are {}, and more: 'longshore tables' lists them", listed())
