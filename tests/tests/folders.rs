@@ -26,7 +26,7 @@ fn a_mistyped_setting_makes_no_folder() {
     let lab = Lab::new();
     let output = load_to(&lab, "./lake?fromat=csv&key=hush");
     assert_ne!(output.status, Some(0), "{output:#?}");
-    assert!(output.stderr.contains("did you mean format?") && !output.stderr.contains("hush"), "{output:#?}");
+    assert!(output.stderr.contains("did you mean 'format'?") && !output.stderr.contains("hush"), "{output:#?}");
     let made = fs::read_dir(lab.path(".")).unwrap().map(|e| e.unwrap().file_name());
     assert!(made.into_iter().all(|name| !name.to_string_lossy().starts_with("lake")));
 }

@@ -18,6 +18,8 @@ mod write_args;
 
 use clap::Parser;
 use longshore_core::error::{Error, Result};
+#[cfg(unix)]
+use signal_hook::consts::SIGXFSZ;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -26,6 +28,7 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    full_files_are_errors();
     let cli = match args::Cli::try_parse_from(args::plan::complete(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(e) => return error::usage(&e),
@@ -38,6 +41,14 @@ fn main() -> ExitCode {
     let code = error::show(&failure, cli.json());
     // A document that could not be printed, either.
     if cli.json() && say::failure().is_some() { error::show(&failure, false) } else { code }
+}
+
+/// A file that grows beyond the limit of this process (`ulimit -f`) shall be a failed write, which says what it wrote; the
+/// signal that comes with it would end the process without a word.
+fn full_files_are_errors() {
+    #[cfg(unix)]
+    // What could not be registered leaves the process as it was: ended by the signal, and completed by the next run.
+    let _ = signal_hook::flag::register(SIGXFSZ, std::sync::Arc::default());
 }
 
 /// Log lines go to stderr: `LONGSHORE_LOG` or `RUST_LOG` say which (`info`, `longshore_pipeline=debug`).

@@ -121,7 +121,7 @@ const REST_API: Kind = Kind {
 pub(crate) fn kind(section: &Section) -> Result<&'static Kind, Problem> {
     let names: Vec<&str> = KINDS.iter().map(|k| k.name).collect();
     KINDS.iter().find(|k| k.name == section.kind).ok_or_else(|| {
-        let hint = longshore_config::problem::suggest(&section.kind, names.iter().copied());
+        let hint = longshore_core::misspelt::suggest(&section.kind, names.iter().copied());
         section
             .problem(&["type"], format!("there is no kind of source '{}'", section.kind))
             .hint(hint.unwrap_or_else(|| format!("this build has: {}", names.join(", "))))

@@ -4,9 +4,10 @@ use crate::credentials::{CREDENTIALS, plain_keys};
 use crate::environment::from_json;
 use crate::lookup::Wanted;
 use crate::node::{Node, Origin, Value};
-use crate::problem::{Problem, Problems, suggest};
+use crate::problem::{Problem, Problems};
 use crate::project::Project;
 use crate::section::Section;
+use longshore_core::misspelt::suggest;
 use serde_json::Map;
 use std::fmt;
 

@@ -2,9 +2,10 @@
 
 use crate::memory::memory_size;
 use crate::node::{Entry, Value};
-use crate::problem::{Problem, suggest};
+use crate::problem::Problem;
 use crate::rules;
 use crate::section::Section;
+use longshore_core::misspelt::suggest;
 use longshore_core::naming;
 
 /// No machine is faster by more threads, and each has buffers of its own: with thousands a load hardly begins.

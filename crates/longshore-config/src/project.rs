@@ -4,11 +4,12 @@ use crate::environment;
 use crate::lookup::Lookup;
 use crate::node::{Node, Origin, Table, Value};
 use crate::pipeline::{self, PipelineSettings};
-use crate::problem::{Problem, Problems, suggest};
+use crate::problem::{Problem, Problems};
 use crate::reference;
 use crate::section::Section;
 use crate::surroundings::{Layer, LayerKind, Surroundings};
 use crate::vault::Vaults;
+use longshore_core::misspelt::suggest;
 use std::sync::OnceLock;
 
 /// Everything that is configured where the caller stands. Without any file it is an empty project.

@@ -1,9 +1,10 @@
 //! The rules of a schema that `[pipeline]` and sources say for all of their resources.
 
 use crate::node::Node;
-use crate::problem::{Problem, suggest};
+use crate::problem::Problem;
 use crate::section::Section;
 use longshore_core::error::Error;
+use longshore_core::misspelt::suggest;
 use longshore_core::schema::{Conflict, Contract, ContractMode};
 
 const CONTRACT: &str = "schema_contract";

@@ -1,9 +1,10 @@
 //! One source or destination, with everything put in.
 
 use crate::node::{Node, Origin, Value};
-use crate::problem::{Problem, nearest};
+use crate::problem::Problem;
 use longshore_core::connect::Secret;
 use longshore_core::error::Error;
+use longshore_core::misspelt::nearest;
 use std::fmt;
 
 /// A section whose values are all there; it may hold secrets, so `Debug` shows names only.

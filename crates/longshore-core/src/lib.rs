@@ -31,6 +31,7 @@ pub mod hash;
 pub mod json;
 pub mod lease;
 pub mod memory;
+pub mod misspelt;
 pub mod naming;
 pub mod normalize;
 pub mod package;

@@ -215,7 +215,7 @@ mod tests {
             assert!(!format!("{error:?}").contains("hush"));
         }
         let error = parse("s3://b/x", json!({"aws_acess_key_id": "AK"})).unwrap_err();
-        assert_eq!(error.hint_text(), Some("did you mean aws_access_key_id?"));
+        assert_eq!(error.hint_text(), Some("did you mean 'aws_access_key_id'?"));
         let bucket = parse("s3://b/x", json!({"aws_access_key_id": "AK", "aws_secret_access_key": "hush"})).unwrap();
         assert!(!format!("{bucket:?}").contains("hush"));
     }

@@ -5,6 +5,7 @@ use crate::bucket::Bucket;
 use crate::cloud::Cloud;
 use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
+use longshore_core::misspelt::suggest;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -130,12 +131,9 @@ pub(crate) fn options(
 }
 
 fn unknown_option(key: &str, known: &[&str]) -> Error {
-    let near = known.iter().min_by_key(|k| strsim::osa_distance(key, k));
-    let error = Error::config(format!("there is no setting '{key}'"));
-    match near.filter(|near| strsim::osa_distance(key, near) <= (key.len() / 3).clamp(1, 3)) {
-        Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint(format!("settings are {}, and all options of object_store", known.join(", "))),
-    }
+    let near = suggest(key, known.iter().copied());
+    Error::config(format!("there is no setting '{key}'"))
+        .hint(near.unwrap_or_else(|| format!("settings are {}, and all options of object_store", known.join(", "))))
 }
 
 /// What a key of settings or URL means that `object_store` calls otherwise.

@@ -39,7 +39,9 @@ pub(crate) fn replay(pipeline: &Pipeline, progress: &Progress) -> Result<Vec<Rep
         destinations.retain(|d| pipeline.names(&d.destination));
         if package.loaded {
             package.save_progress()?;
-            reports.push(report(pipeline, &package, destinations, timings));
+            let all = destinations.iter().all(|d| d.committed);
+            let outcome = if all { Outcome::Replayed } else { Outcome::Failed };
+            reports.push(Report::of(&package, outcome, destinations, timings));
         } else {
             let all = package.progress.destinations.iter().all(|d| d.committed);
             let finished = finish(pipeline, package, destinations, Outcome::Replayed, timings, &lock)?;
@@ -58,26 +60,5 @@ fn add_destinations(pipeline: &Pipeline, package: &mut StoredPackage) {
         // What is noted here may be out of date (a dataset that was dropped): the destination itself is asked.
         known.retain(|k| k.url != d.url);
         known.push(DestinationProgress { url: d.url.clone(), ..DestinationProgress::default() });
-    }
-}
-
-fn report(
-    pipeline: &Pipeline,
-    package: &StoredPackage,
-    destinations: Vec<crate::report::DestinationReport>,
-    timings: Timings,
-) -> Report {
-    let manifest = &package.manifest;
-    Report {
-        pipeline: pipeline.name().to_owned(),
-        dataset: manifest.target.dataset.clone(),
-        load_id: Some(manifest.load_id.clone()),
-        outcome: if destinations.iter().all(|d| d.committed) { Outcome::Replayed } else { Outcome::Failed },
-        counts: manifest.counts,
-        discards: manifest.discards.clone(),
-        tables: manifest.tables.clone(),
-        destinations,
-        notes: Vec::new(),
-        timings,
     }
 }

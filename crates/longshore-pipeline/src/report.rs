@@ -1,5 +1,6 @@
 //! What came of a run.
 
+use crate::store::StoredPackage;
 use longshore_core::package::{Counts, DiscardCount, LoadId, TableCount};
 use serde::Serialize;
 
@@ -27,6 +28,30 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Where the time went.
     pub timings: Timings,
+}
+
+impl Report {
+    /// What a sealed package says of its load, with what came of it at the destinations.
+    pub(crate) fn of(
+        package: &StoredPackage,
+        outcome: Outcome,
+        destinations: Vec<DestinationReport>,
+        timings: Timings,
+    ) -> Self {
+        let manifest = &package.manifest;
+        Report {
+            pipeline: manifest.target.pipeline.clone(),
+            dataset: manifest.target.dataset.clone(),
+            load_id: Some(manifest.load_id.clone()),
+            outcome,
+            counts: manifest.counts,
+            discards: manifest.discards.clone(),
+            tables: manifest.tables.clone(),
+            destinations,
+            notes: Vec::new(),
+            timings,
+        }
+    }
 }
 
 /// What a run did.

@@ -295,19 +295,8 @@ pub(crate) fn finish(
     if everywhere && pipeline.keep_packages() == 0 {
         package.drop_parts();
     }
-    let manifest = &package.manifest;
-    let report = Report {
-        pipeline: pipeline.name().to_owned(),
-        dataset: manifest.target.dataset.clone(),
-        load_id: Some(manifest.load_id.clone()),
-        outcome: if loaded { outcome } else { Outcome::Failed },
-        counts: manifest.counts,
-        discards: manifest.discards.clone(),
-        tables: manifest.tables.clone(),
-        destinations,
-        notes: Vec::new(),
-        timings,
-    };
+    let outcome = if loaded { outcome } else { Outcome::Failed };
+    let report = Report::of(&package, outcome, destinations, timings);
     let package = everywhere.then_some(package);
     Ok(FinishedRun { report, store: pipeline.store().clone(), package, _lock: Some(Arc::clone(lock)) })
 }

@@ -3,7 +3,7 @@
 use crate::auth::Authenticator;
 use crate::cassette::Cassette;
 use crate::client::{Client, host, http_client};
-use crate::config::{ClientConfig, RestConfig};
+use crate::config::{ClientConfig, PaginatorConfig, RestConfig};
 use crate::incremental::Memory;
 use crate::journal::{Journal, Reader};
 use crate::plan::settings;
@@ -13,6 +13,7 @@ use crate::run::{Log, Resumed, Run};
 use longshore_core::connect::Secret;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::hash::content_hash;
+use longshore_core::misspelt::suggest;
 use longshore_core::normalize::Settings;
 use longshore_core::schema::SystemColumns;
 use longshore_core::source::{Block, JsonBlock, Source, Start};
@@ -108,11 +109,9 @@ impl RestSource {
         for name in options.select.iter().flatten() {
             if !config.resources.iter().any(|r| r.name == *name) {
                 let known: Vec<&str> = config.resources.iter().map(|r| r.name.as_str()).collect();
-                let hint = match crate::config::nearest(name, known.iter().copied()) {
-                    Some(near) => format!("did you mean '{near}'?"),
-                    None => format!("there are {}", known.join(", ")),
-                };
-                return Err(Error::config(format!("the source has no resource '{name}'")).hint(hint));
+                let near = suggest(name, known.iter().copied());
+                return Err(Error::config(format!("the source has no resource '{name}'"))
+                    .hint(near.unwrap_or_else(|| format!("there are {}", known.join(", ")))));
             }
         }
         Ok(RestSource { config, options, before: None, running: None })
@@ -163,7 +162,12 @@ impl RestSource {
         let all = addresses.chain([self.config.client.base_url.clone()]);
         // What stands in the configuration was written by the user; links of the API were not.
         let trusted: HashSet<String> = all.filter_map(|a| Url::parse(&a).ok()).map(|u| host(&u)).collect();
-        let cassette = Cassette::new(self.options.record.as_deref(), self.options.replay.as_deref())?;
+        let cursors = self.config.plan.resources.iter().filter_map(|r| match &r.paginator {
+            PaginatorConfig::HeaderCursor { cursor_key, .. } => Some(cursor_key.clone()),
+            _ => None,
+        });
+        let (record, replay) = (self.options.record.as_deref(), self.options.replay.as_deref());
+        let cassette = Cassette::new(record, replay, cursors.collect())?;
         let redactor = Redactor::new(config, &self.config.resources, &self.options.secrets);
         let http = http_client(config, self.options.folder.as_deref().unwrap_or(Path::new("")))?;
         Client::new(config, http, own, trusted, redactor, cassette)

@@ -5,6 +5,7 @@ use crate::checks::MOST_CLUSTERED;
 use crate::options::{PartitionBy, TableOptions};
 use crate::types::{modern, type_name};
 use longshore_core::error::{Error, Result};
+use longshore_core::misspelt::suggest;
 use longshore_core::naming::field_column;
 use longshore_core::schema::{Schema, Table};
 use serde_json::Value;
@@ -122,11 +123,7 @@ pub(crate) fn strangers(tables: &BTreeMap<String, TableOptions>, schema: &Schema
 
 /// `: did you mean 'x'?`, or nothing.
 pub(crate) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let most = (word.chars().count() / 3).clamp(1, 3);
-    let word = word.to_lowercase();
-    let distance = |k: &'a str| (strsim::osa_distance(&word, &k.to_lowercase()), k);
-    let nearest = known.into_iter().map(distance).filter(|(d, _)| *d <= most).min();
-    nearest.map_or_else(String::new, |(_, k)| format!(": did you mean '{k}'?"))
+    suggest(word, known).map_or_else(String::new, |near| format!(": {near}"))
 }
 
 #[cfg(test)]

@@ -63,9 +63,17 @@ impl Config {
     /// SQLAlchemy read them so); four always an absolute one.
     ///
     /// # Errors
-    /// When no file is named.
+    /// When no file is named, or settings stand behind it.
     pub fn from_url(url: &str) -> Result<Self> {
         let rest = url.strip_prefix("duckdb:").unwrap_or(url);
+        if let Some((_, settings)) = rest.split_once('?') {
+            return Err(Error::config(format!("'?{settings}' would become part of the file's name"))
+                .with("destination", url)
+                .hint(format!(
+                    "{HOW_TO_NAME}: what DuckDB may use is said by --threads and --memory, or by 'threads' and \
+                    'memory' of its section in longshore.toml; a file whose name has a ? is its 'path' there"
+                )));
+        }
         let path = rest.strip_prefix("//").unwrap_or(rest);
         if path.trim_matches('/').is_empty() {
             return Err(Error::config(format!("the destination '{url}' names no file")).hint(HOW_TO_NAME));
@@ -102,6 +110,8 @@ mod tests {
         assert_eq!(path("duckdb:///shop-that-is-not-there.duckdb").unwrap(), "shop-that-is-not-there.duckdb");
         assert_eq!(path("duckdb:dir/shop.duckdb").unwrap(), "dir/shop.duckdb");
         assert!(path("duckdb:///").is_err());
+        let settings = path("duckdb:///tmp/shop.duckdb?memory=1G").unwrap_err();
+        assert_eq!(settings.message(), "'?memory=1G' would become part of the file's name");
     }
 
     #[test]

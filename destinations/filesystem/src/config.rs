@@ -294,7 +294,7 @@ mod tests {
         let open = |url: &str| Config::from_connection(&connection(url, json!({}), &env));
         for url in ["./x?fromat=csv&key=hush", "/data/x?fromat=hush", "~/x?fromat=csv"] {
             let error = open(url).unwrap_err();
-            assert_eq!(error.hint_text(), Some("did you mean format?"), "{url}");
+            assert_eq!(error.hint_text(), Some("did you mean 'format'?"), "{url}");
             assert!(!format!("{error:?}").contains("hush"), "{error:?}");
         }
         // Nothing like a setting, and a folder that is there.

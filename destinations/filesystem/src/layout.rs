@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Datelike, SubsecRound, Timelike, Utc};
 use longshore_core::error::{Error, Result};
+use longshore_core::misspelt::nearest;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -72,7 +73,7 @@ impl Layout {
             } else if !NAMES.contains(&name.as_str()) && !DATES.contains(&name.as_str()) {
                 let known: Vec<&str> =
                     NAMES.iter().chain(&DATES).copied().chain(extra.keys().map(String::as_str)).collect();
-                let hint = match nearest(name, &known) {
+                let hint = match nearest(name, known.iter().copied()) {
                     Some(near) => format!("did you mean {{{near}}}?"),
                     None => format!("placeholders are {}, and those of extra_placeholders", known.join(", ")),
                 };
@@ -110,19 +111,26 @@ impl Layout {
         path
     }
 
-    /// Returns the folder below the dataset's that has the files of one table and of no other; `None` where the layout
-    /// has no such folder.
-    pub(crate) fn table_folder(&self, schema: &str, table: &str) -> Option<String> {
-        let mut folder = String::new();
+    /// Returns what the paths of one table's files begin with, below the dataset, and those of no other table; `None` where
+    /// the layout has nothing of the kind.
+    pub(crate) fn table_prefix(&self, schema: &str, table: &str) -> Option<String> {
+        let mut prefix = String::new();
         for (i, piece) in self.pieces.iter().enumerate() {
             match piece {
-                Piece::Literal(text) | Piece::Constant(text) => folder.push_str(text),
-                Piece::Placeholder(name) if name == "schema_name" => folder.push_str(&path_safe(schema)),
+                Piece::Literal(text) | Piece::Constant(text) => prefix.push_str(text),
+                Piece::Placeholder(name) if name == "schema_name" => prefix.push_str(&path_safe(schema)),
                 Piece::Placeholder(_) => {
                     // Only the table's name may come here.
                     let Some(Piece::Literal(next)) = self.pieces.get(i + 1) else { return None };
-                    let rest = next.split_once('/')?.0;
-                    return Some(format!("{folder}{}{rest}", path_safe(table)));
+                    let rest = match next.find('/') {
+                        Some(at) => &next[..=at],
+                        // What may be a part of a longer name tells no table.
+                        None if next.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-')) => {
+                            return None;
+                        }
+                        None => next,
+                    };
+                    return Some(format!("{prefix}{}{rest}", path_safe(table)));
                 }
             }
         }
@@ -302,25 +310,6 @@ pub(crate) fn hex_hash(text: &str) -> String {
     })
 }
 
-/// Returns the known name with the fewest changes to `name`, if they are few.
-pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distance = |to: &str| {
-        let (from, to): (Vec<char>, Vec<char>) = (name.chars().collect(), to.chars().collect());
-        let mut row: Vec<usize> = (0..=to.len()).collect();
-        for (i, a) in from.iter().enumerate() {
-            let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-            for (j, b) in to.iter().enumerate() {
-                let changed = diagonal + usize::from(!a.eq_ignore_ascii_case(b));
-                diagonal = row[j + 1];
-                row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
-            }
-        }
-        row[to.len()]
-    };
-    let best = known.iter().map(|k| (distance(k), *k)).min_by_key(|(d, _)| *d)?;
-    (best.0 <= 2.max(name.chars().count() / 3) && best.0 < name.chars().count()).then_some(best.1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -364,11 +353,13 @@ mod tests {
     }
 
     #[test]
-    fn a_table_may_have_a_folder_of_its_own() {
-        let folder = |layout| Layout::parse(layout, &BTreeMap::new()).unwrap().table_folder("shop", "orders");
-        assert_eq!(folder(DEFAULT).as_deref(), Some("orders"));
-        assert_eq!(folder("{schema_name}/t_{table_name}.d/{YYYY}/{file_id}").as_deref(), Some("shop/t_orders.d"));
-        assert_eq!(folder("all/{table_name}.{file_id}.{ext}"), None);
+    fn a_table_is_told_by_what_its_files_begin_with() {
+        let prefix = |layout| Layout::parse(layout, &BTreeMap::new()).unwrap().table_prefix("shop", "orders");
+        assert_eq!(prefix(DEFAULT).as_deref(), Some("orders/"));
+        assert_eq!(prefix("{schema_name}/t_{table_name}.d/{YYYY}/{file_id}").as_deref(), Some("shop/t_orders.d/"));
+        assert_eq!(prefix("all/{table_name}.{file_id}.{ext}").as_deref(), Some("all/orders."));
+        assert_eq!(prefix("{table_name}_{file_id}.{ext}"), None);
+        assert_eq!(prefix("{table_name}_x/{file_id}.{ext}").as_deref(), Some("orders_x/"));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
             openapi::project(Path::new(spec))?
         }
         other => {
-            let near = longshore_config::problem::suggest(other, SOURCES);
+            let near = longshore_core::misspelt::suggest(other, SOURCES);
             return Err(Error::config(format!("there is no source '{other}' to begin with"))
                 .hint(near.unwrap_or_else(|| format!("there are: {}", SOURCES.join(", ")))));
         }

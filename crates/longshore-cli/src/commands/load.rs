@@ -1,15 +1,14 @@
 //! `longshore load`.
 
+use super::end;
 use crate::args::{Cli, LoadArgs};
-use crate::error::FAILED;
 use crate::machine;
 use crate::place::{Addresses, Place, data_dir};
 use crate::progress::Display;
-use crate::summary;
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::{FieldPath, Settings, Unnest};
 use longshore_core::source::Source;
-use longshore_pipeline::{Outcome, Pipeline, Progress, RunOptions};
+use longshore_pipeline::{Pipeline, Progress, RunOptions};
 use longshore_source_files::{BlockReader, Input, JsonSource, Options, Progress as Bytes, Select, declared, to_error};
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,14 +18,7 @@ pub(crate) fn run(cli: &Cli, args: &LoadArgs) -> Result<ExitCode> {
     let display = Display::start(args.progress, options.progress.clone(), Some(progress));
     let finished = pipeline.run(source.as_mut(), options);
     drop(display);
-    let finished = finished?;
-    let shown = summary::print(&finished.report, args.json);
-    summary::print_failures(&finished.report);
-    pipeline.note_trace(&finished.report)?;
-    shown?;
-    // Last of all: from here on, the same command is a new load.
-    let failed = finished.acknowledge()?.outcome == Outcome::Failed;
-    std::process::exit(if failed { FAILED.into() } else { 0 });
+    end(&pipeline, finished?, args.json)
 }
 
 /// What a load needs, made from the words.

@@ -13,9 +13,12 @@ mod tables;
 mod upkeep;
 
 use crate::args::{Cli, Command};
+use crate::error::FAILED;
 use crate::say::say;
+use crate::summary;
 use clap::CommandFactory;
 use longshore_core::error::Result;
+use longshore_pipeline::{FinishedRun, Outcome, Pipeline};
 use std::process::ExitCode;
 
 /// Runs the command and returns the exit status.
@@ -38,6 +41,17 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Prints what a load or a run did, and ends the process.
+fn end(pipeline: &Pipeline, finished: FinishedRun, as_json: bool) -> Result<ExitCode> {
+    let shown = summary::print(&finished.report, as_json);
+    summary::print_failures(&finished.report);
+    pipeline.note_trace(&finished.report)?;
+    shown?;
+    // Last of all: from here on, the same command is a new load.
+    let failed = finished.acknowledge()?.outcome == Outcome::Failed;
+    std::process::exit(if failed { FAILED.into() } else { 0 });
 }
 
 /// A runtime for the few calls a command makes.

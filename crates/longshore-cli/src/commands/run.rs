@@ -1,19 +1,19 @@
 //! `longshore run`: loads the sources that a project declares.
 
+use super::end;
 use crate::args::{Cli, OnError, ProgressMode, RunArgs, SystemColumns};
-use crate::error::FAILED;
 use crate::machine;
 use crate::place::{Addresses, Place, data_dir};
 use crate::progress::Display;
 use crate::schema_args::SchemaDefaults;
 use crate::several::{Part, Several};
 use crate::sources::{self, Context, Opened};
-use crate::{summary, surroundings};
+use crate::surroundings;
 use clap::ValueEnum;
 use longshore_config::{PipelineSettings, Problem, Problems, Project, Section};
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::DEFAULT_MAX_NESTING;
-use longshore_pipeline::{Outcome, Pipeline, Progress, RunOptions};
+use longshore_pipeline::{Pipeline, Progress, RunOptions};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,14 +23,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs) -> Result<ExitCode> {
     let display = Display::start(progress, options.progress.clone(), input);
     let finished = pipeline.run(&mut source, options);
     drop(display);
-    let finished = finished?;
-    let shown = summary::print(&finished.report, args.json);
-    summary::print_failures(&finished.report);
-    pipeline.note_trace(&finished.report)?;
-    shown?;
-    // Last of all: from here on, the same command is a new load.
-    let failed = finished.acknowledge()?.outcome == Outcome::Failed;
-    std::process::exit(if failed { FAILED.into() } else { 0 });
+    end(&pipeline, finished?, args.json)
 }
 
 /// What a run needs, made from the words and the project.
@@ -130,7 +123,7 @@ fn check_selected(sections: &[Section], select: &[String]) -> Result<()> {
     match select.iter().find(|word| !known.contains(word)) {
         None => Ok(()),
         Some(word) => {
-            let near = longshore_config::problem::suggest(word, known.iter().map(String::as_str));
+            let near = longshore_core::misspelt::suggest(word, known.iter().map(String::as_str));
             let error = Error::config(format!("--select names '{word}', but there is no such source or resource"));
             Err(error.hint(near.unwrap_or_else(|| format!("there are: {}", known.join(", ")))))
         }

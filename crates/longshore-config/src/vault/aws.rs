@@ -1,7 +1,7 @@
 //! AWS Secrets Manager, by access keys.
 
 use super::sigv4::Signer;
-use super::{Settings, Vault, client, field, refused, unreachable};
+use super::{Settings, Vault, client, itself_or_field, refused, unreachable};
 use crate::problem::Problem;
 use longshore_core::connect::Secret;
 use longshore_core::error::Error;
@@ -92,16 +92,7 @@ impl Vault for Aws {
     }
 
     fn get(&self, path: &[String]) -> Result<Option<Secret>, Error> {
-        if let Some(found) = self.secret(&self.id(path))? {
-            return Ok(Some(found));
-        }
-        let Some((key, sections)) = path.split_last() else { return Ok(None) };
-        let id = self.id(sections);
-        if id.is_empty() {
-            return Ok(None);
-        }
-        let document = self.secret(&id)?.and_then(|s| serde_json::from_str::<Value>(s.expose()).ok());
-        Ok(document.and_then(|d| field(&d, key)))
+        itself_or_field(path, |path| self.id(path), |id| self.secret(id))
     }
 }
 

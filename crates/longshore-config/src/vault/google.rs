@@ -1,6 +1,6 @@
 //! Google Secret Manager, by a service account's key or the machine's own identity.
 
-use super::{Settings, Vault, client, field, refused, unreachable};
+use super::{Settings, Vault, client, itself_or_field, refused, unreachable};
 use crate::problem::Problem;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -115,16 +115,7 @@ impl Vault for Google {
     }
 
     fn get(&self, path: &[String]) -> Result<Option<Secret>, Error> {
-        if let Some(found) = self.secret(&self.id(path))? {
-            return Ok(Some(found));
-        }
-        let Some((key, sections)) = path.split_last() else { return Ok(None) };
-        let id = self.id(sections);
-        if id.is_empty() {
-            return Ok(None);
-        }
-        let document = self.secret(&id)?.and_then(|s| serde_json::from_str::<Value>(s.expose()).ok());
-        Ok(document.and_then(|d| field(&d, key)))
+        itself_or_field(path, |path| self.id(path), |id| self.secret(id))
     }
 }
 

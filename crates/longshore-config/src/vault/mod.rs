@@ -8,10 +8,11 @@ mod hashicorp;
 mod sigv4;
 
 use crate::node::{Node, Origin, Table};
-use crate::problem::{Problem, Problems, suggest};
+use crate::problem::{Problem, Problems};
 use crate::section::Section;
 use longshore_core::connect::Secret;
 use longshore_core::error::{Error, ErrorKind};
+use longshore_core::misspelt::suggest;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -162,6 +163,25 @@ fn refused(vault: &str, place: &str, status: reqwest::StatusCode, body: &str) ->
         401 | 403 => error.hint("check that its credentials hold and may read this secret"),
         _ => error,
     }
+}
+
+/// The secret of a path, or else the field of its last name in the document that the rest of the path is called by. `id` makes
+/// a name of a path, `secret` asks for it.
+fn itself_or_field(
+    path: &[String],
+    id: impl Fn(&[String]) -> String,
+    secret: impl Fn(&str) -> Result<Option<Secret>, Error>,
+) -> Result<Option<Secret>, Error> {
+    if let Some(found) = secret(&id(path))? {
+        return Ok(Some(found));
+    }
+    let Some((key, sections)) = path.split_last() else { return Ok(None) };
+    let id = id(sections);
+    if id.is_empty() {
+        return Ok(None);
+    }
+    let document = secret(&id)?.and_then(|s| serde_json::from_str(s.expose()).ok());
+    Ok(document.and_then(|d| field(&d, key)))
 }
 
 /// One field of a JSON document of several secrets.

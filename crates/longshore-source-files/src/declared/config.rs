@@ -3,6 +3,7 @@
 use super::hints::Hints;
 use super::remote::{Access, as_path, check_scheme, is_remote};
 use crate::Select;
+use longshore_core::misspelt::suggest;
 use longshore_core::normalize::{Settings, Unnest};
 use longshore_core::schema::SystemColumns;
 use longshore_core::{Error, Result};
@@ -323,11 +324,8 @@ impl Reader {
 
     fn unknown<'a>(&mut self, key: &str, path: &[String], known: impl IntoIterator<Item = &'a str>) {
         let known: Vec<&str> = known.into_iter().collect();
-        let near = known.iter().map(|k| (strsim::osa_distance(key, k), *k)).min();
-        let hint = match near {
-            Some((distance, near)) if distance <= (key.len() / 3).clamp(1, 3) => format!("did you mean '{near}'?"),
-            _ => format!("the keys are: {}", known.join(", ")),
-        };
+        let hint = suggest(key, known.iter().copied());
+        let hint = hint.unwrap_or_else(|| format!("the keys are: {}", known.join(", ")));
         self.push(below(path, key), format!("there is no key '{key}' here"), Some(hint));
     }
 }

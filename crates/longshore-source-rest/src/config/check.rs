@@ -1,6 +1,7 @@
 //! Checks a tree of values against a JSON Schema and names everything that is wrong at once, with suggestions for
 //! misspelt keys and words: what a deserialiser, which stops at the first error, cannot do.
 
+use longshore_core::misspelt::suggest;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -191,10 +192,8 @@ impl<'a> Checker<'a> {
         let known: Vec<&str> = known.collect();
         let place = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         let problem = Problem::new(place, format!("unknown key '{key}'"));
-        self.problems.push(problem.suggest(match nearest(key, known.iter().copied()) {
-            Some(near) => format!("did you mean '{near}'?"),
-            None => one_of(known.into_iter()),
-        }));
+        let near = suggest(key, known.iter().copied());
+        self.problems.push(problem.suggest(near.unwrap_or_else(|| one_of(known.into_iter()))));
     }
 
     fn word(&mut self, words: &'a [Value], value: &Value, path: &str) {
@@ -210,10 +209,8 @@ impl<'a> Checker<'a> {
     fn not_a_word(&mut self, words: &[&Value], word: &str, path: &str) {
         let known: Vec<&str> = words.iter().filter_map(|w| w.as_str()).collect();
         let problem = Problem::new(path, "the word is not one that is known here");
-        self.problems.push(problem.suggest(match nearest(word, known.iter().copied()) {
-            Some(near) => format!("did you mean '{near}'?"),
-            None => one_of(known.into_iter()),
-        }));
+        let near = suggest(word, known.iter().copied());
+        self.problems.push(problem.suggest(near.unwrap_or_else(|| one_of(known.into_iter()))));
     }
 
     fn words(&self, schema: &'a Value) -> Vec<&'a Value> {
@@ -331,11 +328,4 @@ fn join(mut words: Vec<String>) -> String {
 
 fn one_of<'k>(words: impl Iterator<Item = &'k str>) -> String {
     format!("one of {}", words.collect::<Vec<_>>().join(", "))
-}
-
-/// Returns the word most like `word`, if one is like it at all.
-pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let lower = word.to_lowercase().replace('-', "_");
-    let scored = known.map(|k| (strsim::jaro_winkler(&lower, k), k));
-    scored.filter(|(score, _)| *score > 0.84).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
 }

@@ -4,7 +4,6 @@ mod check;
 mod model;
 mod shorthand;
 
-pub(crate) use check::nearest;
 pub use check::{Problem, check};
 pub use model::*;
 

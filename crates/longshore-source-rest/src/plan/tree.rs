@@ -1,7 +1,8 @@
 //! Which resource depends on which.
 
-use crate::config::{Problem, ResourceConfig, nearest};
+use crate::config::{Problem, ResourceConfig};
 use crate::template::{Part, cut};
+use longshore_core::misspelt::suggest;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -78,8 +79,8 @@ fn named_by(configs: &[ResourceConfig], i: usize, problems: &mut Vec<Problem>) -
         None => {
             let problem =
                 Problem::new(format!("resources[{i}].endpoint.{place}"), format!("there is no resource '{name}'"));
-            problems.push(match nearest(name, configs.iter().map(|c| c.name.as_str())) {
-                Some(near) => problem.suggest(format!("did you mean '{near}'?")),
+            problems.push(match suggest(name, configs.iter().map(|c| c.name.as_str())) {
+                Some(near) => problem.suggest(near),
                 None => problem,
             });
         }

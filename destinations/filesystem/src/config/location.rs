@@ -1,9 +1,9 @@
 //! Where datasets are: a folder, or a prefix in a bucket.
 
 use super::QUERY_KEYS;
-use crate::layout::nearest;
 use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
+use longshore_core::misspelt::suggest;
 use longshore_object_store::Bucket;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -108,11 +108,9 @@ fn at_home(path: &str, connection: &Connection) -> Result<PathBuf> {
 }
 
 fn unknown_option(key: &str, known: &[&str]) -> Error {
-    let error = Error::config(format!("there is no setting '{key}'"));
-    match nearest(key, known) {
-        Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint(format!("settings in a URL are {}", QUERY_KEYS.join(", "))),
-    }
+    let near = suggest(key, known.iter().copied());
+    Error::config(format!("there is no setting '{key}'"))
+        .hint(near.unwrap_or_else(|| format!("settings in a URL are {}", QUERY_KEYS.join(", "))))
 }
 
 fn percent_decode(text: &str) -> String {

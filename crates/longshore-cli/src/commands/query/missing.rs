@@ -1,9 +1,9 @@
 //! What a query is told that names a table which is not there.
 
 use crate::place::Place;
-use longshore_config::problem::nearest;
 use longshore_core::destination::Destination;
 use longshore_core::error::Error;
+use longshore_core::misspelt::nearest;
 use longshore_core::package::Target;
 
 /// How many tables are listed when none is like the one that is named.

@@ -3,9 +3,10 @@
 use super::super::tree::{reference, resolved};
 use super::super::{Body, HeaderValue, Param, RequestPlan, rules};
 use super::Compiler;
-use crate::config::{ClientConfig, EndpointConfig, nearest};
+use crate::config::{ClientConfig, EndpointConfig};
 use crate::incremental::IncrementalPlan;
 use crate::template::{JsonTemplate, Part, Piece, Template, Word, cut};
+use longshore_core::misspelt::{nearest, suggest};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
@@ -140,8 +141,7 @@ impl Compiler<'_> {
             }
         }
         for key in value.as_object().into_iter().flatten().map(|(key, _)| key).filter(|k| !KEYS.contains(&k.as_str())) {
-            let near = nearest(key, KEYS.into_iter())
-                .map_or_else(|| "the keys are resource and field".to_owned(), |n| format!("did you mean '{n}'?"));
+            let near = suggest(key, KEYS).unwrap_or_else(|| "the keys are resource and field".to_owned());
             self.problem(&format!("{place}.{key}"), format!("unknown key '{key}'")).suggestion = Some(near);
         }
     }
