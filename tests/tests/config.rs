@@ -79,6 +79,28 @@ fn files_are_loaded_and_only_new_ones_again() {
 }
 
 #[test]
+fn a_path_that_selects_nothing_takes_no_file_for_loaded() {
+    let lab = Lab::new();
+    let project = |select: &str| {
+        format!(
+            "[pipeline]\nname = \"shop\"\n[sources.drop]\ntype = \"files\"\nname = \"orders\"\nfiles = \"in/*.json\"\nselect = \"{select}\"\nonly_new = true\n"
+        )
+    };
+    lab.write("in/a.json", r#"{"data":[{"id":1},{"id":2}]}"#);
+    lab.write("in/b.json", r#"{"data":[]}"#);
+    lab.write("longshore.toml", &project("$.items[*]"));
+    let output = run(&lab, &["run"]);
+    assert_eq!(output.status, Some(1), "{output:#?}");
+    assert!(output.stderr.contains("the path '$.items[*]' selects nothing in the whole input (resource orders)"));
+    lab.write("longshore.toml", &project("$.data[*]"));
+    ok(run(&lab, &["run"]));
+    assert_eq!(rows(&lab, "shop.duckdb", "shop_dataset", "SELECT id FROM orders ORDER BY id").len(), 2);
+    // A list without records is what it is.
+    lab.write("in/c.json", r#"{"data":[]}"#);
+    ok(run(&lab, &["run"]));
+}
+
+#[test]
 fn a_project_is_named_by_its_file_or_folder_from_anywhere() {
     let lab = Lab::new();
     lab.write("sub/longshore.toml", PROJECT);
@@ -248,7 +270,16 @@ fn every_project_of_init_is_valid() {
         &["init", "referral_hero", "duckdb", "p", "--force"],
         &["init", "openapi", "spec.yaml", "duckdb", "p", "--force"],
     ] {
-        ok(run(&lab, args));
+        let said = ok(run(&lab, args));
+        // What the project's first words ask for is all that is missing.
+        if let Some(open) = said.stdout.lines().find_map(|line| line.strip_prefix("fill in: ")) {
+            assert!(open.ends_with("in p/secrets.toml"), "{open}");
+            let missing = run(&lab, &["check", "p"]);
+            let why = "still to be filled in";
+            assert!(missing.status == Some(2) && missing.stderr.contains(why), "{missing:#?}");
+            let secrets = fs::read_to_string(lab.path("p/secrets.toml")).unwrap();
+            lab.write("p/secrets.toml", secrets.replace("fill in", "hush"));
+        }
         ok(run(&lab, &["check", "p"]));
         let ignored = fs::read_to_string(lab.path("p/.gitignore")).unwrap();
         assert!(ignored.lines().any(|l| l == "secrets.toml"), "{ignored}");
@@ -257,12 +288,47 @@ fn every_project_of_init_is_valid() {
     assert!(wrong.status == Some(2) && wrong.stderr.contains("did you mean 'rest_api'?"), "{wrong:#?}");
     assert!(!lab.path("q").exists());
     assert_eq!(run(&lab, &["init", "files", "oracle", "q"]).status, Some(2));
+    let wrong = run(&lab, &["init", "opnapi", "spec.yaml", "postgress"]);
+    assert!(wrong.status == Some(2) && wrong.stderr.contains("did you mean 'openapi'?"), "{wrong:#?}");
+    let wrong = run(&lab, &["init", "files", "postgress", "q"]);
+    assert!(wrong.status == Some(2) && wrong.stderr.contains("did you mean 'postgres'?"), "{wrong:#?}");
+}
+
+#[test]
+fn init_writes_no_password_into_the_project_itself() {
+    let lab = Lab::new();
+    let url = "postgres://me:hush@db.example.com/shop";
+    ok(run(&lab, &["init", "files", url, "p"]));
+    let (project, secrets) = (lab.path("p/longshore.toml"), lab.path("p/secrets.toml"));
+    assert!(!fs::read_to_string(project).unwrap().contains("hush"));
+    assert!(fs::read_to_string(secrets).unwrap().contains(url));
+    let checked = ok(run(&lab, &["check", "p"]));
+    assert!(checked.stdout.contains("me@db.example.com") && !checked.stdout.contains("hush"), "{checked:#?}");
+}
+
+#[test]
+fn what_is_not_selected_needs_no_secrets() {
+    let lab = Lab::new();
+    lab.write("a.ndjson", "{\"a\":1}\n");
+    let project = "[pipeline]\nname = \"two\"\n[sources.near]\ntype = \"files\"\nfiles = \"a.ndjson\"\n\
+        [sources.far]\ntype = \"rest_api\"\nresources = [\"users\"]\n\
+        client = { base_url = \"http://127.0.0.1:1\", auth = { token = { secret = \"far.token\" } } }\n";
+    lab.write("longshore.toml", project);
+    let all = run(&lab, &["run"]);
+    assert!(all.status == Some(2) && all.stderr.contains("far.token"), "{all:#?}");
+    let output = ok(run(&lab, &["run", "--select", "near"]));
+    assert!(output.stdout.contains("near") && !output.stdout.contains("users"), "{output:#?}");
+    let other = run(&lab, &["run", "--select", "users"]);
+    assert!(other.status == Some(2) && other.stderr.contains("far.token"), "{other:#?}");
+    let wrong = run(&lab, &["run", "--select", "user"]);
+    assert!(wrong.status == Some(2), "{wrong:#?}");
 }
 
 #[test]
 fn referral_hero_has_its_eleven_resources() {
     let lab = Lab::new();
     ok(run(&lab, &["init", "referral_hero", "duckdb", "p"]));
+    lab.write("p/secrets.toml", "[sources.referral_hero_source]\napi_token = \"hush\"\n");
     let found = ok(run(&lab, &["check", "p", "--json"])).json();
     assert_eq!(
         found["found"][0],
@@ -319,6 +385,7 @@ fn openapi_gives_paths_auth_and_paging() {
     ] {
         assert!(text.lines().any(|l| l == line), "{line}\n{text}");
     }
+    lab.write("p/secrets.toml", "[sources.pet_shop]\napi_key = \"hush\"\n");
     ok(run(&lab, &["check", "p"]));
     lab.write("no.yaml", "a: [");
     assert_eq!(run(&lab, &["init", "openapi", "no.yaml", "duckdb", "q"]).status, Some(2));

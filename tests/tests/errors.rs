@@ -211,6 +211,8 @@ fn wrong_arguments_are_told_before_anything_is_touched() {
         (&["-d", "oracle://x"], "error: there is no destination 'oracle'\n  hint: this build has: bigquery://project/location, duckdb:///path/to/file.duckdb, file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, postgres://user@host/database\n".into()),
         (&["-d", "duckdb:///"], "error: the destination 'duckdb:///' names no file\n  hint: write duckdb:///path/to/file.duckdb\n".into()),
         (&["-d", "duckdb:///:memory:"], "error: a database in memory is gone when the load is over\n  hint: write duckdb:///path/to/file.duckdb\n".into()),
+        (&["-d", "./shop.duckdb"], "error: --destination: './shop.duckdb' is neither a URL nor a destination of [destinations]\n  hint: a file is named by duckdb://./shop.duckdb\n".into()),
+        (&["-d", "duckdb://~/shop.duckdb"], "error: the '~' of '~/shop.duckdb' does not stand for the home folder\n  hint: write that folder out; a file whose name begins so is ./~…\n".into()),
         (&["--memory", "lots"], "error: 'lots' is no amount of memory\n  hint: write bytes, or 256M, 1.5G or 1T; at least 32M\n".into()),
         (&["--memory", "1M"], "error: '1M' is too little memory\n  hint: write bytes, or 256M, 1.5G or 1T; at least 32M\n".into()),
         (&["--hint", "a=money"], format!("error: the hint 'a=money' is not PATH=TYPE\n  hint: {types}\n")),

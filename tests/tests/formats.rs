@@ -245,8 +245,11 @@ fn select_takes_records_out_of_a_wrapper() {
         let expected: Vec<Vec<Value>> = expected.iter().map(|id| vec![json!(id)]).collect();
         assert_eq!(lab.rows("SELECT id FROM t ORDER BY _row_id"), expected, "{path}");
     }
-    // Several pages: every one has a wrapper.
+    // A page without records is no mistake.
     let lab = Lab::new();
+    lab.write("empty.json", r#"{"data":[]}"#);
+    assert_eq!(lab.load(&["empty.json", "--table", "t", "--select", "$.data[*]"])["counts"]["read"], 0);
+    // Several pages: every one has a wrapper.
     lab.write("1.json", page);
     lab.write("2.json", r#"{"data":[{"id":4}]}{"data":[]}{"data":[{"id":5}]}"#);
     lab.load(&["1.json", "2.json", "--table", "t", "--select", "$.data[*]"]);

@@ -112,6 +112,9 @@ fn every_type_goes_in_every_format() {
     assert_eq!(rows(&lab, sql).len(), 3);
     assert_eq!(parquet(&lab, sql).len(), 3);
     assert_eq!(parquet(&lab, "SELECT INTERVAL 1 DAY AS v, union_value(k := 1) AS u"), [[json!("1 days"), json!("1")]]);
+    let seconds = "SELECT '2024-01-01 10:00:05'::timestamp_s AS v, ['1969-01-01'::timestamp_s, NULL] AS l";
+    let read = [[json!("2024-01-01 10:00:05"), json!("['1969-01-01 00:00:00', NULL]")]];
+    assert_eq!(parquet(&lab, seconds), read);
 }
 
 #[test]

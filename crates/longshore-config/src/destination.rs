@@ -41,6 +41,11 @@ impl Project {
         if self.destinations().contains(&word) {
             return declared(self.destination_section(word)?).map_err(Problems::one);
         }
+        if let Some(kind) = kinds.iter().find(|kind| !word.contains(':') && has_ending(word, kind)) {
+            let message = format!("'{word}' is neither a URL nor a destination of [destinations]");
+            let hint = format!("a file is named by {kind}://{word}");
+            return Err(Problems::one(Problem::new(&self.origin_of_destination(word), "", message).hint(hint)));
+        }
         // A URL, or a path, which is a folder's.
         if word.contains([':', '/']) || word.starts_with(['.', '~']) {
             return Ok(Target { name: None, url: word.to_owned(), settings: Map::new(), section: None });
@@ -191,4 +196,9 @@ fn typed(key: &str, found: Node) -> Node {
         (true, Some(number)) => Node { value: from_json(number.into()), origin: found.origin },
         _ => found,
     }
+}
+
+/// Whether a path ends in the kind's name, as in `shop.duckdb`.
+fn has_ending(path: &str, kind: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case(kind))
 }

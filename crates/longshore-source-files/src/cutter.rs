@@ -110,9 +110,10 @@ impl Cutter {
         }
     }
 
-    /// Gives the buffer back for the next input.
-    pub(crate) fn finish(self) {
+    /// Gives the buffer back for the next input. Returns whether the input had nothing that a path could select.
+    pub(crate) fn finish(self) -> bool {
         self.pool.recycle(self.buf);
+        matches!(self.mode, Mode::Walk(walker) if walker.met_nothing())
     }
 
     fn fill(&mut self) -> Result<()> {

@@ -46,6 +46,11 @@ pub enum Error {
         compressed: u64,
         cause: io::Error,
     },
+    #[error(
+        "{name} is compressed twice: there is {inner} inside its {outer}; take the outer one off first: {} -dc {name} | longshore load -",
+        if *outer == "gzip" { "gzip" } else { "zstd" }
+    )]
+    Twice { name: String, outer: &'static str, inner: &'static str },
     #[error("{name} is {encoding} text, and only UTF-8 is read; convert it with: iconv -f {encoding} -t UTF-8")]
     NotUtf8 {
         name: String,

@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::declared::as_path;
 use crate::error::{Error, Result};
 
 /// Where bytes come from; shared by all blocks of one input.
@@ -53,7 +54,10 @@ impl Input {
     ///   `.jsonl`, `.ndjson`, `.csv` or `.tsv`, each also with `.gz` or `.zst`, and those of Parquet
     ///   and Arrow; names that begin with a dot and links to directories are left out;
     /// * anything else with `*`, `?` or `[` is a pattern (`**` crosses directories, but no links
-    ///   to directories); a directory it matches stands for its files.
+    ///   to directories, and at the end stands for all files below); a directory it matches stands for its files;
+    /// * `file://` before a path may be there.
+    ///
+    /// Pipes and devices are read only where they are named themselves: they may never end.
     ///
     /// The files of one directory or pattern are sorted by path, and a file that is named twice,
     /// however it is spelt or linked, is read once.
@@ -72,7 +76,7 @@ impl Input {
                 inputs.push(Input::stdin());
                 continue;
             }
-            for path in expand(name)? {
+            for path in expand(as_path(name))? {
                 // What is no file (a pipe) has no other name.
                 if seen.insert(fs::canonicalize(&path).unwrap_or_else(|_| path.clone())) {
                     inputs.push(Input::path(path));
@@ -144,7 +148,9 @@ fn expand(name: &str) -> Result<Vec<PathBuf>> {
 fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
     let options =
         glob::MatchOptions { require_literal_leading_dot: true, require_literal_separator: true, case_sensitive: true };
-    let paths = glob::glob_with(pattern, options).map_err(|error| Error::BadPattern {
+    // For the crate, `**` at the end stands for directories only.
+    let all_below = if pattern == "**" || pattern.ends_with("/**") { "/*" } else { "" };
+    let paths = glob::glob_with(&format!("{pattern}{all_below}"), options).map_err(|error| Error::BadPattern {
         pattern: pattern.to_owned(),
         reason: error.msg.to_lowercase(),
         at: error.pos + 1,
@@ -158,7 +164,7 @@ fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
         }
         if path.is_dir() {
             files.extend(below(&path)?);
-        } else {
+        } else if may_be_file(&path) {
             files.push(path);
         }
     }
@@ -166,7 +172,13 @@ fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
         return Err(Error::NothingMatches { pattern: pattern.to_owned() });
     }
     files.sort();
+    files.dedup();
     Ok(files)
+}
+
+/// False for pipes, sockets, devices and directories. What cannot be looked at is left to be named when it is opened.
+fn may_be_file(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |m| m.is_file())
 }
 
 /// True when a link to a directory leads to the path, below the part of the pattern that is written out: such links
@@ -197,7 +209,7 @@ fn below(directory: &Path) -> Result<Vec<PathBuf>> {
             // `file_type` does not follow links, so a link cannot lead in circles.
             if entry.file_type().map_err(open_error)?.is_dir() {
                 left.push(path);
-            } else if has_known_ending(&name) && !path.is_dir() {
+            } else if has_known_ending(&name) && may_be_file(&path) {
                 files.push(path);
             }
         }
@@ -214,7 +226,7 @@ pub(crate) fn has_known_ending(name: &str) -> bool {
 }
 
 /// Endings of Parquet and Arrow files.
-pub(crate) const COLUMNAR: [&str; 5] = [".parquet", ".parq", ".arrow", ".ipc", ".feather"];
+pub(crate) const COLUMNAR: [&str; 6] = [".parquet", ".parq", ".arrow", ".arrows", ".ipc", ".feather"];
 
 #[cfg(test)]
 mod tests {
@@ -246,6 +258,21 @@ mod tests {
         assert_eq!(names(&root, "n[1].json").unwrap(), ["n[1].json"]);
         assert_eq!(names(&root, "c.txt").unwrap(), ["c.txt"]);
         assert_eq!(names(&root, "?").unwrap(), ["a/x.jsonl.gz"]);
+        assert_eq!(names(&root, "**").unwrap(), ["a/x.jsonl.gz", "a.ndjson.ZST", "b.json", "c.txt", "n[1].json"]);
+        assert_eq!(names(&root, "a/**").unwrap(), ["a/x.jsonl.gz"]);
+        let url = format!("file://{}", root.path().join("b.json").display());
+        assert!(Input::resolve(&[url]).unwrap()[0].name().ends_with("/b.json"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_among_files_is_left_out() {
+        let root = folder(&["a.json"]);
+        let pipe = root.path().join("b.json");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(names(&root, "").unwrap(), ["a.json"]);
+        assert_eq!(names(&root, "*.json").unwrap(), ["a.json"]);
+        assert_eq!(names(&root, "b.json").unwrap(), ["b.json"]);
     }
 
     #[cfg(unix)]
@@ -258,6 +285,7 @@ mod tests {
         symlink("q.json", root.path().join("a/x/same.json")).unwrap();
         assert_eq!(names(&root, "**/*.json").unwrap(), ["a/x/q.json", "a/y/r.json"]);
         assert_eq!(names(&root, "a/**").unwrap(), ["a/x/q.json", "a/y/r.json"]);
+        assert_eq!(names(&root, "**").unwrap(), ["a/x/q.json", "a/y/r.json"]);
         assert_eq!(names(&root, "a/latest/*.json").unwrap(), ["a/latest/q.json"]);
         assert_eq!(names(&root, "*/latest/*.json").unwrap(), ["a/latest/q.json"]);
         let spelt = ["a/x/q.json", "a/./x/q.json", "a/x/same.json"].map(|p| root.path().join(p).display().to_string());

@@ -76,13 +76,16 @@ impl Source for JsonSource {
 
     fn finish(&mut self) -> Result<()> {
         match &self.select {
-            Some(path) if self.progress.stats().selected == 0 => {
-                Err(Error::input(format!("the path '{path}' selects nothing in the whole input"))
-                    .hint("look at the input's first bytes: the path begins at its top level"))
-            }
+            Some(path) if !self.reader.is_path_right() => Err(selects_nothing(path)),
             _ => Ok(()),
         }
     }
+}
+
+/// The error for a path that leads nowhere in all of the input.
+pub(crate) fn selects_nothing(path: &str) -> Error {
+    Error::input(format!("the path '{path}' selects nothing in the whole input"))
+        .hint("look at the input's first bytes: the path begins at its top level")
 }
 
 /// What to do next stands behind the last semicolon of the reader's messages.

@@ -22,16 +22,12 @@ pub struct Stats {
     pub inputs_done: usize,
     /// Inputs in all.
     pub inputs: usize,
-    /// Records of blocks with [`Layout::Records`](crate::Layout). With a `select` path these
-    /// are all records: 0 at the end means that the path selects nothing.
-    pub selected: u64,
 }
 
 #[derive(Debug, Default)]
 struct Counters {
     raw: AtomicU64,
     text: AtomicU64,
-    selected: AtomicU64,
     done: AtomicUsize,
     total: Option<u64>,
     inputs: usize,
@@ -47,7 +43,6 @@ impl Progress {
             total_raw_bytes: c.total,
             inputs_done: c.done.load(Ordering::Relaxed),
             inputs: c.inputs,
-            selected: c.selected.load(Ordering::Relaxed),
         }
     }
 
@@ -62,10 +57,6 @@ impl Progress {
 
     pub(crate) fn add_text(&self, bytes: usize) {
         self.counters.text.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn add_selected(&self, records: usize) {
-        self.counters.selected.fetch_add(records as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn finish_input(&self) {

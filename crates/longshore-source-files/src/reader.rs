@@ -73,6 +73,7 @@ pub struct BlockReader {
     opened: usize,
     sequence: u64,
     failed: bool,
+    is_path_right: bool,
 }
 
 impl BlockReader {
@@ -97,6 +98,7 @@ impl BlockReader {
             opened: 0,
             sequence: 0,
             failed: false,
+            is_path_right: false,
         }
     }
 
@@ -113,6 +115,12 @@ impl BlockReader {
         let block = self.advance();
         self.failed = block.is_err();
         block
+    }
+
+    /// Returns false when the `select` path has led to nothing so far: neither to a value nor to a list without elements,
+    /// although there were values.
+    pub fn is_path_right(&self) -> bool {
+        self.is_path_right
     }
 
     /// Takes back used bytes; it can be cloned and sent to the threads that parse.
@@ -135,9 +143,7 @@ impl BlockReader {
                 continue;
             };
             if let Some(piece) = cutter.next()? {
-                if let Layout::Records(records) = &piece.layout {
-                    self.progress.add_selected(records.len());
-                }
+                self.is_path_right |= matches!(piece.layout, Layout::Records(_));
                 let sequence = self.sequence;
                 self.sequence += 1;
                 return Ok(Some(Block {
@@ -150,7 +156,7 @@ impl BlockReader {
                 }));
             }
             if let Some((_, cutter)) = self.current.take() {
-                cutter.finish();
+                self.is_path_right |= cutter.finish();
             }
             self.progress.finish_input();
         }

@@ -69,6 +69,11 @@ impl Select {
         steps >> self.steps.len() & 1 == 1
     }
 
+    /// Whether the path goes on with every child of a value that has `steps`.
+    pub(crate) fn takes_all(&self, steps: Steps) -> bool {
+        steps & self.any != 0
+    }
+
     /// The steps in force below a child of a value that has `steps`.
     #[inline]
     pub(crate) fn child(&self, steps: Steps, child: Child<'_>) -> Steps {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, Result};
 use crate::gzip::Members;
 use crate::progress::Progress;
+use crate::value::BYTE_ORDER_MARK;
 
 pub(crate) struct Source {
     name: String,
@@ -78,6 +79,11 @@ impl Source {
             let mut head = vec![0; HEAD];
             let len = source.decode(&mut head)?;
             head.truncate(len);
+            let format = |zstd: bool| if zstd { "zstd" } else { "gzip" };
+            if is_gzip(&head) || is_zstd(&head) {
+                let outer = format(matches!(source.decoder, Decoder::Zstd(_)));
+                return Err(Error::Twice { name: source.name, outer, inner: format(is_zstd(&head)) });
+            }
             source.head = head;
         }
         let skipped = source.check_head()?;
@@ -141,7 +147,7 @@ impl Source {
 
     /// Drops a UTF-8 byte order mark and refuses UTF-16 and UTF-32.
     fn check_head(&mut self) -> Result<u64> {
-        if self.head.starts_with(b"\xEF\xBB\xBF") {
+        if self.head.starts_with(BYTE_ORDER_MARK) {
             self.head.drain(..3);
             return Ok(3);
         }

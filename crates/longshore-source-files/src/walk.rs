@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::select::{Child, Select, Steps};
 use crate::skim::Skimmed;
-use crate::value::{Value, skip_space};
+use crate::value::{BYTE_ORDER_MARK, Value, skip_space};
 pub(crate) use stop::{Fault, FaultKind, Stop};
 
 /// Positions are bytes of the buffer given to [`Walker::run`].
@@ -23,6 +23,8 @@ pub(crate) struct Walker {
     top: Option<usize>,
     /// Top-level values walked to their end.
     values: u64,
+    /// The path goes on with all elements of something that has none.
+    is_at_empty: bool,
     /// The selected values that ended in the buffer.
     pub(crate) found: Vec<Range<usize>>,
 }
@@ -79,6 +81,7 @@ impl Walker {
             pos: 0,
             top: None,
             values: 0,
+            is_at_empty: false,
             found: Vec::new(),
         }
     }
@@ -169,6 +172,11 @@ impl Walker {
         self.select.as_str()
     }
 
+    /// Whether it is no fault of the path when nothing was selected: there was no value, or a list without elements.
+    pub(crate) fn met_nothing(&self) -> bool {
+        self.values == 0 || self.is_at_empty
+    }
+
     #[inline]
     fn step(&mut self, buf: &[u8], eof: bool) -> Option<Stop> {
         if let State::Body { value, record } = &mut self.state {
@@ -190,6 +198,7 @@ impl Walker {
             });
         };
         match self.state {
+            State::Top if byte == BYTE_ORDER_MARK[0] => self.byte_order_mark(buf, eof),
             State::Top => self.top_value(byte),
             State::Value(steps) => self.value(byte, steps),
             State::First => self.first(byte),
@@ -222,6 +231,19 @@ impl Walker {
         }
     }
 
+    /// Files that were joined have their marks in the middle.
+    fn byte_order_mark(&mut self, buf: &[u8], eof: bool) -> Option<Stop> {
+        let rest = &buf[self.pos..];
+        if rest.starts_with(BYTE_ORDER_MARK) {
+            self.pos += BYTE_ORDER_MARK.len();
+            return None;
+        }
+        if BYTE_ORDER_MARK.starts_with(rest) && !eof {
+            return Some(Stop::More);
+        }
+        self.top_value(rest[0])
+    }
+
     fn top_value(&mut self, byte: u8) -> Option<Stop> {
         self.top = Some(self.pos);
         let steps = match (self.top_level, byte) {
@@ -240,6 +262,7 @@ impl Walker {
             return Some(self.fault(FaultKind::Stray("a value")));
         }
         let selected = self.select.selects(steps);
+        self.is_at_empty |= byte == b'n' && self.select.takes_all(steps);
         if selected || steps == 0 || !matches!(byte, b'{' | b'[') {
             let begins = matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n');
             if !selected && !begins {
@@ -263,6 +286,8 @@ impl Walker {
 
     fn first(&mut self, byte: u8) -> Option<Stop> {
         if let b']' | b'}' = byte {
+            let steps = self.frames.last().map_or(0, |frame| frame.steps);
+            self.is_at_empty |= self.select.takes_all(steps);
             return self.next(byte);
         }
         match self.frames.last() {

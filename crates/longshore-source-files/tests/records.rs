@@ -4,7 +4,8 @@
 mod common;
 
 use common::{BLOCK_SIZES, check, records};
-use longshore_source_files::{Error, Options};
+use longshore_source_files::{BlockReader, Error, Input, Options, Select};
+use std::io::Cursor;
 
 #[test]
 fn top_level_values() {
@@ -39,6 +40,41 @@ fn top_level_arrays() {
         ("{\"a\":1}\n[{\"b\":1},\n{\"b\":2}]\n{\"c\":1}", &["{\"a\":1}", "{\"b\":1}", "{\"b\":2}", "{\"c\":1}"]),
     ] {
         check(input, None, expected);
+    }
+}
+
+#[test]
+fn joined_files_have_their_marks_in_the_middle() {
+    for (input, path, expected) in [
+        ("\u{feff}[1,2]\n\u{feff}[3]\r\n\u{feff}", None, &["1", "2", "3"][..]),
+        ("[1]\u{feff}[2]\u{feff}\u{feff}", None, &["1", "2"]),
+        ("[1]\u{feff}{\"a\":2}[3]", None, &["1", "{\"a\":2}", "3"]),
+        ("\u{feff}{\"d\":[1]}\n\u{feff}{\"d\":[2]}\n", Some("$.d[*]"), &["1", "2"]),
+    ] {
+        check(input, path, expected);
+    }
+}
+
+#[test]
+fn a_path_is_right_where_it_leads_to_a_list_without_elements() {
+    for (input, path, expected) in [
+        ("{\"d\":[{}]}", "$.d[*]", true),
+        ("{\"d\":[]}", "$.d[*]", true),
+        ("{\"d\":[]}", "$.d", true),
+        ("{\"d\":null}", "$.d[*]", true),
+        ("{\"d\":{}}", "$.d.*", true),
+        ("[]", "$[*].d[*]", true),
+        (" \n", "$.d[*]", true),
+        ("{}", "$.d[*]", false),
+        ("{\"d\":[]}", "$.e[*]", false),
+        ("{\"d\":7}", "$.d[*]", false),
+        ("{\"d\":[]}", "$.d[0]", false),
+        ("{\"e\":[],\"d\":{\"e\":null}}", "$.d[*].x", false),
+    ] {
+        let options = Options { select: Some(Select::parse(path).unwrap()), block_bytes: 1, ..Options::default() };
+        let mut reader = BlockReader::new(vec![Input::reader("test", Cursor::new(input))], options);
+        while reader.next_block().unwrap().is_some() {}
+        assert_eq!(reader.is_path_right(), expected, "{input} {path}");
     }
 }
 

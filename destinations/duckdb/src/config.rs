@@ -53,6 +53,11 @@ impl Config {
         if path.file_name().is_some_and(|name| name == IN_MEMORY) {
             return Err(Error::config("a database in memory is gone when the load is over").hint(HOW_TO_NAME));
         }
+        // DuckDB puts the home folder there, and nothing else that handles the file does.
+        if path.to_string_lossy().starts_with('~') {
+            return Err(Error::config(format!("the '~' of '{}' does not stand for the home folder", path.display()))
+                .hint("write that folder out; a file whose name begins so is ./~…"));
+        }
         let limits = connection.limits;
         Ok(Config { path, threads: settings.threads.or(limits.threads), memory: settings.memory.or(limits.memory) })
     }
@@ -112,6 +117,13 @@ mod tests {
         assert!(path("duckdb:///").is_err());
         let settings = path("duckdb:///tmp/shop.duckdb?memory=1G").unwrap_err();
         assert_eq!(settings.message(), "'?memory=1G' would become part of the file's name");
+    }
+
+    #[test]
+    fn a_tilde_is_neither_a_folder_nor_home() {
+        let error = Config::from_connection(&Connection::new("duckdb://~/shop.duckdb")).unwrap_err();
+        assert_eq!(error.message(), "the '~' of '~/shop.duckdb' does not stand for the home folder");
+        assert!(Config::from_connection(&Connection::new("duckdb://./~shop.duckdb")).is_ok());
     }
 
     #[test]

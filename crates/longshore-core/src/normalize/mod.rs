@@ -167,8 +167,7 @@ impl Cursor<'_> {
             Some(ranges) => ranges.get(self.next).map(|r| (r.start, r.end)),
             None => {
                 let bytes = self.block.bytes;
-                let space = bytes[self.next..].iter().take_while(|b| b.is_ascii_whitespace()).count();
-                let start = self.next + space;
+                let start = skip_between(bytes, self.next);
                 (start < bytes.len()).then_some((start, bytes.len()))
             }
         }
@@ -201,6 +200,17 @@ impl Cursor<'_> {
         let newline =
             (start..limit).filter(|&at| bytes[at] == b'\n').find(|at| bytes.get(at + 1).is_some_and(|b| !is_part(b)));
         newline.unwrap_or_else(|| start + bytes[start..limit].trim_ascii_end().len().max(1))
+    }
+}
+
+/// Passes over white space, and over the byte order marks that files which were joined have in the middle.
+fn skip_between(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        at += bytes[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+        if !bytes[at..].starts_with(b"\xEF\xBB\xBF") {
+            return at;
+        }
+        at += 3;
     }
 }
 

@@ -57,6 +57,14 @@ fn cell(column: &Column, array: &ArrayRef, row: usize) -> Option<String> {
     })
 }
 
+#[test]
+fn byte_order_marks_between_values_are_passed_over() {
+    let joined = "{\"a\":1}\n\u{feff}{\"a\":2}\u{feff}\u{feff}[{\"a\":3}]\u{feff}";
+    let plain = "{\"a\":1}{\"a\":2}[{\"a\":3}]";
+    let native = || settings(SystemColumns::Native);
+    assert_eq!(tables(joined, native()), tables(plain, native()));
+}
+
 #[track_caller]
 fn check(input: &str, expect: &str) {
     check_with(settings(SystemColumns::Native), input, expect);

@@ -3,7 +3,8 @@
 //! * `config`: the keys, checked; `hints`: how rows are written and what their fields are;
 //! * `find`: the files that names and patterns stand for, here or (`remote`) in object stores and behind HTTP;
 //! * `source`: the files read one after the other, and which of them were read before;
-//! * `columns`: Parquet and Arrow; `csv`: CSV as records; `metadata`: the file's name in each record.
+//! * `columns`: Parquet and Arrow; `csv`: CSV as records; `metadata`: the file's name in each record;
+//! * `unnested`: columns that are to be unnested and stand nowhere.
 
 mod columns;
 mod config;
@@ -14,8 +15,10 @@ mod metadata;
 mod remote;
 mod schema;
 mod source;
+mod unnested;
 
 pub use config::{FilesConfig, Format, Problem, Resource};
+pub(crate) use remote::as_path;
 pub use remote::is_remote;
 pub use schema::json_schema;
 pub use source::{FilesSource, is_json};

@@ -6,14 +6,16 @@ use super::csv::CsvBlocks;
 use super::find::{File, Place, find};
 use super::metadata;
 use super::remote::RemoteReader;
+use super::unnested::Columns;
 use crate::input::COLUMNAR;
+use crate::json_source::selects_nothing;
 use crate::source::Source as Text;
 use crate::{BlockReader, Input, Layout, Options, Pool, Progress, Select, to_error};
 use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
 use longshore_core::source::{Block, JsonBlock, Source, Start};
 use serde_json::{Map, Value, json};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +28,10 @@ pub struct FilesSource {
     pool: Pool,
     progress: Progress,
     current: Option<(File, Reading)>,
+    /// By resource, whether its path has led to anything in the JSON files read so far.
+    paths: BTreeMap<usize, bool>,
+    /// By resource, the columns of the files opened so far.
+    columns: BTreeMap<usize, Columns>,
     /// Where files of object stores are brought that cannot be read from the begin to the end.
     spool: Option<PathBuf>,
     /// By resource, the files loaded so far with their size and time of change.
@@ -36,6 +42,13 @@ enum Reading {
     Json(Box<BlockReader>),
     Csv(Box<CsvBlocks>),
     Columns(Box<ColumnBlocks>),
+}
+
+impl Reading {
+    /// The columns, where the file says them.
+    fn schema(&self) -> Option<&arrow_schema::Schema> {
+        if let Reading::Columns(blocks) = self { Some(blocks.schema()) } else { None }
+    }
 }
 
 impl FilesSource {
@@ -60,7 +73,18 @@ impl FilesSource {
         let pool = Pool::new(options.block_bytes);
         let resources = config.resources;
         let spool = surroundings.env("TMPDIR").map(PathBuf::from);
-        Ok(FilesSource { resources, files, options, pool, progress, current: None, spool, state: Map::new() })
+        Ok(FilesSource {
+            resources,
+            files,
+            options,
+            pool,
+            progress,
+            current: None,
+            paths: BTreeMap::new(),
+            columns: BTreeMap::new(),
+            spool,
+            state: Map::new(),
+        })
     }
 
     /// Returns counters for progress bars.
@@ -76,8 +100,8 @@ impl FilesSource {
 
     fn open(&self, file: &File) -> Result<Reading> {
         let resource = &self.resources[file.resource];
-        let format = format(resource, &file.name);
-        if matches!(format, Format::Parquet | Format::Arrow) {
+        let format = format(resource, file.plain_name());
+        if is_columnar(format) {
             let (bytes, block) = (self.on_disk(file)?, self.options.block_bytes as u64);
             let blocks = match format {
                 Format::Parquet => ColumnBlocks::parquet(file, bytes, block, resource.metadata)?,
@@ -91,14 +115,36 @@ impl FilesSource {
         };
         if format == Format::Csv {
             let (text, _) = Text::open(file.name.clone(), bytes, self.progress.clone()).map_err(to_error)?;
-            let delimiter = resource.delimiter.unwrap_or_else(|| delimiter(&file.name));
-            return Ok(Reading::Csv(Box::new(CsvBlocks::open(file.name.clone(), text, delimiter)?)));
+            let usual = delimiter(file.plain_name());
+            return Ok(Reading::Csv(Box::new(CsvBlocks::open(file.name.clone(), text, resource.delimiter, usual)?)));
         }
         let select = resource.select.as_deref().map(Select::parse).transpose().map_err(to_error)?;
         let options = Options { select, ..self.options.clone() };
         let input = Input::reader(file.name.clone(), bytes);
         let reader = BlockReader::with(vec![input], options, self.pool.clone(), self.progress.clone());
         Ok(Reading::Json(Box::new(reader)))
+    }
+
+    /// Looks into Parquet and Arrow files of this machine, as far as it takes to find the columns that are to be unnested. Those
+    /// elsewhere would have to be brought for that: their columns are looked at when they are read.
+    fn look_for_unnested(&self) -> Result<()> {
+        for (i, resource) in self.resources.iter().enumerate() {
+            let files = || self.files.iter().filter(|f| f.resource == i);
+            let is_near =
+                |f: &File| matches!(f.place, Place::Local(_)) && is_columnar(format(resource, f.plain_name()));
+            let mut columns = Columns::default();
+            if columns.have_all(resource) || !files().all(is_near) {
+                continue;
+            }
+            for file in files() {
+                columns.meet(self.open(file)?.schema());
+                if columns.have_all(resource) {
+                    break;
+                }
+            }
+            columns.check(resource)?;
+        }
+        Ok(())
     }
 
     /// A file that is read here and there: one from elsewhere is brought to a temporary file without a name first.
@@ -185,7 +231,7 @@ impl Source for FilesSource {
         self.state = start.state.as_ref().and_then(|s| s.get("files")?.as_object().cloned()).unwrap_or_default();
         let files = std::mem::take(&mut self.files);
         self.files = files.into_iter().filter(|f| !self.is_known(f)).collect();
-        Ok(())
+        self.look_for_unnested()
     }
 
     fn next_block(&mut self) -> Result<Option<Block>> {
@@ -193,22 +239,42 @@ impl Source for FilesSource {
             if let Some(block) = self.read()? {
                 return Ok(Some(block));
             }
-            if let Some((file, _)) = self.current.take() {
+            if let Some((file, reading)) = self.current.take() {
+                if let Reading::Json(reader) = reading {
+                    let is_right = self.paths.entry(file.resource).or_default();
+                    *is_right |= reader.is_path_right();
+                }
                 self.remember(&file);
             }
             let Some(file) = self.files.pop_front() else { return Ok(None) };
             let reading = self.open(&file)?;
+            self.columns.entry(file.resource).or_default().meet(reading.schema());
             self.current = Some((file, reading));
         }
     }
 
     fn skip(&mut self, resource: usize) {
         self.files.retain(|file| file.resource != resource);
+        self.paths.remove(&resource);
+        self.columns.remove(&resource);
         self.current = self.current.take().filter(|(file, _)| file.resource != resource);
     }
 
     fn recycle(&self, buffer: Vec<u8>) {
         self.pool.recycle(buffer);
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        for (resource, is_right) in &self.paths {
+            let resource = &self.resources[*resource];
+            if let (Some(path), false) = (&resource.select, is_right) {
+                return Err(selects_nothing(path).with("resource", &resource.name));
+            }
+        }
+        for (resource, columns) in &self.columns {
+            columns.check(&self.resources[*resource])?;
+        }
+        Ok(())
     }
 
     fn state(&self) -> Option<Value> {
@@ -238,6 +304,10 @@ fn format(resource: &Resource, name: &str) -> Format {
         return resource.format;
     }
     format_of(name)
+}
+
+fn is_columnar(format: Format) -> bool {
+    matches!(format, Format::Parquet | Format::Arrow)
 }
 
 fn format_of(name: &str) -> Format {

@@ -2,11 +2,11 @@
 
 use super::moments;
 use arrow_array::cast::AsArray;
-use arrow_array::types::Decimal128Type;
+use arrow_array::types::{Decimal128Type, TimestampMillisecondType, TimestampSecondType};
 use arrow_array::{Array, ArrayRef, FixedSizeListArray, LargeListArray, ListArray, MapArray, StringArray, StructArray};
 use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{ArrowError, DataType, FieldRef, Fields};
+use arrow_schema::{ArrowError, DataType, FieldRef, Fields, TimeUnit};
 use std::sync::Arc;
 
 type Answer<T> = Result<T, ArrowError>;
@@ -28,6 +28,7 @@ pub(super) fn for_parquet(batches: &[ArrayRef]) -> Answer<Vec<ArrayRef>> {
         leaves(array, &|leaf| match leaf.data_type() {
             DataType::Decimal128(_, scale) if is_long => text(&cast(leaf, &DataType::Decimal256(39, *scale))?),
             DataType::Interval(_) | DataType::Union(..) => text(leaf),
+            DataType::Timestamp(TimeUnit::Second, zone) => Ok(Some(milliseconds(leaf, zone.clone()))),
             _ => Ok(None),
         })
     };
@@ -42,6 +43,13 @@ pub(super) fn texts(array: &ArrayRef, change: impl Fn(String) -> String) -> Answ
     let is_null = |row| nulls.as_ref().is_some_and(|n| n.is_null(row));
     let cell = |row| formatter.value(row).try_to_string().map(|text| Some(change(text)));
     (0..array.len()).map(|row| if is_null(row) { Ok(None) } else { cell(row) }).collect()
+}
+
+/// Parquet counts no seconds: they would be plain numbers there. Infinite moments stay that.
+fn milliseconds(array: &ArrayRef, zone: Option<Arc<str>>) -> ArrayRef {
+    let seconds = array.as_primitive::<TimestampSecondType>();
+    let scaled = seconds.unary::<_, TimestampMillisecondType>(|s| s.saturating_mul(1000).max(-i64::MAX));
+    Arc::new(scaled.with_timezone_opt(zone))
 }
 
 fn text(array: &ArrayRef) -> Answer<Option<ArrayRef>> {
