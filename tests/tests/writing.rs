@@ -67,7 +67,11 @@ fn versions_are_kept() {
 fn flags_that_make_no_sense_are_refused_before_anything_is_touched() {
     let lab = Lab::new();
     lab.write("in.ndjson", "{\"id\":1}\n");
-    let cases: [(&[&str], &str); 5] = [
+    let upsert = ["--write-disposition", "merge", "--merge-strategy", "upsert", "--primary-key", "id"];
+    let cases: [(&[&str], &str); 8] = [
+        (&[&upsert[..], &["--merge-key", "id"]].concat(), "--merge-key means nothing"),
+        (&["--write-disposition", "merge", "--merge-key", "id", "--dedup-sort", "id:asc"], "--dedup-sort"),
+        (&["--write-disposition", "merge", "--merge-strategy", "scd2", "--validity-columns", "a,b,c"], "FROM,TO"),
         (&["--merge-key", "id"], "--write-disposition merge"),
         (&["--write-disposition", "merge"], "--primary-key"),
         (&["--write-disposition", "merge", "--merge-strategy", "upsert"], "primary key"),
@@ -88,10 +92,10 @@ fn a_merge_that_cannot_be_done_is_refused_before_there_is_a_package() {
     load(&lab, "{\"id\":1,\"v\":\"a\"}\n", &[]);
     let merge = ["--write-disposition", "merge"];
     let cases: [(&[&str], &[&str]); 5] = [
-        (&["--primary-key", "id"], &["'id' is in the primary key", "in.ndjson", "line 2"]),
-        (&["--primary-key", "idd"], &["'idd' is in the primary key", "line 1"]),
+        (&["--primary-key", "id"], &["'id' is in the key", "in.ndjson", "line 2"]),
+        (&["--primary-key", "idd"], &["'idd' is in the key", "line 1"]),
         (&["--primary-key", "idd", "--on-error", "reject"], &["'idd' is not a column", "v"]),
-        (&["--merge-key", "day"], &["'day' is not a column"]),
+        (&["--merge-key", "day"], &["'day' is in the key", "line 1"]),
         (&["--merge-strategy", "scd2", "--validity-columns", "id,until"], &["validity column 'id'"]),
     ];
     lab.write("in.ndjson", "{\"id\":1,\"v\":\"b\"}\n{\"v\":\"nobody\"}\n");
@@ -147,6 +151,22 @@ fn a_table_of_versions_is_written_other_ways_too() {
     assert_eq!(lab.rows("SELECT count(*) FROM t WHERE _row_hash IS NULL OR _valid_to IS NOT NULL")[0][0], json!(0));
     load(&lab, "{\"id\":3}\n", &["--write-disposition", "replace"]);
     assert_eq!(lab.count("t"), 1);
+}
+
+/// dlt's documents say which columns are those of versions, also in between.
+#[test]
+fn a_table_of_versions_is_written_other_ways_in_dlts_mode_too() {
+    let lab = Lab::new();
+    let merge = |more: &[&'static str]| [&["--system-columns", "dlt", "--write-disposition", "merge"], more].concat();
+    let (scd2, by_key) = (merge(&["--merge-strategy", "scd2"]), merge(&["--primary-key", "id"]));
+    load(&lab, "{\"id\":1,\"v\":1}\n", &scd2);
+    load(&lab, "{\"id\":1,\"v\":2}\n", &by_key);
+    load(&lab, "{\"id\":1,\"v\":3}\n", &scd2);
+    load(&lab, "{\"id\":2,\"v\":1}\n", &["--system-columns", "dlt"]);
+    load(&lab, "{\"id\":1,\"v\":3}\n", &scd2);
+    let rows = lab.rows("SELECT id, v, _dlt_valid_to IS NULL FROM t ORDER BY ALL");
+    let expect = [(1, 2, false), (1, 3, true), (2, 1, false)];
+    assert_eq!(rows, expect.map(|(id, v, holds)| vec![json!(id), json!(v), json!(holds)]));
 }
 
 /// What DuckDB takes for each thread that reads lines has to fit into half of the memory.

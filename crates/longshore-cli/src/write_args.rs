@@ -82,7 +82,7 @@ impl WriteArgs {
         };
         if let Some(text) = &self.validity_columns {
             let wrong = || Error::config(format!("'{text}' is not two names")).hint("write FROM,TO");
-            let (from, to) = text.split_once(',').ok_or_else(wrong)?;
+            let (from, to) = text.split_once(',').filter(|(_, to)| !to.contains(',')).ok_or_else(wrong)?;
             let plain = rules.validity(system);
             rules.scd2 = Some(Scd2 { valid_from: column(from)?, valid_to: column(to)?, ..plain });
         }
@@ -110,6 +110,18 @@ impl WriteArgs {
         if merges && by_key && no_key {
             return Err(Error::config("a merge by delete-insert needs a key")
                 .hint("add --primary-key or --merge-key, or choose another --merge-strategy"));
+        }
+        let by_primary_key = matches!(self.merge_strategy, Some(Strategy::Upsert | Strategy::InsertOnly));
+        if by_primary_key && !self.merge_key.is_empty() {
+            return Err(Error::config(
+                "--merge-key means nothing with this --merge-strategy, which goes by the primary key",
+            )
+            .hint("leave it out, or choose delete-insert or cdc"));
+        }
+        let chooses = !self.primary_key.is_empty() && self.merge_strategy != Some(Strategy::Scd2);
+        if self.dedup_sort.is_some() && !chooses {
+            return Err(Error::config("--dedup-sort chooses among records with one primary key, and there is none")
+                .hint("add --primary-key (scd2 has no use for it), or leave it out"));
         }
         if self.validity_columns.is_some() && self.merge_strategy != Some(Strategy::Scd2) {
             return Err(Error::config("--validity-columns means nothing without --merge-strategy scd2"));

@@ -3,7 +3,7 @@
 
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{Counts, TableCount};
-use longshore_core::schema::{MergeStrategy, Schema, Table};
+use longshore_core::schema::{Disposition, MergeStrategy, Schema, Table};
 
 /// Checks keys and validity columns of the resources' tables that got rows, or would have. Returns what the user should
 /// know.
@@ -17,8 +17,20 @@ pub(crate) fn check(
     counts: &Counts,
 ) -> Result<Vec<String>> {
     let mut notes = Vec::new();
-    for table in schema.tables.iter().filter(|t| t.write.merges() && resources.contains(&t.name)) {
+    for table in
+        schema.tables.iter().filter(|t| t.write.disposition == Disposition::Merge && resources.contains(&t.name))
+    {
         let has_rows = tables.iter().any(|t| t.table == table.name && t.rows > 0);
+        if table.write.appends() {
+            let note = || {
+                format!(
+                    "'{}' is to be merged, but has neither a primary nor a merge key: rows are only added",
+                    table.name
+                )
+            };
+            notes.extend(has_rows.then(note));
+            continue;
+        }
         // Records that were left out for want of a key leave none.
         let had_records = counts.rejected + counts.discarded > 0 && table.columns.iter().any(|c| c.role.is_none());
         if has_rows || had_records {
@@ -66,7 +78,14 @@ fn unmet(table: &Table) -> Vec<String> {
             "no record of '{name}' has '{field}' so far, which is to mark deleted records: none was deleted by it"
         ));
     }
-    if let Some(sort) = write.dedup_sort.as_ref().filter(|s| table.column(&s.column).is_none()) {
+    if !write.merge_key.is_empty() && !write.has_groups() {
+        notes.push(format!("the merge key of '{name}' does nothing: {} goes by the primary key alone", write.strategy));
+    }
+    if write.dedup_sort.is_some() && (write.primary_key.is_empty() || write.strategy == MergeStrategy::Scd2) {
+        notes.push(format!(
+            "dedup_sort of '{name}' does nothing: it chooses among records with one primary key, by which it is not merged"
+        ));
+    } else if let Some(sort) = write.dedup_sort.as_ref().filter(|s| table.column(&s.column).is_none()) {
         let field = &sort.column;
         notes.push(format!("no record of '{name}' has '{field}' so far, by which one record a key is to be chosen: the last of the input was"));
     }
@@ -76,7 +95,7 @@ fn unmet(table: &Table) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longshore_core::schema::{Column, DataType, DedupSort, Disposition, Scd2, SystemColumns, WriteRules};
+    use longshore_core::schema::{Column, DataType, DedupSort, Scd2, SystemColumns, WriteRules};
 
     fn checked(write: WriteRules, rows: u64, rejected: u64) -> Result<Vec<String>> {
         let mut schema = Schema::new("p", SystemColumns::Native);
@@ -114,6 +133,19 @@ mod tests {
             assert!(checked(write, 0, 0).is_ok(), "there were no records");
         }
         assert!(checked(versions("since", "until"), 1, 0).is_ok());
+    }
+
+    #[test]
+    fn what_does_nothing_is_said() {
+        let dedup_sort = Some(DedupSort { column: "day".to_owned(), descending: true });
+        let upsert = WriteRules { strategy: MergeStrategy::Upsert, ..by("id", &["day"]) };
+        let notes = checked(upsert, 1, 0).unwrap();
+        assert!(notes.len() == 1 && notes[0].contains("merge key"), "{notes:?}");
+        let grouped = WriteRules { primary_key: Vec::new(), dedup_sort, ..by("id", &["day"]) };
+        let notes = checked(grouped, 1, 0).unwrap();
+        assert!(notes.len() == 1 && notes[0].contains("dedup_sort"), "{notes:?}");
+        let notes = checked(WriteRules::default(), 1, 0).unwrap();
+        assert!(notes.len() == 1 && notes[0].contains("neither a primary nor a merge key"), "{notes:?}");
     }
 
     #[test]

@@ -41,8 +41,7 @@ impl Touched<'_> {
     async fn root(&self, root: &Table, versions_begin: bool, plan: &mut TablePlan) {
         let there = plan.existing_rows.unwrap_or_default();
         if root.write.strategy == MergeStrategy::Scd2 {
-            let is_active = root.write.validity(self.schema.system_columns).active.is_none();
-            plan.ended_rows = if versions_begin && is_active { Some(there) } else { self.ended(root).await };
+            plan.ended_rows = if versions_begin { Some(there) } else { self.ended(root).await };
             plan.changes_rows = plan.ended_rows != Some(0);
             plan.effect = Some(versions(root, plan.ended_rows));
             return;

@@ -167,16 +167,15 @@ impl<'a> Plan<'a> {
         let [from, to] = [&validity.valid_from, &validity.valid_to].map(|name| self.dialect.identifier(name));
         let moment = self.dialect.moment(validity.boundary.unwrap_or(self.family.moment));
         let active = validity.active.map(|a| self.dialect.moment(a));
+        // Rows that other ways of writing brought have no validity: they hold.
         let is_active = |of: &str| match &active {
-            Some(active) => format!("{of}.{to} = {active}"),
+            Some(active) => format!("({of}.{to} = {active} OR {of}.{to} IS NULL)"),
             None => format!("{of}.{to} IS NULL"),
         };
         let hash = self.hash();
-        let table = self.dialect.identifier(&self.family.root.name);
         let mut same_group = String::new();
         if !self.merge_key.is_empty() {
-            same_group =
-                format!(" AND EXISTS (SELECT 1 FROM {staged} s WHERE {})", equal(&self.merge_key, "s", &table));
+            same_group = format!(" AND EXISTS (SELECT 1 FROM {staged} s WHERE {})", equal(&self.merge_key, "s", "d"));
         }
         let live = self.deleted.iter().map(|d| format!("NOT {d}")).collect::<Vec<_>>();
         let known = format!("EXISTS (SELECT 1 FROM {target} d WHERE d.{hash} = s.{hash} AND {})", is_active("d"));
@@ -188,18 +187,19 @@ impl<'a> Plan<'a> {
             where_all(&new)
         );
         let (keep, mut statements) = self.scratch("_longshore_keep", &kept);
-        let mut still = vec![format!("s.{hash} = {table}.{hash}")];
+        let mut still = vec![format!("s.{hash} = d.{hash}")];
         still.extend(live);
+        // By an alias: a table may be called as the staged rows are here.
         statements.push(format!(
-            "UPDATE {target} SET {to} = {moment} WHERE {} AND NOT EXISTS (SELECT 1 FROM {staged} s{}){same_group}",
-            is_active(&table),
+            "UPDATE {target} AS d SET {to} = {moment} WHERE {} AND NOT EXISTS (SELECT 1 FROM {staged} s{}){same_group}",
+            is_active("d"),
             where_all(&still)
         ));
         let end = active.unwrap_or_else(|| "NULL".to_owned());
         statements.push(self.insert_root(&keep, &format!("{from}, {to}, "), &format!("{moment}, {end}, ")));
         statements.extend(match self.family.system {
             SystemColumns::Native => self.insert_children(&keep),
-            SystemColumns::Dlt => self.insert_new_children(),
+            SystemColumns::Dlt => self.insert_new_children(&keep),
         });
         statements.push(format!("DROP TABLE {keep}"));
         statements
@@ -234,7 +234,7 @@ impl<'a> Plan<'a> {
 
     fn insert_children(&self, keep: &str) -> Vec<String> {
         let root_id = self.dialect.identifier(&self.family.system.column(ColumnRole::RootId).name);
-        self.children_with_rows(|target, staged, columns| match self.family.system {
+        self.children_with_rows(|_, target, staged, columns| match self.family.system {
             SystemColumns::Native => format!(
                 "INSERT INTO {target} ({columns}) SELECT {columns} FROM {staged} WHERE {root_id} IN (SELECT row_id FROM {keep})"
             ),
@@ -247,13 +247,30 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Children of versions that were there before are there already: their ids follow from their parents'.
-    fn insert_new_children(&self) -> Vec<String> {
+    /// Children of versions that were there before are there already: their ids follow from their parents'. Those of
+    /// records that stand for a deletion do not come, as their records do not.
+    fn insert_new_children(&self, keep: &str) -> Vec<String> {
         let row_id = &self.row_id;
-        self.children_with_rows(|target, staged, columns| {
-            let new = format!("NOT EXISTS (SELECT 1 FROM {target} d WHERE d.{row_id} = s.{row_id})");
+        self.children_with_rows(|child, target, staged, columns| {
+            let mut new = format!("NOT EXISTS (SELECT 1 FROM {target} d WHERE d.{row_id} = s.{row_id})");
+            if self.deleted.is_some() {
+                new = format!("{new} AND {}", self.is_below(child, keep));
+            }
             self.one_an_id(target, staged, columns, &new)
         })
+    }
+
+    /// True for a staged row `s` below one of the kept roots. Tables of versions have no root ids in dlt's mode.
+    fn is_below(&self, child: &Table, keep: &str) -> String {
+        let parent_id = self.dialect.identifier(&self.family.system.column(ColumnRole::ParentId).name);
+        let parent = self.family.children.iter().find(|c| child.parent.as_deref() == Some(c.name.as_str()));
+        let ids = match parent.and_then(|p| Some((p, (self.family.staged)(&p.name)?))) {
+            Some((parent, staged)) => {
+                format!("SELECT s.{} FROM {staged} s WHERE {}", self.row_id, self.is_below(parent, keep))
+            }
+            None => format!("SELECT row_id FROM {keep}"),
+        };
+        format!("s.{parent_id} IN ({ids})")
     }
 
     fn one_an_id(&self, target: &str, staged: &str, columns: &str, which: &str) -> String {
@@ -266,10 +283,10 @@ impl<'a> Plan<'a> {
         )
     }
 
-    fn children_with_rows(&self, statement: impl Fn(&str, &str, &str) -> String) -> Vec<String> {
+    fn children_with_rows(&self, statement: impl Fn(&Table, &str, &str, &str) -> String) -> Vec<String> {
         let with_rows = self.family.children.iter().filter_map(|c| Some((*c, (self.family.staged)(&c.name)?)));
         let target = |c: &Table| self.dialect.qualified(self.family.dataset, &c.name);
-        with_rows.map(|(c, staged)| statement(&target(c), &staged, &columns(self.dialect, c))).collect()
+        with_rows.map(|(c, staged)| statement(c, &target(c), &staged, &columns(self.dialect, c))).collect()
     }
 
     /// True for a staged row `s` whose key is in the table.

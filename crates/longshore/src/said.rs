@@ -4,7 +4,7 @@ use crate::builder::PipelineBuilder;
 use longshore_core::error::{Error, Result};
 use longshore_core::naming;
 use longshore_core::normalize::Settings;
-use longshore_core::schema::{Conflict, Contract, DedupSort, Disposition, MergeStrategy, WriteRules};
+use longshore_core::schema::{Conflict, Contract, DedupSort, Disposition, MergeStrategy, Scd2, WriteRules};
 use longshore_pipeline::SchemaFiles;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ pub(crate) struct Said {
     merge_key: Vec<String>,
     hard_delete: Option<String>,
     dedup_sort: Option<(String, bool)>,
+    validity: Option<Scd2>,
     columns: Vec<String>,
     schema: Map<String, Value>,
     files: SchemaFiles,
@@ -58,6 +59,17 @@ impl PipelineBuilder {
     /// Which of several records with one primary key in one load stays: the first by this field. By default the last one.
     pub fn dedup_sort(mut self, field: impl Into<String>, descending: bool) -> Self {
         self.said.dedup_sort = Some((field.into(), descending));
+        self
+    }
+}
+
+/// The validity columns of versions.
+impl PipelineBuilder {
+    /// The names of the validity columns that [`MergeStrategy::Scd2`] keeps, and the moments it writes there (in
+    /// microseconds since 1970). By default the names are `_valid_from` and `_valid_to`, the moment of change is the load's,
+    /// and versions that hold have no end.
+    pub fn validity(mut self, columns: Scd2) -> Self {
+        self.said.validity = Some(columns);
         self
     }
 }
@@ -126,8 +138,17 @@ impl Said {
                 Some((field, descending)) => Some(DedupSort { column: column(field)?, descending: *descending }),
                 None => None,
             },
-            scd2: None,
+            scd2: match &self.validity {
+                Some(said) => {
+                    let (valid_from, valid_to) = (column(&said.valid_from)?, column(&said.valid_to)?);
+                    Some(Scd2 { valid_from, valid_to, ..said.clone() })
+                }
+                None => None,
+            },
         };
+        if self.validity.is_some() && self.strategy != MergeStrategy::Scd2 {
+            return Err(Error::config("validity columns mean nothing without the merge strategy scd2"));
+        }
         if let Some(key) =
             self.schema.keys().find(|key| !longshore_core::normalize::SCHEMA_KEYS.contains(&key.as_str()))
         {

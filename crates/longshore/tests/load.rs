@@ -212,6 +212,20 @@ fn tables_are_merged_hinted_and_held_as_the_builder_says() {
     let frozen = builder().schema_contract(Contract::all(ContractMode::Freeze)).build().unwrap();
     let error = frozen.load_json(&br#"{"user":{"id":3},"new":1}"#[..]).unwrap_err();
     assert!(error.to_string().contains("'new' would be (new)"), "{error}");
+    let until = 253_370_764_800_000_000; // the year 9999
+    let names = ["validSince", "validUntil"].map(str::to_owned);
+    let [valid_from, valid_to] = names;
+    let validity = longshore::schema::Scd2 { valid_from, valid_to, active: Some(until), boundary: Some(0) };
+    let versions = builder().table("v").merge(MergeStrategy::Scd2).validity(validity.clone()).build().unwrap();
+    versions.load_json(&br#"{"id":1}"#[..]).unwrap();
+    versions.load_json(&br#"{"id":2}"#[..]).unwrap();
+    let mut found = rows(&versions, "v");
+    found.sort();
+    let (began, never) = ("1970-01-01T00:00:00Z", "9999-01-01T00:00:00Z");
+    let line = |until, id| format!("valid_since={began} valid_until={until} id={id}");
+    assert_eq!(found, [line(began, 1), line(never, 2)]);
+    let without = builder().merge(MergeStrategy::DeleteInsert).primary_key(["id"]).validity(validity);
+    assert_eq!(without.build().unwrap_err().kind(), ErrorKind::Config);
     for wrong in [builder().merge(MergeStrategy::Upsert), builder().column("a=int"), builder().primary_key([" "])] {
         assert_eq!(wrong.build().unwrap_err().kind(), ErrorKind::Config);
     }

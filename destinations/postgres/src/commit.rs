@@ -11,13 +11,13 @@ use crate::{obstacles, rights, rounding};
 use longshore_core::destination::{CommitOutcome, Staged, rejects_table};
 use longshore_core::dlt::Documents;
 use longshore_core::error::{Error, ErrorKind, Result};
-use longshore_core::package::{Manifest, TableCount};
+use longshore_core::package::{Manifest, TableCount, Target};
 use longshore_core::schema::{Column, ColumnType, SystemColumns, SystemTable, Table};
 use longshore_sql::{
     add_column, create_table, drop_table, hinted, identifier, inexact_values, literal, load_records, qualified,
     system_table, validity_table, widen_column,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tracing::{debug, info};
 
@@ -88,7 +88,7 @@ async fn try_commit(
     rights::check_rest(&load.control, &load.opening, &existing, wanted).await?;
     let mut has_changes = !changes(&existing, wanted).is_empty() || dropped(load, &existing).next().is_some();
     loop {
-        begin(&load.control, &target.dataset, &target.pipeline, has_changes).await?;
+        begin(&load.control, manifest, target, has_changes).await?;
         if catalog::has_load(&load.control, target, &manifest.load_id).await? {
             load.control.batch("ROLLBACK").await?;
             return Ok(match attempt.reached_commit {
@@ -167,16 +167,23 @@ async fn documents(load: &Inner, manifest: &Manifest) -> Result<Option<Documents
 }
 
 /// Opens the transaction. Loads of one pipeline go one after the other, so that none is committed twice; those of
-/// different pipelines go at once, unless one of them changes the dataset's tables.
-async fn begin(session: &Session, dataset: &str, pipeline: &str, has_changes: bool) -> Result<()> {
-    let (pipeline_key, dataset_key) = (lock_key(&["pipeline", dataset, pipeline]), lock_key(&["dataset", dataset]));
+/// different pipelines go at once, unless one of them changes the dataset's tables, or both replace or merge into the
+/// same one: neither would see the rows that the other brings. Each statement has to see what was committed before it.
+async fn begin(session: &Session, manifest: &Manifest, target: &Target, has_changes: bool) -> Result<()> {
+    let dataset = &target.dataset;
+    let pipeline_key = lock_key(&["pipeline", dataset, &target.pipeline]);
+    let dataset_key = lock_key(&["dataset", dataset]);
     let shared = if has_changes { "" } else { "_shared" };
-    session.batch("BEGIN").await?;
+    // In one order for all, so that none waits for another in a circle.
+    let rewritten = manifest.replaced().chain(manifest.merged()).map(|t| lock_key(&["table", dataset, &t.name]));
+    let rewritten: BTreeSet<i64> = rewritten.collect();
+    let table_locks: String = rewritten.iter().map(|key| format!("SELECT pg_advisory_xact_lock({key}); ")).collect();
+    session.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     session
         .batch(&format!(
             "SELECT set_config(name, CASE reset_val WHEN 'off' THEN 'on' ELSE reset_val END, true) FROM pg_settings \
              WHERE name = 'synchronous_commit'; SELECT pg_advisory_xact_lock({pipeline_key}); \
-             SELECT pg_advisory_xact_lock{shared}({dataset_key}); SET LOCAL lock_timeout = '10s'"
+             SELECT pg_advisory_xact_lock{shared}({dataset_key}); {table_locks}SET LOCAL lock_timeout = '10s'"
         ))
         .await
 }

@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, Float64Array, StringArray};
 use longshore_core::connect::Connection;
 use longshore_core::destination::{CommitOutcome, Destination, Load};
 use longshore_core::error::{ErrorKind, Result};
-use longshore_core::schema::DataType;
+use longshore_core::schema::{DataType, Disposition, WriteRules};
 use longshore_testkit::fixture::{self, Package, PackageBuilder};
 use longshore_testkit::rows::Rows;
 use longshore_testkit::servers::postgres::PostgresServer;
@@ -93,6 +93,49 @@ async fn two_loaders_that_change_one_dataset_at_once_lose_nothing() {
         "one|50\ntwo|50"
     );
     assert_eq!(server.psql(&database, STAGED), "0");
+}
+
+/// Neither would see the rows that the other brings: there would be two rows of a key, and lists without their record.
+#[tokio::test(flavor = "multi_thread")]
+async fn loads_that_rewrite_one_table_at_once_go_one_after_the_other() {
+    let server = server();
+    let database = server.new_database();
+    let package = |pipeline: &str, number, disposition, earlier: Option<&Package>| {
+        let write = WriteRules { disposition, primary_key: vec!["id".to_owned()], ..WriteRules::default() };
+        let builder = PackageBuilder::new(pipeline, "data", number);
+        let builder = match earlier {
+            Some(earlier) => builder.after(earlier),
+            None => builder,
+        };
+        builder.writing(write).json("t", r#"{"id":1,"l":[{"n":1}]}"#).build()
+    };
+    let load = |package: Package| {
+        let url = server.url(&database);
+        async move { load_with_retries(&*open(&url), &package).await.map(drop) }
+    };
+    // From then on none of the loads changes tables: that would be a reason of its own to wait.
+    let first = [("one", 1), ("two", 2)].map(|(name, number)| package(name, number, Disposition::Merge, None));
+    for package in &first {
+        load(package.clone()).await.unwrap();
+    }
+    for (number, disposition) in [(10, Disposition::Merge), (20, Disposition::Replace)] {
+        // Both get as far as they can before the first of them may write.
+        let (at, of) = (Arc::clone(&server), database.clone());
+        let hold = "BEGIN; LOCK TABLE data.t IN SHARE MODE; SELECT pg_sleep(3); COMMIT";
+        let holder = std::thread::spawn(move || at.psql(&of, hold));
+        let held = "SELECT count(*) FROM pg_locks WHERE relation = 'data.t'::regclass AND mode = 'ShareLock'";
+        while server.psql(&database, held) == "0" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let one = package("one", number, disposition, Some(&first[0]));
+        let two = package("two", number + 1, disposition, Some(&first[1]));
+        let (one, two) = tokio::join!(load(one), load(two));
+        one.unwrap();
+        two.unwrap();
+        holder.join().unwrap();
+        let rows = "SELECT (SELECT count(*) FROM data.t), (SELECT count(*) FROM data.t__l)";
+        assert_eq!(server.psql(&database, rows), "1|1", "{disposition:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Write rules as dlt's hints of tables and columns, and back.
 
+use super::schema::OURS;
 use crate::schema::{DedupSort, Disposition, MergeStrategy, Scd2, WriteRules};
 use crate::values::iso_timestamp::{format_iso, parse_timestamp};
 use serde_json::{Map, Value, json};
@@ -24,6 +25,9 @@ const COLUMN_HINTS: [&str; 8] = [
     "x-active-record-timestamp",
 ];
 
+/// What we say of a validity column when a table is written in another way than `scd2`, or with other names.
+const WAS_VALIDITY: &str = "validity";
+
 /// Writes a root table's rules into its entry. Columns that no row had yet get an entry without a type.
 pub(super) fn write(rules: &WriteRules, row_id: &str, validity: &Scd2, entry: &mut Map<String, Value>) {
     let disposition = match rules.disposition {
@@ -38,7 +42,13 @@ pub(super) fn write(rules: &WriteRules, row_id: &str, validity: &Scd2, entry: &m
     }
     entry.remove("x-boundary-timestamp");
     let Some(columns) = entry.get_mut("columns").and_then(Value::as_object_mut) else { return };
-    for column in columns.values_mut().filter_map(Value::as_object_mut) {
+    let of_versions: Vec<String> =
+        columns.iter().filter(|(_, c)| is_validity(c)).map(|(name, _)| name.clone()).collect();
+    for (name, column) in columns.iter_mut() {
+        let Some(column) = column.as_object_mut() else { continue };
+        if of_versions.contains(name) {
+            column.shift_remove(OURS);
+        }
         COLUMN_HINTS.iter().for_each(|hint| _ = column.shift_remove(*hint));
     }
     let mut hint = |name: &str, hint: &str, value: Value| {
@@ -72,6 +82,12 @@ pub(super) fn write(rules: &WriteRules, row_id: &str, validity: &Scd2, entry: &m
             entry.insert("x-boundary-timestamp".into(), format_iso(boundary).into());
         }
     }
+    let Some(columns) = entry.get_mut("columns") else { return };
+    for name in of_versions {
+        if !is_validity(&columns[&name]) {
+            columns[&name][OURS] = json!({ WAS_VALIDITY: true });
+        }
+    }
 }
 
 /// Reads a root table's rules.
@@ -101,7 +117,7 @@ pub(super) fn read(entry: &Value) -> WriteRules {
     WriteRules { scd2, ..plain }
 }
 
-/// True for a column that is there only because of `scd2`: we keep those out of the schema.
+/// True for a column that is there only because of `scd2`, now or earlier: we keep those out of the schema.
 pub(super) fn is_validity(column: &Value) -> bool {
-    column["x-valid-from"] == true || column["x-valid-to"] == true
+    column["x-valid-from"] == true || column["x-valid-to"] == true || column[OURS][WAS_VALIDITY] == true
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use sha3::Digest;
 
 const DLT: SystemColumns = SystemColumns::Dlt;
-const OURS: &str = "x-longshore";
+pub(super) const OURS: &str = "x-longshore";
 const IMPORTED: &str = "imported_version_hash";
 /// Digits of a decimal, and those behind the point, where a document says nothing.
 const DLT_SIZE: (u8, u8) = (DECIMAL_PRECISION, 9);

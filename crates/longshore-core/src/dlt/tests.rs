@@ -93,6 +93,21 @@ fn what_dlt_stored_is_read_and_written_back_the_same() {
 }
 
 #[test]
+fn validity_columns_stay_out_of_the_schema_when_a_table_is_written_otherwise() {
+    let scd2 = WriteRules { strategy: MergeStrategy::Scd2, primary_key: Vec::new(), ..merged() };
+    let mut before = parse(&SchemaDocument::new(&schema(&scd2), None).text).unwrap();
+    for write in [WriteRules::default(), merged(), scd2] {
+        let schema = schema(&write);
+        let document = SchemaDocument::new(&schema, Some(&before));
+        before = parse(&document.text).unwrap();
+        assert_eq!(from_document(&before).unwrap(), schema);
+        assert!(before["tables"]["orders"]["columns"].get("_dlt_valid_to").is_some(), "dlt knows what is there");
+        let again = SchemaDocument::new(&schema, Some(&before));
+        assert_eq!((again.is_new, again.hash), (false, document.hash));
+    }
+}
+
+#[test]
 fn a_change_makes_a_version_that_names_the_ones_before() {
     let of_dlt = parse(OF_DLT).unwrap();
     let mut schema = from_document(&of_dlt).unwrap();

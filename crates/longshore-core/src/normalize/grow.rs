@@ -195,20 +195,20 @@ impl Shape {
                 required.push(Required { name, is_own: parts.len() == 1, is_key: false });
             }
         }
-        for name in self.merge_key(table) {
+        for name in self.keys(table) {
             required.retain(|known| known.name != *name);
             required.push(Required { name: name.clone(), is_own: true, is_key: true });
         }
         required
     }
 
-    /// The primary key of a root table that the load merges into; ids of rows are never missing.
-    fn merge_key(&self, table: TableId) -> impl Iterator<Item = &String> {
+    /// The keys of a root table that the load merges into; ids of rows are never missing.
+    fn keys(&self, table: TableId) -> impl Iterator<Item = &String> {
         let write = &self.settings.write;
         let is_merged = self.tables[table as usize].parent == NONE && write.merges();
         let system = self.settings.system;
         let is_id = move |name: &str| system.roles(true).iter().any(|&role| system.column(role).name == name);
-        write.primary_key.iter().filter(move |name| is_merged && !is_id(name))
+        write.needed_keys().filter(move |name| is_merged && !is_id(name))
     }
 
     /// Returns the first required column that a row lacks.

@@ -40,6 +40,16 @@ fn a_record_to_be_merged_has_its_whole_key() {
     assert_eq!(refused(by_key(&["id"]), "{\"id\":1}\n{\"id\":\"x\"}"), Some((9, Cause::NoKey)));
     // The loader's own columns are always there.
     assert_eq!(refused(by_key(&["_row_id"]), records), None);
+    // A group is a key where records meet what is there by it alone.
+    let grouped = |strategy, key: &[&str]| {
+        let mut settings = merge(strategy, key);
+        settings.write.merge_key = vec!["day".to_owned()];
+        refused(settings, "{\"id\":1,\"day\":1}\n{\"id\":2,\"day\":null}")
+    };
+    assert_eq!(grouped(MergeStrategy::DeleteInsert, &[]), Some((17, Cause::NoKey)));
+    assert_eq!(grouped(MergeStrategy::Scd2, &[]), Some((17, Cause::NoKey)));
+    assert_eq!(grouped(MergeStrategy::DeleteInsert, &["id"]), None);
+    assert_eq!(grouped(MergeStrategy::Cdc, &["id"]), None);
     // Who does not merge needs no key.
     let mut append = by_key(&["id"]);
     append.write.disposition = Disposition::Append;
@@ -69,7 +79,7 @@ fn records_without_their_key_are_kept_aside_like_malformed_ones() {
     let done = block(&mut shape, "{\"id\":1}\n{\"l\":[1]}\n{\"id\":2}", OnError::Reject).unwrap();
     assert_eq!((done.read, done.rejects.len()), (3, 1));
     let reason = done.rejects[0].reason();
-    assert!(reason.contains("primary key") && reason.contains("'id'"), "{reason}");
+    assert!(reason.contains("in the key") && reason.contains("'id'"), "{reason}");
 }
 
 #[test]

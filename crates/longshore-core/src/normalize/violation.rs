@@ -52,7 +52,7 @@ pub enum Cause {
     Limit(Entity, usize),
     /// A field that must have a value has none.
     Missing,
-    /// A record that is to be merged lacks (a part of) its primary key.
+    /// A record that is to be merged lacks (a part of) its primary or merge key.
     NoKey,
 }
 
@@ -114,7 +114,7 @@ impl fmt::Display for Violation {
                 write!(f, "the column '{column}' of '{table}' must have a value, and a row has none ({path})")
             }
             Cause::NoKey => {
-                write!(f, "'{column}' is in the primary key of '{table}', and ")?;
+                write!(f, "'{column}' is in the key that '{table}' is merged by, and ")?;
                 match (self.found, self.expected) {
                     (Some(found), Some(expected)) => {
                         write!(f, "a record's value is {found}, which does not fit the {expected} column")?;

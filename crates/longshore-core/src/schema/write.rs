@@ -133,6 +133,22 @@ impl WriteRules {
         self.disposition == Disposition::Merge && !self.appends()
     }
 
+    /// True when the strategy looks at the merge key.
+    pub fn has_groups(&self) -> bool {
+        !matches!(self.strategy, MergeStrategy::Upsert | MergeStrategy::InsertOnly)
+    }
+
+    /// Returns the columns that a record needs a value of to be merged: its primary key, and a merge key by which alone
+    /// it meets what is there.
+    pub fn needed_keys(&self) -> impl Iterator<Item = &String> {
+        let alone = match self.strategy {
+            MergeStrategy::DeleteInsert => self.primary_key.is_empty(),
+            MergeStrategy::Scd2 => true,
+            MergeStrategy::Upsert | MergeStrategy::InsertOnly | MergeStrategy::Cdc => false,
+        };
+        self.primary_key.iter().chain(self.merge_key.iter().filter(move |_| alone))
+    }
+
     /// True when the table is emptied first.
     pub fn replaces(&self) -> bool {
         self.disposition == Disposition::Replace

@@ -138,6 +138,9 @@ fn disposition(reader: &mut Reader, table: &Map<String, Value>, path: &[String])
         Disposition::Append
     });
     let strategy = rest.get("strategy").cloned();
+    if strategy.is_some() && disposition != Disposition::Merge {
+        reader.wrong(&below(&here, "strategy"), "'strategy' means nothing without the disposition merge");
+    }
     let strategy = strategy.map_or(Some(MergeStrategy::default()), |s| serde_json::from_value(s).ok());
     let strategy = strategy.unwrap_or_else(|| {
         reader.wrong(&here, "'strategy' must be delete-insert, upsert, insert-only, scd2 or cdc");

@@ -21,6 +21,7 @@ mod sequences;
 mod sharing;
 mod turns;
 mod types;
+mod versions;
 mod visibility;
 mod write;
 
@@ -88,6 +89,7 @@ fn cases_for(capabilities: &Capabilities) -> Vec<Case> {
     cases.extend(refresh::cases(capabilities));
     cases.extend(looking::cases());
     cases.extend(write::cases(capabilities));
+    cases.extend(versions::cases(capabilities));
     cases.extend(sequences::cases(capabilities));
     cases.extend(evolution::cases(capabilities));
     cases.extend(contracts::cases());

@@ -156,7 +156,7 @@ impl Member {
     fn bounds(&self, file: &DataFile, column: &str) -> Option<String> {
         let data_type = self.table.column(column)?.data_type;
         let value = |v: &Value| match (data_type, v) {
-            (DataType::Bigint, Value::Number(n)) => Some(format!("{n}::BIGINT")),
+            (DataType::Bigint, Value::Number(n)) => Some(format!("({n})::BIGINT")),
             (DataType::Text, Value::String(text)) => Some(literal(text)),
             _ => None,
         };
