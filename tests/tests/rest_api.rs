@@ -203,6 +203,14 @@ fn files_behind_http_are_loaded_by_project_and_by_command() {
     });
     ok(run(&lab, &["load", &format!("{}/orders.ndjson?token=hush", server.url), "--dataset", "d"], &[]));
     assert_eq!((count(&lab, "d", "orders"), count(&lab, "d", "orders__l")), (1, 2));
+    let pages = [1, 2, 1].map(|page| format!("{}/orders.ndjson?page={page}", server.url));
+    let several =
+        [&["load"], &pages.each_ref().map(String::as_str)[..], &["--dataset", "q", "--pipeline", "q"]].concat();
+    ok(run(&lab, &several, &[]));
+    let csv = [1, 2].map(|page| format!("{}/orders.csv?page={page}", server.url));
+    ok(run(&lab, &["load", &csv[0], &csv[1], "--table", "prices", "--dataset", "q", "--pipeline", "q"], &[]));
+    assert_eq!(count(&lab, "q", "prices"), 4, "the ending is still known");
+    assert_eq!(count(&lab, "q", "orders"), 2, "two queries are two files, and one of them is named twice");
     let missing = run(&lab, &["load", &format!("{}/none.ndjson?token=hush", server.url)], &[]);
     assert!(missing.status == Some(1) && !missing.stderr.contains("hush"), "{missing:#?}");
 
@@ -239,7 +247,24 @@ fn parquet_and_arrow_are_loaded_and_unnested_where_asked() {
     ok(run(&lab, &["load", "x.parquet", "--unnest", "lines", "--dataset", "u", "--pipeline", "u"], &[]));
     assert_eq!((count(&lab, "u", "x"), count(&lab, "u", "x__lines")), (2, 2));
     let slip = run(&lab, &["load", "x.parquet", "--unnest", "line", "--dataset", "v", "--pipeline", "v"], &[]);
-    assert!(slip.stdout.contains("no record has the path 'line'"), "{slip:#?}");
+    assert_eq!(slip.status, Some(2), "{slip:#?}");
+    assert!(slip.stderr.contains("no file has the column 'line'") && slip.stderr.contains("'lines'"), "{slip:#?}");
+    // One of several files is enough, and a stream has an ending of its own.
+    std::fs::copy(&arrow, lab.path("y.arrow")).expect("a copy");
+    let script = "import pyarrow as pa, sys\n\
+        with pa.OSFile(sys.argv[1], 'wb') as f, pa.ipc.new_stream(f, pa.schema([('Id', pa.int64())])) as w:\n\
+        \x20 w.write_table(pa.table({'Id': [3]}))\n";
+    let made = Command::new(python()).args(["-c", script]).arg(lab.path("z.arrows")).output().expect("Python starts");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let several =
+        ["load", "z.arrows", "y.arrow", "--table", "t", "--unnest", "Lines", "--dataset", "w", "--pipeline", "w"];
+    ok(run(&lab, &several, &[]));
+    assert_eq!((count(&lab, "w", "t"), count(&lab, "w", "t__lines")), (3, 2));
+    let bytes = std::fs::read(&parquet).expect("the file is there");
+    let server = Server::start(move |_| Answer { body: bytes.clone(), ..Answer::default() });
+    let url = format!("{}/x.parquet", server.url);
+    let far = run(&lab, &["load", &url, "--unnest", "lines.sku", "--dataset", "f", "--pipeline", "f"], &[]);
+    assert!(far.status == Some(2) && far.stderr.contains("write 'lines'"), "{far:#?}");
     lab.write("broken.parquet", "PAR1 but no more");
     let broken = run(&lab, &["load", "broken.parquet"], &[]);
     assert!(broken.status == Some(1) && broken.stderr.contains("no Parquet"), "{broken:#?}");

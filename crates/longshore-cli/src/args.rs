@@ -98,6 +98,15 @@ impl TurnArgs {
     }
 }
 
+/// One byte between fields; a tabulator may be written as shells can.
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [b'\\', b't'] => Ok(b'\t'),
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err("write one character of ASCII, or \\t".to_owned()),
+    }
+}
+
 /// `30`, `30s`, `10m`, `2h`
 fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
@@ -144,6 +153,10 @@ pub(crate) struct LoadArgs {
     /// JSONPath to the records inside a wrapper, such as '$.data[*]'
     #[arg(long, value_name = "PATH")]
     pub(crate) select: Option<String>,
+
+    /// What stands between the fields of CSV, such as ';' or '\t' [default: a comma, or a tabulator in .tsv]
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    pub(crate) delimiter: Option<u8>,
 
     /// Levels of nesting that become columns and tables; deeper ones stay JSON
     #[arg(long, value_name = "N", default_value_t = longshore_core::normalize::DEFAULT_MAX_NESTING)]

@@ -138,7 +138,11 @@ fn declared_input(args: &LoadArgs, memory: u64) -> Result<Reading> {
         return Err(Error::config("stdin (-) goes with JSON files of this machine only")
             .hint("load it by a command of its own, into the same table"));
     }
-    let config = declared::FilesConfig::of(&args.inputs, args.select.as_deref())?;
+    let mut config = declared::FilesConfig::of(&args.inputs, args.select.as_deref())?;
+    for resource in &mut config.resources {
+        resource.unnest = unnest(&args.unnest);
+        resource.delimiter = args.delimiter;
+    }
     let surroundings = crate::surroundings::connection();
     let source = declared::FilesSource::new(config, Path::new(""), memory, &surroundings)?;
     Ok(Reading { progress: source.progress(), fingerprint: source.fingerprint(), source: Box::new(source) })
@@ -159,7 +163,7 @@ fn fingerprint(args: &LoadArgs, place: &Place, input: &Reading) -> Result<String
             &args.select,
             args.max_nesting,
             &args.json_columns,
-            (&args.hint, &args.unnest),
+            (&args.hint, &args.unnest, args.delimiter),
             (args.system_columns, args.on_error, &args.write, &args.schema, &args.shape, &args.refresh),
             &place.dataset,
         )

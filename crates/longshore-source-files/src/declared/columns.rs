@@ -1,9 +1,9 @@
 //! Parquet and Arrow files: batches of columns.
 
 use super::find::File as Named;
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchReader, StringArray, TimestampMicrosecondArray};
 use arrow_ipc::reader::{FileReader, StreamReader};
-use arrow_schema::{ArrowError, Field, Schema};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use longshore_core::error::{Error, Result};
 use longshore_core::source::ColumnBlock;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -18,6 +18,7 @@ const MOST_ROWS: u64 = 1 << 16;
 /// One file as blocks of columns.
 pub(super) struct ColumnBlocks {
     name: Arc<str>,
+    schema: SchemaRef,
     batches: Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>> + Send>,
     /// Of a batch that is larger than a block: what is left of it.
     left: Option<RecordBatch>,
@@ -41,7 +42,7 @@ impl ColumnBlocks {
         let at_once = (block_bytes / row.max(1)).clamp(FEWEST_ROWS, MOST_ROWS) as usize;
         let reader = builder.with_batch_size(at_once).build();
         let reader = reader.map_err(|e| wrong(&named.name, "the file cannot be read").source(e))?;
-        Ok(ColumnBlocks::new(named, Box::new(reader), Some(rows), block_bytes, metadata))
+        Ok(ColumnBlocks::new(named, reader, Some(rows), block_bytes, metadata))
     }
 
     /// Opens an Arrow file, or a stream of Arrow's in a file.
@@ -55,22 +56,23 @@ impl ColumnBlocks {
         let file = BufReader::new(file);
         if is_file {
             let reader = FileReader::try_new(file, None).map_err(failed)?;
-            return Ok(ColumnBlocks::new(named, Box::new(reader), None, block_bytes, metadata));
+            return Ok(ColumnBlocks::new(named, reader, None, block_bytes, metadata));
         }
         let reader = StreamReader::try_new(file, None).map_err(failed)?;
-        Ok(ColumnBlocks::new(named, Box::new(reader), None, block_bytes, metadata))
+        Ok(ColumnBlocks::new(named, reader, None, block_bytes, metadata))
     }
 
     fn new(
         named: &Named,
-        batches: Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>> + Send>,
+        batches: impl RecordBatchReader + Send + 'static,
         total: Option<u64>,
         block_bytes: u64,
         metadata: bool,
     ) -> Self {
         let metadata = metadata.then(|| named.clone());
         let name = Arc::from(named.name.as_str());
-        ColumnBlocks { name, batches, left: None, rows: 0, total, block_bytes, metadata }
+        let (schema, batches) = (batches.schema(), Box::new(batches));
+        ColumnBlocks { name, schema, batches, left: None, rows: 0, total, block_bytes, metadata }
     }
 
     /// Returns the next block.
@@ -100,6 +102,11 @@ impl ColumnBlocks {
             None => rows,
         };
         Ok(Some(ColumnBlock { resource, origin: Arc::clone(&self.name), rows, row: first }))
+    }
+
+    /// Returns the file's own columns.
+    pub(super) fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     /// Returns how many rows were handed out.

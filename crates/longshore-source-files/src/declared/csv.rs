@@ -44,12 +44,17 @@ enum Kind {
 }
 
 impl CsvBlocks {
-    pub(super) fn open(name: String, source: Source, delimiter: u8) -> Result<Self> {
+    /// Opens a file with the delimiter that is said, or else the usual one of its ending.
+    pub(super) fn open(name: String, source: Source, said: Option<u8>, usual: u8) -> Result<Self> {
+        let delimiter = said.unwrap_or(usual);
         let text = Text { source, end: io::Cursor::new(format!("\n{END}\n")) };
         let mut reader =
             csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text);
         let (mut header, mut sample) = (csv::StringRecord::new(), Vec::new());
         if read(&mut reader, &mut header, None, &name)? {
+            if said.is_none() {
+                has_no_other_delimiter(&header, delimiter, &name)?;
+            }
             let mut row = csv::StringRecord::new();
             while sample.len() < SAMPLE && read(&mut reader, &mut row, Some(header.len()), &name)? {
                 sample.push(row.clone());
@@ -98,6 +103,21 @@ impl CsvBlocks {
         }
         out.extend_from_slice(b"}\n");
     }
+}
+
+/// A header of one field that holds what other programs put between fields would become one column of whole rows.
+fn has_no_other_delimiter(header: &csv::StringRecord, delimiter: u8, name: &str) -> Result<()> {
+    let Some(field) = header.get(0).filter(|_| header.len() == 1) else { return Ok(()) };
+    let Some((other, shown)) = [(';', ";"), ('\t', "\\t"), ('|', "|")].into_iter().find(|(c, _)| field.contains(*c))
+    else {
+        return Ok(());
+    };
+    let usual = char::from(delimiter).escape_default();
+    Err(Error::input(format!("the header is one field that has '{}' in it", other.escape_default()))
+        .with("file", name)
+        .hint(format!(
+            "say what stands between the fields: --delimiter '{shown}', or delimiter = \"{shown}\" in longshore.toml; if it is one column, say '{usual}'"
+        )))
 }
 
 /// Reads a row of that many fields; false at the end.
@@ -171,7 +191,7 @@ mod tests {
     fn lines(text: &str) -> Result<String> {
         let bytes = std::io::Cursor::new(text.as_bytes().to_vec());
         let (source, _) = Source::open("t.csv".into(), Box::new(bytes), Progress::default()).unwrap();
-        let mut blocks = CsvBlocks::open("t.csv".into(), source, b',')?;
+        let mut blocks = CsvBlocks::open("t.csv".into(), source, None, b',')?;
         let mut all = Vec::new();
         while let Some((block, _)) = blocks.next_block(1)? {
             all.extend(block);
@@ -204,7 +224,7 @@ mod tests {
         let open = |bytes: &[u8]| -> Result<CsvBlocks> {
             let bytes = Box::new(std::io::Cursor::new(bytes.to_vec()));
             let (source, _) = Source::open("t.csv".into(), bytes, Progress::default()).map_err(crate::to_error)?;
-            CsvBlocks::open("t.csv".into(), source, b',')
+            CsvBlocks::open("t.csv".into(), source, None, b',')
         };
         for (bytes, message, hint) in [
             (b"a\0,\0b\0\n\0".as_slice(), "UTF-16LE text, and only UTF-8 is read", "iconv -f UTF-16LE -t UTF-8"),
@@ -214,6 +234,19 @@ mod tests {
             assert!(error.to_string().contains(message), "{error}");
             assert!(error.hint_text().unwrap().contains(hint), "{error:?}");
         }
+    }
+
+    #[test]
+    fn another_delimiter_is_not_taken_for_a_name() {
+        for (text, said) in [("id;price\n1;1,5\n", "';'"), ("a\tb\n", "'\\t'"), ("\"a|b\"\n", "'|'")] {
+            let error = lines(text).unwrap_err();
+            assert!(error.message().ends_with(&format!("has {said} in it")), "{error}");
+            assert!(error.hint_text().unwrap().contains("--delimiter"), "{error:?}");
+        }
+        let bytes = Box::new(std::io::Cursor::new(b"a;b\n1\n".to_vec()));
+        let (source, _) = Source::open("t.csv".into(), bytes, Progress::default()).unwrap();
+        let mut said = CsvBlocks::open("t.csv".into(), source, Some(b','), b',').unwrap();
+        assert_eq!(said.next_block(1).unwrap().unwrap().0, b"{\"a;b\":1}\n");
     }
 
     #[test]

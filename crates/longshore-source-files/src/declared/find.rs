@@ -1,11 +1,12 @@
 //! From what the configuration names to the files to read, in order.
 
 use super::config::Resource;
-use super::remote::{self, Found};
+use super::remote::{self, Found, Remote};
 use crate::{Input, to_error};
 use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
 use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -15,7 +16,8 @@ use std::time::UNIX_EPOCH;
 pub(super) struct File {
     pub(super) resource: usize,
     pub(super) place: Place,
-    /// As written in the configuration, where a pattern or folder leads to it; a URL without its query.
+    /// As written in the configuration, where a pattern or folder leads to it; a URL without its query, with a number where several
+    /// differ in nothing else.
     pub(super) name: String,
     pub(super) size: Option<u64>,
     /// Milliseconds since 1970; 0 when it is not known.
@@ -37,6 +39,25 @@ impl File {
             Place::Remote(found) => Some(json!([self.size, self.changed, found.tag])),
         }
     }
+
+    /// Its name without a number, for its ending.
+    pub(super) fn plain_name(&self) -> &str {
+        match &self.place {
+            Place::Remote(found) => &found.name,
+            Place::Local(_) => &self.name,
+        }
+    }
+
+    /// What tells it from other files of its resource.
+    fn address(&self) -> String {
+        match &self.place {
+            Place::Remote(found) => match &found.remote {
+                Remote::Web { url, .. } => url.as_str().split('#').next().unwrap_or_default().to_owned(),
+                Remote::Object { .. } => self.name.clone(),
+            },
+            Place::Local(_) => self.name.clone(),
+        }
+    }
 }
 
 /// Finds the files of a resource; paths are relative to `folder`.
@@ -45,10 +66,18 @@ impl File {
 /// When a file is missing. Where only new ones are wanted, there may be none.
 pub(super) fn find(index: usize, resource: &Resource, folder: &Path, surroundings: &Connection) -> Result<Vec<File>> {
     let mut files: Vec<File> = Vec::new();
-    let mut add = |file: File| {
-        if files.iter().all(|f| f.name != file.name) {
-            files.push(file);
+    let (mut seen, mut names) = (HashSet::new(), HashMap::<String, usize>::new());
+    let mut add = |mut file: File| {
+        if !seen.insert(file.address()) {
+            return;
         }
+        // A query may hold a signature, so it is in no name: what differs in it alone is told apart by its place in the list.
+        let number = names.entry(file.name.clone()).or_default();
+        *number += 1;
+        if *number > 1 {
+            file.name = format!("{}#{number}", file.name);
+        }
+        files.push(file);
     };
     for name in &resource.files {
         if remote::is_remote(name) {
