@@ -36,10 +36,12 @@ fn set(node: &mut Node, keys: &[&str], text: &str, origin: &Origin) {
         }
         Value::Table(table) => {
             let child = child(table, key, origin);
-            if !rest.is_empty() {
-                child.write_out(&key.to_lowercase());
+            if rest.is_empty() {
+                child.origin = origin.clone();
+            } else {
+                child.value.write_out(&key.to_lowercase());
             }
-            set(child, rest, text, origin);
+            set(&mut child.value, rest, text, origin);
         }
         other => {
             *other = Value::Table(Table::default());
@@ -49,7 +51,7 @@ fn set(node: &mut Node, keys: &[&str], text: &str, origin: &Origin) {
 }
 
 /// The entry whose name is spelt so in the environment, or a new one in lower case.
-fn child<'a>(table: &'a mut Table, key: &str, origin: &Origin) -> &'a mut Node {
+fn child<'a>(table: &'a mut Table, key: &str, origin: &Origin) -> &'a mut Entry {
     let known = table.entries.iter().position(|e| variable(&[&e.key]) == *key);
     let at = known.unwrap_or_else(|| {
         let key = key.to_lowercase();
@@ -57,7 +59,7 @@ fn child<'a>(table: &'a mut Table, key: &str, origin: &Origin) -> &'a mut Node {
         table.entries.push(Entry { key, origin: origin.clone(), value: Node { value, origin: origin.clone() } });
         table.entries.len() - 1
     });
-    &mut table.entries[at].value // just found or pushed
+    &mut table.entries[at] // just found or pushed
 }
 
 /// A text takes the type of what it replaces. Where nothing stood, it is what JSON says, otherwise text.

@@ -82,10 +82,15 @@ impl Lookup<'_> {
                 self.tried.push(format!("file {}", file.display()));
             }
             for name in [format!("LONGSHORE_{name}"), name] {
-                if let Some(value) = self.surroundings.environment.get(&name) {
-                    return Some(Node::text(value.as_str(), Origin::Environment(name)));
+                match self.surroundings.environment.get(&name).map(String::as_str) {
+                    // What a pipeline of CI makes of a secret that it does not have.
+                    Some("") if secret => self.tried.push(format!("environment variable {name} (it is empty)")),
+                    Some(value) if secret && is_placeholder(value) => {
+                        self.tried.push(format!("environment variable {name} {TO_FILL_IN}"));
+                    }
+                    Some(value) => return Some(Node::text(value, Origin::Environment(name))),
+                    None => self.tried.push(format!("environment variable {name}")),
                 }
-                self.tried.push(format!("environment variable {name}"));
             }
         }
         None
@@ -112,6 +117,9 @@ impl Lookup<'_> {
                 Some(_) if is_useless => {
                     self.tried.push(format!("{place} (it stands there, but secrets belong in secrets.toml)"));
                 }
+                Some(found) if found.as_text().is_some_and(is_placeholder) => {
+                    self.tried.push(format!("{place} {TO_FILL_IN}"));
+                }
                 Some(found) => return Some(found.clone()),
                 None if is_useless => {}
                 None => self.tried.push(place),
@@ -119,6 +127,14 @@ impl Lookup<'_> {
         }
         None
     }
+}
+
+/// Behind a place that has such a text.
+pub(crate) const TO_FILL_IN: &str = "(it stands there, but is still to be filled in)";
+
+/// What `longshore init` and `dlt init` write where something is to be filled in.
+pub(crate) fn is_placeholder(text: &str) -> bool {
+    matches!(text.trim(), "fill in" | "<configure me>")
 }
 
 /// `shop`, `api-token` -> `SHOP__API_TOKEN`

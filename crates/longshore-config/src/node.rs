@@ -131,6 +131,10 @@ impl Node {
                                 known.value.write_out(&entry.key);
                                 entry.value.write_out(&entry.key);
                             }
+                            // What is replaced stands where its replacement does; of a table only the parts are.
+                            if known.value.as_table().is_none() || entry.value.as_table().is_none() {
+                                known.origin = entry.origin;
+                            }
                             known.value.overlay(entry.value);
                         }
                         None => below.entries.push(entry),

@@ -278,6 +278,12 @@ fn only_known(entries: Vec<crate::node::Entry>) -> Vec<crate::node::Entry> {
 
 fn check_shape(layer: &Layer, problems: &mut Vec<Problem>) {
     let Some(root) = layer.root.as_table() else { return };
+    if let (Some(client), Some(_)) = (root.get("client"), root.get("resources")) {
+        let message = "these are the keys of one REST API, as dlt has them, and stand outside of a source";
+        let hint = "put them under sources.NAME as they are, with type = \"rest_api\" beside them";
+        problems.push(Problem::new(&client.origin, "client", message).hint(hint));
+        return;
+    }
     for entry in &root.entries {
         let key = entry.key.as_str();
         if !SECTIONS.contains(&key) {

@@ -1,6 +1,6 @@
 //! References in the tree: `{ secret = "shop.api_token" }`, `{ env = "NAME" }`.
 
-use crate::lookup::{Lookup, Wanted};
+use crate::lookup::{Lookup, TO_FILL_IN, Wanted, is_placeholder};
 use crate::node::{Node, Origin, Table, Value};
 use crate::problem::Problem;
 use longshore_core::connect::Secret;
@@ -84,15 +84,25 @@ pub(crate) fn put_in(node: &mut Node, path: &str, lookup: &mut Lookup<'_>, probl
                 }
             };
             match found {
-                Ok(found) => {
+                Ok(mut found) => {
                     if is_secret {
                         leaves(&found, &mut lookup.secrets);
+                    }
+                    // As if it had come from the environment: a token may be digits only.
+                    if let Value::Number(number) = &found.value {
+                        found.value = Value::Text(number.to_string());
                     }
                     *node = found;
                 }
                 Err(_) if is_secret && lookup.stars => *node = Node::text("***", node.origin.clone()),
                 Err(problem) => problems.push(problem),
             }
+        }
+        Value::Text(text) if is_placeholder(text) && !lookup.stars => {
+            problems.push(
+                Problem::new(&node.origin, path, "the value is still to be filled in")
+                    .hint("put in what belongs there, or take the line away"),
+            );
         }
         _ => {}
     }
@@ -114,7 +124,12 @@ fn secret(name: &str, path: &str, origin: &Origin, lookup: &mut Lookup<'_>) -> R
         return Ok(Node::text("***", origin.clone()));
     }
     found.filter(|n| !matches!(n.value, Value::Table(_))).ok_or_else(|| {
-        Problem::new(origin, path, format!("the secret '{name}' is not to be found"))
+        let waits = lookup.tried.iter().find_map(|place| place.strip_suffix(TO_FILL_IN));
+        let what = match waits {
+            Some(place) => format!("the secret '{name}' is still to be filled in: {}", place.trim_end()),
+            None => format!("the secret '{name}' is not to be found"),
+        };
+        Problem::new(origin, path, what)
             .hint(format!("looked, in this order, in:\n    {}", lookup.tried.join("\n    ")))
     })
 }

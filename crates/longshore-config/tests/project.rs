@@ -93,6 +93,56 @@ fn a_missing_secret_lists_every_place() {
 }
 
 #[test]
+fn what_is_still_to_be_filled_in_is_no_secret() {
+    let dlt = "[shop]\napi_token = \"<configure me>\"\n";
+    let ours = "[shop]\napi_token = \"fill in\"\n";
+    let folder = Folder::new().with("longshore.toml", SHOP).with("secrets.toml", ours).with(".dlt/secrets.toml", dlt);
+    let folder = folder.env("SHOP__API_TOKEN", "");
+    let hint = folder.open().unwrap().source("shop").unwrap_err().0[0].hint.clone().unwrap();
+    for place in
+        ["SHOP__API_TOKEN (it is empty)", "secrets.toml: [shop] api_token (it stands there, but is still to be"]
+    {
+        assert!(hint.contains(place), "{place}\n{hint}");
+    }
+    let filled = folder.with("home/.dlt/secrets.toml", "[shop]\napi_token = 123\n");
+    assert_eq!(token(&filled), "123", "a token of digits is a text");
+    // Where it stands by itself, without a reference.
+    let laid_over = "[sources.shop.client.auth]\ntoken = \"fill in\"\n";
+    let folder = Folder::new().with("longshore.toml", SHOP).with("secrets.toml", laid_over);
+    let problems = folder.open().unwrap().source("shop").unwrap_err();
+    assert_eq!(
+        folder.problems(problems),
+        ["secrets.toml:2:9: the value is still to be filled in (at sources.shop.client.auth.token)"]
+    );
+}
+
+#[test]
+fn a_problem_stands_where_its_value_does() {
+    let laid_over = "[sources.shop.client]\nbase_url = 5\n";
+    let folder = Folder::new().with("longshore.toml", SHOP).with("secrets.toml", laid_over).env("SHOP__API_TOKEN", "t");
+    let folder = folder.env("SOURCES__SHOP__RESOURCES", "users");
+    let shop = folder.open().unwrap().source("shop").unwrap();
+    let place = |path: &[&str]| shop.origin_of(path).to_string();
+    assert!(place(&["client", "base_url"]).ends_with("secrets.toml:2:1"), "{}", place(&["client", "base_url"]));
+    assert_eq!(place(&["resources"]), "environment variable SOURCES__SHOP__RESOURCES");
+    assert!(place(&["client", "auth"]).ends_with("longshore.toml:7:38"), "{}", place(&["client", "auth"]));
+}
+
+#[test]
+fn yaml_merges_tables_and_a_bare_configuration_of_dlts_is_told_where_it_belongs() {
+    let yaml = "defaults: &all {a: 1, b: 2}\n".replace("defaults", "sources:\n  shop:\n    type: rest_api\n    client")
+        + "    resources:\n      - {<<: *all, b: 3}\n      - {<<: [{c: 4}, *all], a: 5}\n";
+    let open = |text: &str| Folder::new().with("longshore.yaml", text).open();
+    let shop = open(&yaml).unwrap().source("shop").unwrap().to_json();
+    assert_eq!(shop["resources"], json!([{"b": 3, "a": 1}, {"a": 5, "c": 4, "b": 2}]));
+    let wrong = open(&yaml.replace("*all, b", "5, b")).unwrap_err().to_string();
+    assert!(wrong.contains("'<<' takes a table"), "{wrong}");
+    let bare = open("client: {base_url: http://h}\nresources: [users]\n").unwrap_err();
+    assert_eq!(bare.0.len(), 1);
+    assert!(bare.0[0].hint.as_ref().unwrap().contains("under sources.NAME"), "{bare}");
+}
+
+#[test]
 fn a_plain_name_is_meant_exactly_and_one_like_dlts_is_shortened() {
     // One API's token must not be sent to another because both are called api_token.
     let folder = Folder::new().with("longshore.toml", SHOP).env("API_TOKEN", "of another");

@@ -3,6 +3,7 @@
 use longshore_core::connect::Connection;
 use longshore_core::destination::Destination;
 use longshore_core::error::{Error, Result};
+use longshore_core::misspelt::suggest;
 use std::sync::Arc;
 
 /// A kind of destination.
@@ -64,12 +65,13 @@ pub fn kind(url: &str) -> Result<&'static Kind> {
     let scheme = if is_path(url) { "file" } else { url.split(':').next().unwrap_or(url) };
     KINDS.iter().find(|k| k.name == scheme || k.schemes.contains(&scheme)).ok_or_else(|| {
         let known: Vec<&str> = KINDS.iter().map(|k| k.example).collect();
+        let near = suggest(scheme, KINDS.iter().map(|k| k.name)).filter(|_| is_word(scheme));
         Error::config(match is_word(scheme) {
             true => format!("there is no destination '{scheme}'"),
             // What stands where a URL should may be a secret.
             false => "what stands for the destination is no URL and no kind of destination".to_owned(),
         })
-        .hint(format!("this build has: {}", known.join(", ")))
+        .hint(near.unwrap_or_else(|| format!("this build has: {}", known.join(", "))))
     })
 }
 

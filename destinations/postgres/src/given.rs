@@ -2,6 +2,7 @@
 
 use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
+use longshore_core::misspelt::suggest;
 use percent_encoding::percent_decode_str;
 
 /// What can be set: our name, other names (URL parameters of libpq, keys of dlt), the environment variable.
@@ -43,8 +44,9 @@ impl Given {
         }
         let Some((key, ..)) = KEYS.iter().find(|(key, others, _)| *key == name || others.contains(&name)) else {
             let known: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
-            return Err(Error::config(format!("there is no setting '{name}' of a PostgreSQL destination"))
-                .hint(format!("there are: {}", known.join(", "))));
+            return Err(Error::config(format!("there is no setting '{name}' of a PostgreSQL destination")).hint(
+                suggest(name, known.iter().copied()).unwrap_or_else(|| format!("there are: {}", known.join(", "))),
+            ));
         };
         if self.get(key).is_none() && !value.is_empty() {
             self.0.push((key, value.to_owned()));

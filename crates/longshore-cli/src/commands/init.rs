@@ -24,34 +24,33 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
     if !openapi && args.fourth.is_some() {
         return Err(Error::config("there is one folder too many"));
     }
-    // A word that is no kind is found out before anything is written.
-    longshore_destinations::kind(destination)?;
+    // What is misspelt is found out before anything is written, the first word first.
+    if !SOURCES.contains(&args.source.as_str()) {
+        let near = longshore_core::misspelt::suggest(&args.source, SOURCES);
+        return Err(Error::config(format!("there is no source '{}' to begin with", args.source))
+            .hint(near.unwrap_or_else(|| format!("there are: {}", SOURCES.join(", ")))));
+    }
+    let kind = longshore_destinations::kind(destination)?.name;
     let mut project = match args.source.as_str() {
         "files" => files(),
         "rest_api" => rest_api(),
         "referral_hero" => referral_hero(),
-        "openapi" => {
+        _ => {
             let spec = spec.ok_or_else(|| {
                 Error::config("the OpenAPI document is missing").hint("longshore init openapi openapi.yaml duckdb")
             })?;
             openapi::project(Path::new(spec))?
         }
-        other => {
-            let near = longshore_core::misspelt::suggest(other, SOURCES);
-            return Err(Error::config(format!("there is no source '{other}' to begin with"))
-                .hint(near.unwrap_or_else(|| format!("there are: {}", SOURCES.join(", ")))));
-        }
     };
     project.0.push((".gitignore", IGNORE.to_owned()));
-    into(&mut project, destination);
+    into(&mut project, kind, destination);
     write(&dir, &project, args.force)?;
     for (name, _) in &project.0 {
         say!("wrote {}", shown(&dir.join(name)));
     }
     let at = if dir == Path::new(".") { String::new() } else { format!(" {}", dir.display()) };
-    if let Some(open) = needs(destination).and_then(|n| n.open) {
-        say!("fill in: {open}");
-    }
+    let open = open(&project, &dir).into_iter().chain(needs(destination).and_then(|n| n.open).map(str::to_owned));
+    open.for_each(|open| say!("fill in: {open}"));
     say!("next: longshore check{at}, then longshore run{at}");
     Ok(ExitCode::SUCCESS)
 }
@@ -67,7 +66,7 @@ fn files() -> Files {
 fn rest_api() -> Files {
     Files(vec![
         ("longshore.toml", include_str!("../../templates/rest_api.toml").to_owned()),
-        ("secrets.toml", secrets("[sources.rest_api_source]\napi_token = \"fill in\"\n")),
+        ("secrets.toml", secrets("# [sources.rest_api_source]\n# api_token = \"fill in\"\n")),
     ])
 }
 
@@ -76,6 +75,14 @@ fn referral_hero() -> Files {
         ("longshore.toml", include_str!("../../../../examples/referral_hero/longshore.toml").to_owned()),
         ("secrets.toml", secrets("[sources.referral_hero_source]\napi_token = \"fill in\"\n")),
     ])
+}
+
+/// The secrets that are to be filled in before the first run; until then `check` says that they are missing.
+fn open(project: &Files, dir: &Path) -> Option<String> {
+    let (name, content) = project.0.iter().find(|(name, _)| *name == "secrets.toml")?;
+    let keys = content.lines().filter(|line| !line.starts_with('#')).filter_map(|l| l.strip_suffix(" = \"fill in\""));
+    let keys: Vec<&str> = keys.collect();
+    (!keys.is_empty()).then(|| format!("{} in {}", keys.join(", "), shown(&dir.join(name))))
 }
 
 /// A `secrets.toml` with what is to be filled in.
@@ -116,23 +123,47 @@ fn needs(kind: &str) -> Option<Needs> {
 }
 
 /// Names another destination in place of DuckDB, with the keys to fill in.
-fn into(project: &mut Files, destination: &str) {
+fn into(project: &mut Files, kind: &str, destination: &str) {
     if destination == "duckdb" {
         return;
+    }
+    let (mut word, mut settings, mut secrets) = (destination, String::new(), String::new());
+    if let Some(needs) = needs(destination) {
+        (settings, secrets) = (needs.settings.to_owned(), needs.secrets.to_owned());
+    } else if has_password(destination) {
+        // longshore.toml is for everybody's eyes.
+        word = kind;
+        settings = format!(
+            "\n# Its URL stands in secrets.toml, for the password in it.\n[destinations.{kind}]\ntype = \"{kind}\"\n"
+        );
+        secrets = format!("\n[destinations.{kind}]\nurl = {}\n", quoted(destination));
     }
     for (name, content) in &mut project.0 {
         match *name {
             "longshore.toml" => {
                 let line = content.lines().find(|l| l.starts_with("destination = ")).map(str::to_owned);
                 if let Some(line) = line {
-                    *content = content.replacen(&line, &format!("destination = \"{destination}\""), 1);
+                    *content = content.replacen(&line, &format!("destination = {}", quoted(word)), 1);
                 }
-                content.push_str(needs(destination).map_or("", |n| n.settings));
+                content.push_str(&settings);
             }
-            "secrets.toml" => content.push_str(needs(destination).map_or("", |n| n.secrets)),
+            "secrets.toml" => content.push_str(&secrets),
             _ => {}
         }
     }
+}
+
+/// `scheme://user:password@host`, or with it behind the question mark.
+fn has_password(url: &str) -> bool {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let user = place.rsplit_once('@').map_or("", |(user, _)| user);
+    user.contains(':') || ["password=", "secret", "token", "account_key"].iter().any(|word| query.contains(word))
+}
+
+/// A TOML string. JSON's spelling is TOML's too.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text.replace('\u{7f}', "")).to_string()
 }
 
 /// Writes all files or none.

@@ -89,13 +89,27 @@ fn sections(project: &Project, args: &RunArgs, folder: &Path) -> Result<Vec<Sect
         return Err(error.hint("see 'longshore init --help' for projects to begin with"));
     }
     let mut sections = Vec::new();
-    for name in project.sources() {
+    let meant = meant(project, &args.select);
+    for name in project.sources().into_iter().filter(|name| meant.as_ref().is_none_or(|m| m.iter().any(|n| n == name)))
+    {
         sections.push(section(project, name, args.replay.is_some())?);
     }
     Problems::none(sections.iter().flat_map(|s| sources::problems(s, folder)).collect())?;
     check_selected(&sections, &args.select)?;
     sections.retain(|s| args.select.is_empty() || args.select.contains(&s.name) || names_one(s, &args.select));
     Ok(sections)
+}
+
+/// The sources that `--select` is about: nobody has to have the secrets of the others. `None`: all have to be looked at.
+fn meant(project: &Project, select: &[String]) -> Option<Vec<String>> {
+    if select.is_empty() {
+        return None;
+    }
+    let names = project.sources().into_iter();
+    let sections = names.map(|name| project.source_of_recording(name).ok()).collect::<Option<Vec<_>>>()?;
+    check_selected(&sections, select).ok()?;
+    let is_meant = |s: &Section| select.contains(&s.name) || names_one(s, select);
+    Some(sections.into_iter().filter(is_meant).map(|s| s.name).collect())
 }
 
 /// An API that is answered from a recording needs no secrets; files are read as ever.

@@ -60,7 +60,7 @@ impl Builder<'_> {
                 let Some(open) = self.stack.pop() else { return Ok(()) };
                 let value = match open.content {
                     Content::List(items) => Value::List(items),
-                    Content::Table(table, _) => Value::Table(table),
+                    Content::Table(table, _) => Value::Table(with_merged(table)?),
                 };
                 self.close(Node { value, origin: open.origin }, open.anchor, open.first_node)
             }
@@ -120,6 +120,30 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
+
+/// Puts in what `<<: *defaults` brings: keys that the table does not have itself, of several tables the first one's
+/// (<https://yaml.org/type/merge.html>; 1.2 leaves it to its readers, and dlt's is one that does it).
+fn with_merged(mut table: Table) -> Result<Table, Problem> {
+    let Some(at) = table.entries.iter().position(|e| e.key == "<<") else { return Ok(table) };
+    let merge = table.entries.remove(at).value;
+    let tables = match merge.value {
+        Value::List(items) => items,
+        value => vec![Node { value, origin: merge.origin }],
+    };
+    for node in tables {
+        let kind = node.kind();
+        let Value::Table(from) = node.value else {
+            let message = format!("'<<' takes a table or a list of tables, this is {kind}");
+            return Err(Problem::new(&node.origin, "", message));
+        };
+        for entry in from.entries {
+            if table.get(&entry.key).is_none() {
+                table.entries.push(entry);
+            }
+        }
+    }
+    Ok(table)
 }
 
 /// YAML 1.2's core schema, so `no` and `on` are text.

@@ -25,7 +25,7 @@ pub(super) struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     /// `None`: the operation answers no JSON, or neither objects nor lists.
-    pub(super) fn of(document: &'a Document, get: &'a Value) -> Option<Answer<'a>> {
+    pub(super) fn of(document: &'a Document, get: &'a Value, of_one: bool) -> Option<Answer<'a>> {
         let response = good(document, get)?;
         let headers = response["headers"].as_object();
         let links = headers.is_some_and(|h| h.keys().any(|k| k.eq_ignore_ascii_case("link")));
@@ -36,7 +36,7 @@ impl<'a> Answer<'a> {
                 answer.list = Some(Vec::new());
                 answer.fields = fields(document, &document.follow(schema)["items"]);
             }
-            "object" | "" => answer.envelope(document, schema),
+            "object" | "" => answer.envelope(document, schema, of_one),
             _ => return None,
         }
         Some(answer)
@@ -46,13 +46,15 @@ impl<'a> Answer<'a> {
         Answer { list: None, fields: Vec::new(), beside: Vec::new(), links, is_unknown: true }
     }
 
-    /// An object: it holds a list of records, or is one.
-    fn envelope(&mut self, document: &'a Document, schema: &'a Value) {
+    /// An object: it holds a list of records, or is one. An order has `items` too: what is asked for by its id and has an id of its
+    /// own is a record, whatever its lists are called.
+    fn envelope(&mut self, document: &'a Document, schema: &'a Value, of_one: bool) {
         let mut lists = Vec::new();
         walk(document, schema, &mut Vec::new(), &mut lists, &mut self.beside);
         let named = |(path, _): &&(Vec<String>, &Value)| path.last().is_some_and(|l| LISTS.contains(&fold(l).as_str()));
         let of_objects = |(_, items): &&(Vec<String>, &Value)| matches!(document.kind(items), "object" | "");
-        let found = lists.iter().filter(of_objects).find(named);
+        let may_be_page = |(path, _): &&(Vec<String>, &Value)| !of_one || self.is_envelope(path.len());
+        let found = lists.iter().filter(of_objects).filter(may_be_page).find(named);
         // A record has lists too. An object is a page where its list has a usual name, or nothing but counts and links stand beside it.
         let only = lists.iter().filter(of_objects).find(|(path, _)| self.is_envelope(path.len()));
         match found.or(only) {

@@ -16,7 +16,9 @@ impl Document {
     pub(super) fn new(root: Value) -> Document {
         let name = root["info"]["title"].as_str().and_then(naming::normalize_identifier);
         let name = name.map_or_else(|| "api".to_owned(), |n| n.chars().take(40).collect::<String>());
-        Document { root, name: name.trim_end_matches('_').to_owned() }
+        let name = name.trim_matches('_');
+        let name = if name.is_empty() { "api" } else { name }.to_owned();
+        Document { root, name }
     }
 
     /// Follows references inside the document.

@@ -8,7 +8,7 @@ mod paging;
 mod resource;
 mod tree;
 
-use super::{Files, secrets};
+use super::{Files, quoted, secrets};
 use document::Document;
 use longshore_core::error::{Error, Result};
 use serde_json::Value;
@@ -83,11 +83,6 @@ fn block(document: &Document, node: &Node<'_>, all: &[Node<'_>]) -> String {
         let _ = writeln!(out, "# {line}");
     });
     out
-}
-
-/// A TOML string. JSON's spelling is TOML's too.
-fn quoted(text: &str) -> String {
-    Value::from(text.replace('\u{7f}', "")).to_string()
 }
 
 /// Text for a comment: one line, without control characters and the tags of HTML.

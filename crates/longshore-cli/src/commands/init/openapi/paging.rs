@@ -43,7 +43,7 @@ const NEXT: [&str; 14] = [
     "nextpagekey",
     "nextkey",
 ];
-const LINKS: [&str; 6] = ["next", "nexturl", "nextlink", "nextpage", "nextpageurl", "nexthref"];
+const LINKS: [&str; 7] = ["next", "nexturl", "nextlink", "nextpage", "nextpageurl", "nexthref", "odatanextlink"];
 const PAGES: [&str; 6] = ["totalpages", "pagecount", "pages", "lastpage", "numpages", "pagestotal"];
 const TOTALS: [&str; 9] = [
     "total",

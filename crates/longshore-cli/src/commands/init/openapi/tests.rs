@@ -175,3 +175,35 @@ fn references_in_a_circle_end() {
          components: {schemas: {A: {$ref: '#/components/schemas/B'}, B: {allOf: [{$ref: '#/components/schemas/A'}, {properties: {b: {$ref: '#/components/schemas/B'}}}]}}}\n",
     );
 }
+
+/// What is asked for by its id is a record, though it has a list with the name of one.
+#[test]
+fn records_with_lists_are_no_pages_and_links_of_odata_are_links() {
+    let document = r##"
+openapi: 3.0.0
+info: { title: "日本 API" }
+components:
+  schemas:
+    Order: { type: object, properties: { id: { type: string }, items: { type: array, items: { type: object } } } }
+paths:
+  /orders:
+    get:
+      parameters: [{ name: $skip, in: query, schema: { type: integer } }, { name: $top, in: query, schema: { type: integer } }]
+      responses: { "200": { content: { application/json: { schema: { type: object, properties: {
+        value: { type: array, items: { $ref: "#/components/schemas/Order" } }, "@odata.nextLink": { type: string } } } } } } }
+  /orders/{orderId}:
+    get: { responses: { "200": { content: { application/json: { schema: { $ref: "#/components/schemas/Order" } } } } } }
+  /orders/{orderId}/items:
+    get: { responses: { "200": { content: { application/json: { schema: { $ref: "#/components/schemas/Order" } } } } } }
+"##;
+    let project = made(document);
+    has(
+        &project,
+        &[
+            "[sources.api]",
+            "type = \"json_link\", next_url_path = \"$['@odata.nextLink']\"",
+            "path = \"orders/{resources.orders.id}\"    # ? id is its orderId\ndata_selector = \"$\"",
+            "path = \"orders/{resources.orders.id}/items\"    # ? id is its orderId\ndata_selector = \"items\"",
+        ],
+    );
+}

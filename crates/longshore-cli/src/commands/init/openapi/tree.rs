@@ -76,7 +76,7 @@ pub(super) fn of(document: &Document) -> (Vec<Node<'_>>, Vec<&str>) {
     for (path, item) in document.root["paths"].as_object().into_iter().flatten() {
         let item = document.follow(item);
         let Some(get) = item.get("get").filter(|g| g.is_object()) else { continue };
-        let Some(answer) = Answer::of(document, get) else {
+        let Some(answer) = Answer::of(document, get, is_of_one(path)) else {
             left_out.push(path.as_str());
             continue;
         };
