@@ -26,6 +26,8 @@ pub(crate) enum Cassette {
     Record {
         folder: PathBuf,
         number: AtomicU64,
+        /// Headers that paginators read, beside the usual ones.
+        cursors: Vec<String>,
     },
     Replay {
         folder: PathBuf,
@@ -55,8 +57,8 @@ struct Entry {
 }
 
 impl Cassette {
-    /// Opens a folder for recording, or reads one for playing.
-    pub(crate) fn new(record: Option<&Path>, replay: Option<&Path>) -> Result<Cassette> {
+    /// Opens a folder for recording, or reads one for playing. `cursors` are headers that paginators read.
+    pub(crate) fn new(record: Option<&Path>, replay: Option<&Path>, cursors: Vec<String>) -> Result<Cassette> {
         match (record, replay) {
             (Some(_), Some(_)) => Err(Error::config("responses are either recorded or played back, not both")),
             (None, None) => Ok(Cassette::Off),
@@ -64,7 +66,7 @@ impl Cassette {
                 std::fs::create_dir_all(folder)
                     .map_err(|e| trouble("the folder for recordings cannot be made", folder, e))?;
                 let number = AtomicU64::new(files(folder)?.len() as u64);
-                Ok(Cassette::Record { folder: folder.to_owned(), number })
+                Ok(Cassette::Record { folder: folder.to_owned(), number, cursors })
             }
             (None, Some(folder)) => {
                 let mut answers: HashMap<Asked, VecDeque<Answer>> = HashMap::new();
@@ -77,6 +79,11 @@ impl Cassette {
                 Ok(Cassette::Replay { folder: folder.to_owned(), answers: Mutex::new(answers) })
             }
         }
+    }
+
+    /// Counts the answers in a folder.
+    pub(crate) fn answers(folder: &Path) -> usize {
+        files(folder).map_or(0, |files| files.len())
     }
 
     pub(crate) fn is_replay(&self) -> bool {
@@ -110,10 +117,16 @@ impl Cassette {
 
     /// Keeps an answer.
     pub(crate) fn record(&self, redactor: &Redactor, request: &Request, raw: &Raw) -> Result<()> {
-        let Cassette::Record { folder, number } = self else { return Ok(()) };
-        let kept = raw.headers.iter().filter(|(name, _)| is_kept_header(name.as_str()));
-        let headers =
-            kept.filter_map(|(name, value)| Some((name.to_string(), redactor.text(value.to_str().ok()?)))).collect();
+        let Cassette::Record { folder, number, cursors } = self else { return Ok(()) };
+        let is_kept = |name: &str| is_kept_header(name) || cursors.iter().any(|c| c.eq_ignore_ascii_case(name));
+        let mut headers: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in raw.headers.iter().filter(|(name, _)| is_kept(name.as_str())) {
+            let Ok(value) = value.to_str() else { continue };
+            // Several lines of one name are one list: `Link` comes so.
+            let list = headers.entry(name.to_string()).or_default();
+            list.push_str(if list.is_empty() { "" } else { ", " });
+            list.push_str(&redactor.text(value));
+        }
         let response =
             Answer { status: raw.status.as_u16(), headers, body: redactor.text(&String::from_utf8_lossy(&raw.body)) };
         let entry = Entry { request: asked(redactor, request), response };

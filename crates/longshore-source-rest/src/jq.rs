@@ -1,10 +1,12 @@
 //! A jq program as a step: each record goes in, what the program gives becomes records. The language is jaq's
 //! (<https://github.com/01mf02/jaq>), without what reaches outside: the environment, `halt`, `debug`, `input`.
 
+mod depth;
 mod room;
 
 use crate::doc::Doc;
 use crate::tree::Tree;
+use depth::{MOST_LEVELS, is_too_deep, levels};
 use jaq_core::load::{Arena, File, Loader, parse, span};
 use jaq_core::{Compiler, Ctx, Filter, Vars, compile, data, load};
 use jaq_json::{Val, read};
@@ -16,8 +18,6 @@ use std::time::Duration;
 
 /// What a program may make of one page.
 const MOST_BYTES: usize = 256 << 20;
-/// Levels of a record: jaq goes through values by recursion, and an API may send any number of brackets.
-const MOST_LEVELS: usize = 10_000;
 /// How long it may take for one page: a program may never end.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -103,52 +103,14 @@ impl Program {
     }
 }
 
-/// True for a value with more levels than are gone through by recursion.
-fn is_too_deep(value: &Val) -> bool {
-    let mut level = vec![value];
-    for _ in 0..=MOST_LEVELS {
-        let mut below = Vec::new();
-        for value in level {
-            match value {
-                Val::Arr(list) => below.extend(list.iter()),
-                Val::Obj(table) => below.extend(table.values()),
-                _ => {}
-            }
-        }
-        if below.is_empty() {
-            return false;
-        }
-        level = below;
-    }
-    true
-}
-
-/// How deep lists and objects of a record stand in one another.
-fn levels(json: &[u8]) -> usize {
-    let (mut now, mut most, mut in_text, mut bytes) = (0_usize, 0, false, json.iter());
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' if in_text => {
-                bytes.next();
-            }
-            b'"' => in_text = !in_text,
-            b'[' | b'{' if !in_text => {
-                now += 1;
-                most = most.max(now);
-            }
-            b']' | b'}' if !in_text => now = now.saturating_sub(1),
-            _ => {}
-        }
-    }
-    most
-}
-
 fn compiled(code: &str) -> std::result::Result<Filter<data::JustLut<Val>>, String> {
     let outside = ["halt", "halt_error", "debug", "debug_empty", "stderr", "stderr_empty", "env"];
-    let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    let core = jaq_core::defs().filter(|d: &parse::Def| d.name != depth::TEXT_OF);
+    let defs = depth::definitions().chain(core).chain(jaq_std::defs()).chain(jaq_json::defs());
     let defs = defs.filter(|d: &parse::Def| !outside.contains(&d.name));
     let funs = jaq_core::funs().chain(jaq_std::base_funs()).chain(jaq_std::extra_funs()).chain(jaq_json::funs());
-    let funs = funs.filter(|(name, ..)| !outside.contains(name)).chain([room::function()]);
+    let funs = funs.map(depth::renamed).chain(depth::functions()).chain([room::function()]);
+    let funs = funs.filter(|(name, ..)| !outside.contains(name));
     let arena = Arena::default();
     let modules = Loader::new(defs).load(&arena, File { code, path: () }).map_err(|e| unread(code, e))?;
     Compiler::default().with_funs(funs).compile(modules).map_err(|e| undefined(code, e))
@@ -164,6 +126,10 @@ fn failed(text: &str) -> Error {
     if text.contains(room::NONE_LEFT) {
         return Error::input("the jq program calls itself too deeply")
             .hint("look for a definition that calls itself and never comes to an end");
+    }
+    if text.contains(depth::TOO_DEEP) {
+        return Error::input("the jq program writes or reads JSON that is nested too deeply")
+            .with("levels", MOST_LEVELS);
     }
     let what = match text.split_once("cannot ").map(|(_, rest)| rest) {
         Some(rest) if rest.starts_with("use ") => {
@@ -302,6 +268,19 @@ mod tests {
         let error = run("reduce range(1100000) as $i (1; [.])", "1").unwrap_err().to_string();
         assert!(error.contains("makes a value that is nested too deeply"), "{error}");
         assert_eq!(run("reduce range(9000) as $i (1; [.])", "1").unwrap()[0].len(), 18_001);
+        // JSON in a text may come from the API, too.
+        let text = serde_json::json!({ "t": nested(400_000) }).to_string();
+        for code in [
+            ".t | fromjson | 1",
+            "reduce range(400000) as $i (1; [.]) | tojson",
+            "reduce range(400000) as $i (1; [.]) | tostring",
+        ] {
+            let error = run(code, &text).unwrap_err().to_string();
+            assert!(error.contains("JSON that is nested too deeply"), "{code}: {error}");
+        }
+        let text = serde_json::json!({ "t": nested(9_000) }).to_string();
+        assert_eq!(run(".t | fromjson | tojson | length", &text).unwrap(), [nested(9_000).len().to_string()]);
+        assert_eq!(run("[1, \"a\", [2]] | map(tostring) | join(\" \")", "1").unwrap(), ["\"1 a [2]\""]);
     }
 
     #[test]

@@ -47,6 +47,11 @@ pub(crate) fn signs(doc: Option<&Doc>, headers: &HeaderMap, selected: &Selected,
     Signs { count, more: speakers.iter().any(|object| says_more(*object)) }
 }
 
+/// True where the API says, by an unmistakable name, that there are no records at all.
+pub(crate) fn says_none(doc: Option<&Doc>) -> bool {
+    doc.is_some_and(|doc| known_count(doc.root(), 0) == Some(0))
+}
+
 /// A count under one of its unmistakable names, beside the records or in an object around.
 fn known_count(object: Val<'_>, depth: usize) -> Option<u64> {
     if depth > 2 {

@@ -90,6 +90,8 @@ impl fmt::Debug for Notes {
 pub struct RestSource {
     config: RestConfig,
     options: RestOptions,
+    /// Answers in the folder that is recorded into, before any source of the run added to them.
+    recorded: usize,
     before: Option<Value>,
     running: Option<Running>,
 }
@@ -114,7 +116,8 @@ impl RestSource {
                     .hint(near.unwrap_or_else(|| format!("there are {}", known.join(", ")))));
             }
         }
-        Ok(RestSource { config, options, before: None, running: None })
+        let recorded = options.record.as_deref().map_or(0, Cassette::answers);
+        Ok(RestSource { config, options, recorded, before: None, running: None })
     }
 
     /// Returns how the records of each resource are normalised and written, in the order of the configuration.
@@ -135,7 +138,8 @@ impl RestSource {
         }
     }
 
-    /// Tells whether a journal belongs to this very load: configuration without secrets, selection, state.
+    /// Tells whether a journal belongs to this very load: configuration without secrets, selection, state, and where answers come
+    /// from or are saved. Pages of a recording are none of the API's, and a recording lacks what was fetched without it.
     fn fingerprint(&self, state: Option<&Value>) -> String {
         let whole = json!({
             "client": &*self.config.client,
@@ -143,6 +147,8 @@ impl RestSource {
             "selected": self.selected(),
             "name": self.options.name,
             "state": state,
+            "record": self.options.record,
+            "replay": self.options.replay,
         });
         content_hash(whole.to_string().as_bytes())
     }
@@ -175,17 +181,34 @@ impl RestSource {
 
     /// Opens the journal: what there is of this load, else a new one.
     fn journal(&self, start: &Start, now: i64) -> Result<(Option<Reader>, Option<Journal>)> {
-        let Some(folder) = &start.journal else { return Ok((None, None)) };
+        let Some(folder) = &start.journal else {
+            self.note_older_answers();
+            return Ok((None, None));
+        };
         let fingerprint = self.fingerprint(start.state.as_ref());
         if let Some(reader) = Reader::open(folder, &fingerprint)? {
             return Ok((Some(reader), None));
         }
         if Reader::has_pages(folder) {
-            self.options
-                .notes
-                .add("", "pages of an interrupted run were dropped: its configuration or state was another".to_owned());
+            self.options.notes.add(
+                "",
+                "pages of an interrupted run were dropped: its configuration, state or recording was another"
+                    .to_owned(),
+            );
         }
+        self.note_older_answers();
         Ok((None, Some(Journal::create(folder, &fingerprint, now)?)))
+    }
+
+    /// A load that goes on adds to its recording; one that begins with another's in the folder has it played back before its own.
+    fn note_older_answers(&self) {
+        if self.recorded > 0 {
+            let text = format!(
+                "the folder of the recording had {} answers before, which are played back first; to record anew, empty it",
+                self.recorded
+            );
+            self.options.notes.add("", text);
+        }
     }
 
     /// Asks for one page of the first resource without a parent: tells whether address and credentials are right.

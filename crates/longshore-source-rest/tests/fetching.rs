@@ -152,8 +152,10 @@ fn one_page_of_more_is_not_taken_for_all_in_silence() {
     let cursor = json!({ "paginator": { "type": "cursor", "cursor_path": "next" }, "data_selector": "items" });
     assert!(one(json!({ "items": two, "total": 25 }), &[], cursor).unwrap().noted(short));
     let numbers = json!({ "paginator": { "type": "page_number", "total_path": "pages" }, "data_selector": "items" });
-    let loaded = one(json!({ "items": [], "pages": 3 }), &[], numbers).unwrap();
+    let loaded = one(json!({ "items": [], "pages": 3 }), &[], numbers.clone()).unwrap();
     assert!(loaded.noted("check paginator.base_page"), "{:?}", loaded.notes);
+    let empty = json!({ "items": [], "pages": 1, "total_objects": 0 });
+    assert!(one(empty, &[], numbers).unwrap().notes.is_empty(), "nothing is one page, too");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Answer, Asked, How, Loaded, Server, run};
+use longshore_source_rest::RestOptions;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,6 +117,45 @@ fn a_journal_of_another_configuration_is_dropped_with_a_note() {
     let loaded = run(&other, &How { kill_after: None, ..how }).unwrap();
     assert!(loaded.noted("dropped"), "{:?}", loaded.notes);
     assert_eq!((loaded.of("users").len(), loaded.of("lines").len()), (10, 40));
+}
+
+/// Pages of a recording are not the API's, and a recording that lacks what was fetched before it is of no use.
+#[test]
+fn pages_of_a_recording_and_of_the_api_are_not_mixed() {
+    let server = Server::start(shop);
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, tape) = (folder.path().join("journal"), folder.path().join("tape"));
+    let how = How { journal: Some(&journal), ..How::default() };
+    let recording = how_to_record(&tape);
+    let playing = RestOptions { replay: Some(tape.clone()), ..RestOptions::default() };
+
+    run(&config(&server.url), &How { kill_after: Some(3), ..how.clone() }).unwrap();
+    let whole = run(&config(&server.url), &How { options: recording, ..how.clone() }).unwrap();
+    assert!(whole.noted("dropped") && !whole.noted("played back first"), "{:?}", whole.notes);
+    let options = how_to_record(&tape);
+    let twice = run(&config(&server.url), &How { options, ..How::default() }).unwrap();
+    assert!(twice.noted("answers before, which are played back first"), "{:?}", twice.notes);
+    std::fs::remove_dir_all(&journal).unwrap();
+    let before = server.requests().len();
+    let played = How { options: playing, ..how.clone() };
+    let again = run(&config(&server.url), &How { journal: None, ..played.clone() }).unwrap();
+    assert_eq!((ids(&again), server.requests().len()), (ids(&whole), before), "all of it was recorded");
+
+    run(&config(&server.url), &How { kill_after: Some(3), ..played }).unwrap();
+    let live = run(&config(&server.url), &how).unwrap();
+    assert!(live.noted("dropped"), "{:?}", live.notes);
+    assert_eq!((ids(&live), server.requests().len()), (ids(&whole), before + whole_requests()));
+}
+
+fn how_to_record(tape: &std::path::Path) -> RestOptions {
+    RestOptions { record: Some(tape.to_owned()), ..RestOptions::default() }
+}
+
+/// Requests of one load of `shop`.
+fn whole_requests() -> usize {
+    let server = Server::start(shop);
+    run(&config(&server.url), &How::default()).unwrap();
+    server.requests().len()
 }
 
 #[test]
