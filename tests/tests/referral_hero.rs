@@ -68,6 +68,16 @@ fn all_resources_are_loaded_and_can_be_queried() {
 }
 
 #[test]
+fn a_subscriber_that_is_deleted_meanwhile_is_left_out() {
+    let (lab, server) = (Lab::new(), referral_hero::start(Options { gone: 3, ..Options::default() }));
+    let output = Output::of(command(&lab, &server, &[]));
+    assert_eq!(output.status, Some(0), "{output:#?}");
+    let rows = loaded(&lab);
+    let of = |table: &str| rows.iter().find(|(name, _)| name == table).map(|(_, rows)| *rows);
+    assert_eq!((of("subscribers"), of("subscriber"), of("subscriber_by_email")), (Some(50), Some(48), Some(48)));
+}
+
+#[test]
 fn a_run_that_broke_off_goes_on_where_it_was() {
     let (lab, server) = (Lab::new(), referral_hero::start(Options::default()));
     let undisturbed = {

@@ -22,11 +22,13 @@ pub struct Options {
     pub calls: u64,
     /// Every how many calls one fails with 500; 0 for never.
     pub fail_every: u64,
+    /// A subscriber of each list that is deleted while it is read: lists still name it, and it is not found; 0 for none.
+    pub gone: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { lists: 2, subscribers: 25, calls: 5000, fail_every: 0 }
+        Options { lists: 2, subscribers: 25, calls: 5000, fail_every: 0, gone: 0 }
     }
 }
 
@@ -82,7 +84,7 @@ fn route(asked: &Asked, options: &Options) -> Answer {
             paged(asked, "subscribers", (1..=options.subscribers).map(|n| subscriber(list, n)).collect())
         }
         ("GET", ["lists", _, "subscribers", "retrieve_by_email"]) => {
-            match asked.query.get("email").and_then(|e| by_email(list, e)) {
+            match asked.query.get("email").and_then(|e| by_email(list, e)).filter(|n| *n != options.gone) {
                 Some(n) => data(subscriber(list, n)),
                 None => error(400, "subscriber_not_found", "Subscriber not found"),
             }
@@ -90,17 +92,21 @@ fn route(asked: &Asked, options: &Options) -> Answer {
         ("POST", ["lists", _, "subscribers", "track_transaction"]) => {
             data(json!({ "response": "transaction_tracked", "list": list }))
         }
-        ("GET", ["lists", _, "subscribers", id, rest @ ..]) => match (number(list, id, options), rest) {
-            (None, _) => error(422, "subscriber_not_found", "Subscriber not found"),
-            (Some(n), []) => data(subscriber(list, n)),
-            (Some(n), ["referred"]) => paged(
-                asked,
-                "subscribers",
-                (n + 1..=(n + n % 3).min(options.subscribers)).map(|m| subscriber(list, m)).collect(),
-            ),
-            (Some(n), ["rewards"]) => paged(asked, "rewards", (1..=n % 2).map(|i| reward(list, n * 10 + i)).collect()),
-            _ => error(404, "not_found", "No such page"),
-        },
+        ("GET", ["lists", _, "subscribers", id, rest @ ..]) => {
+            match (number(list, id, options).filter(|n| *n != options.gone), rest) {
+                (None, _) => error(422, "subscriber_not_found", "Subscriber not found"),
+                (Some(n), []) => data(subscriber(list, n)),
+                (Some(n), ["referred"]) => paged(
+                    asked,
+                    "subscribers",
+                    (n + 1..=(n + n % 3).min(options.subscribers)).map(|m| subscriber(list, m)).collect(),
+                ),
+                (Some(n), ["rewards"]) => {
+                    paged(asked, "rewards", (1..=n % 2).map(|i| reward(list, n * 10 + i)).collect())
+                }
+                _ => error(404, "not_found", "No such page"),
+            }
+        }
         _ => error(404, "not_found", "No such page"),
     }
 }
