@@ -248,6 +248,56 @@ fn paths_are_left_out_or_flattened() {
 }
 
 #[test]
+fn elements_become_columns_in_their_order() {
+    let rules = SchemaRules { flatten: vec![FieldPath::parse("l").unwrap()], ..SchemaRules::default() };
+    let mut loads = Loads::new(SystemColumns::Native);
+    let mut hinted = settings(SystemColumns::Native, rules);
+    hinted.add_hint("l.1.x=text").unwrap();
+    loads.load(hinted).block(r#"{"l":[{"x":1,"y":{"z":1}},{"x":2},{"x":3}]}"#).unwrap();
+    let columns = loads.columns("t");
+    let columns: Vec<(&str, DataType)> = columns.iter().map(|(name, of)| (name.as_str(), *of)).collect();
+    let (number, text) = (DataType::Bigint, DataType::Text);
+    assert_eq!(columns, [("l___0__x", number), ("l___0__y__z", number), ("l___1__x", text), ("l___2__x", number)]);
+}
+
+/// What dlt 1.31 was seen to do: a column's type decides, and no longer the hint of an earlier load.
+#[test]
+fn a_json_column_takes_what_is_nested_in_later_loads_too() {
+    for system in [SystemColumns::Native, SystemColumns::Dlt] {
+        let mut json = settings(system, SchemaRules::default());
+        for path in ["v", "o.w", "l.z", "é"] {
+            json.json_columns.push(FieldPath::parse(path).unwrap());
+        }
+        let mut loads = Loads::new(system);
+        loads.load(json).block(r#"{"v":{"a":1},"o":{"w":[1]},"l":[{"z":1}],"é":{"a":1}}"#).unwrap();
+        let before = loads.schema.clone();
+        loads.load(settings(system, SchemaRules::default()));
+        loads.block(r#"{"v":[1,{"b":2}],"o":{"w":{"c":1}},"l":[{"z":[3]}],"é":[1]}"#).unwrap();
+        assert_eq!(loads.schema, before, "{system:?}");
+        let last = |table: &str, column: &str| {
+            let rows = &loads.batches.iter().rfind(|b| b.table.name == table).unwrap().rows;
+            rows.column_by_name(column).unwrap().as_string::<i32>().value(0).to_owned()
+        };
+        assert_eq!((last("t", "v"), last("t", "o__w")), (r#"[1,{"b":2}]"#.into(), r#"{"c":1}"#.into()));
+        assert_eq!((last("t__l", "z"), last("t", "x")), ("[3]".into(), "[1]".into()));
+    }
+}
+
+/// Blocks that know of the change and blocks that do not would differ.
+#[test]
+fn a_column_that_becomes_json_within_a_load_takes_nothing_nested_in_it() {
+    let mut loads = Loads::new(SystemColumns::Native);
+    loads.load(settings(SystemColumns::Native, policy(Conflict::Json)));
+    loads.block("{\"v\":1} {\"v\":\"x\"}").unwrap();
+    loads.block("{\"v\":{\"a\":1}}").unwrap();
+    let names: Vec<String> = loads.columns("t").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["v", "v__a"]);
+    loads.load(settings(SystemColumns::Native, policy(Conflict::Json)));
+    loads.block("{\"v\":{\"b\":1}} {\"v\":[2]}").unwrap();
+    assert_eq!((loads.columns("t").len(), loads.schema.tables.len()), (2, 1));
+}
+
+#[test]
 fn limits_name_the_path() {
     let few = |tables, columns| SchemaRules { max_tables: tables, max_columns: columns, ..SchemaRules::default() };
     for (rules, input, message) in [

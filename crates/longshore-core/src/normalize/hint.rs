@@ -182,6 +182,9 @@ impl Settings {
         for (key, value) in said {
             let properties = &mut hint.properties;
             match key.as_str() {
+                "name" if text(key, value)?.trim().is_empty() => {
+                    return Err(Error::config("the column's name is empty"));
+                }
                 "name" => hint.name = Some(naming::normalize_key(text(key, value)?)),
                 "data_type" => self.set_type(&path, text(key, value)?)?,
                 "nullable" => hint.nullable = Some(yes(key, value)?),
@@ -336,6 +339,23 @@ mod tests {
     }
 
     #[test]
+    fn a_column_cannot_have_the_name_of_one_of_the_loaders_own() {
+        for (system, name, is_fine) in [
+            (SystemColumns::Native, "_row_id", false),
+            (SystemColumns::Native, "_List Idx", false),
+            (SystemColumns::Native, "_dlt_id", true),
+            (SystemColumns::Dlt, "_dlt_load_id", false),
+            (SystemColumns::Dlt, "_row_id", true),
+        ] {
+            let mut settings = Settings::new("t", system);
+            settings.add_hint(&format!("l.a=text:name={name}")).unwrap();
+            let checked = settings.check().map_err(|e| e.to_string());
+            assert_eq!(checked.is_ok(), is_fine, "{name}");
+            assert!(checked.err().is_none_or(|e| e.contains("(field l.a)")), "{name}");
+        }
+    }
+
+    #[test]
     fn wrong_hints_name_their_path() {
         let mut settings = Settings::new("t", SystemColumns::Native);
         for wrong in [
@@ -355,6 +375,7 @@ mod tests {
             "id=decimal:precision=39",
             "id=decimal:precision=5",
             "id=decimal:precision=5:scale=6",
+            "id=text:name=",
         ] {
             let error = settings.add_hint(wrong).unwrap_err();
             assert!(

@@ -3,7 +3,7 @@
 use super::SchemaRules;
 use crate::error::{Error, Result};
 use crate::naming;
-use crate::schema::{DataType, SystemColumns, WriteRules};
+use crate::schema::{ColumnRole, DataType, SystemColumns, WriteRules};
 
 /// Rules for the records of one resource; the same for every block of a load.
 #[derive(Debug, Clone)]
@@ -51,8 +51,16 @@ impl Settings {
     /// Checks that nothing contradictory is said of a path.
     ///
     /// # Errors
-    /// When one is to have two shapes.
+    /// When one is to have two shapes, or the name of a column of the loader's own.
     pub fn check(&self) -> Result<()> {
+        for hint in &self.rules.columns {
+            let is_own = |name: &&String| ColumnRole::ALL.iter().any(|&role| self.system.column(role).name == **name);
+            if let Some(name) = hint.name.as_ref().filter(is_own) {
+                return Err(Error::config(format!("'{name}' is the name of a column of the loader's own"))
+                    .with("field", hint.path.to_string())
+                    .hint("choose another name for the column"));
+            }
+        }
         let shapes = [
             ("kept as JSON", &self.json_columns),
             ("left out", &self.rules.ignore),

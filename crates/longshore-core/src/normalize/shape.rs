@@ -54,6 +54,8 @@ pub(super) struct TableShape {
     /// Keys as the source spells them, from the record down to the list.
     pub(super) raw_path: Vec<String>,
     pub(super) columns: HashMap<String, ColumnId>,
+    /// Columns that were JSON before this load.
+    json: Vec<String>,
     /// Top nodes by the nesting levels left: lists in lists reach a table with fewer.
     pub(super) roots: Vec<(i64, NodeId)>,
     /// True once the table has its system columns.

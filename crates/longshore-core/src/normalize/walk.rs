@@ -219,6 +219,7 @@ impl<'a> Walker<'a> {
     /// Writes the elements of a list as if they stood in a dict by their positions.
     fn positions(&mut self, tape: &Tape, index: usize, node: NodeId, at: RowRef) {
         let (mut next, end, mut position) = (index + 1, tape.after(index), 0u32);
+        let first = self.dicts.len();
         while next < end {
             let edge = self.shape.edge(node, position.to_string().as_bytes(), position);
             match tape.nodes()[next].kind {
@@ -235,6 +236,8 @@ impl<'a> Walker<'a> {
             position += 1;
             next = tape.after(next);
         }
+        // The last one goes first, and columns are to stand in the order of the elements.
+        self.dicts[first..].reverse();
     }
 
     #[inline]

@@ -194,6 +194,14 @@ pub enum ColumnRole {
     RowHash,
 }
 
+impl ColumnRole {
+    /// All there are.
+    pub const ALL: [ColumnRole; 6] = {
+        use ColumnRole::*;
+        [RowId, LoadId, ParentId, RootId, ListIndex, RowHash]
+    };
+}
+
 fn yes() -> bool {
     true
 }

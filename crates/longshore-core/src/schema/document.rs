@@ -51,7 +51,11 @@ pub fn read_edited(document: &Value, system: SystemColumns) -> Result<Schema, Mi
     check_system(said, system).map_err(|e| (at(&["system_columns"]), e))?;
     let mut schema = Schema::new(name, system);
     for (i, table) in tables.iter().enumerate() {
-        let table = read_table(&[String::from("tables"), i.to_string()], table)?;
+        let place = [String::from("tables"), i.to_string()];
+        let table = read_table(&place, table)?;
+        if schema.table(&table.name).is_some() {
+            return Err((place.to_vec(), Error::config("the table stands there twice").with("table", &table.name)));
+        }
         schema.tables.push(table);
     }
     Ok(schema)
@@ -188,6 +192,7 @@ mod tests {
             (document(json!("a")), "tables.0.columns.0"),
             (json!({ "name": "s", "tabels": [] }), "tabels"),
             (json!({ "name": "s" }), "tables"),
+            (json!({ "name": "s", "tables": [{ "name": "t" }, { "name": "u" }, { "name": "t" }] }), "tables.2"),
             (
                 json!({ "name": "s", "tables": [{ "name": "t", "schema_contract": "frozen" }] }),
                 "tables.0.schema_contract",

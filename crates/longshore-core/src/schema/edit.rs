@@ -28,6 +28,9 @@ impl Schema {
             return Err(Error::config(format!("its parent '{parent}' is not among the tables before it")));
         }
         check_name(&table.name)?;
+        if self.system_columns.owns_table(&table.name) {
+            return Err(Error::config("this name is that of a table of the loader's own"));
+        }
         table.check()?;
         for column in table.columns.iter().filter(|c| c.role.is_none()) {
             check_name(&column.name).map_err(|e| e.with("field", &column.name))?;
@@ -121,6 +124,14 @@ mod tests {
         let of: Vec<(&str, DataType)> = table.columns.iter().map(|c| (c.name.as_str(), c.data_type)).collect();
         assert_eq!(of, [("a", DataType::Decimal), ("b", DataType::Text), ("c", DataType::Date)]);
         assert_eq!(table.columns[0].properties, described);
+    }
+
+    #[test]
+    fn a_table_cannot_have_the_name_of_one_of_the_loaders_own() {
+        let mut edit = schema(Vec::new());
+        edit.tables.push(Table::new("_loads", None));
+        let error = schema(Vec::new()).edited(&edit, true).unwrap_err();
+        assert!(error.to_string().contains("(table _loads)"), "{error}");
     }
 
     #[test]

@@ -4,19 +4,22 @@ use super::{BARRED, ColumnId, NONE, NodeId, Shape, TableId, TableShape};
 use crate::naming;
 use crate::normalize::rows::Usual;
 use crate::normalize::violation::Bar;
-use crate::schema::{Alias, AliasKind, ColumnRole, SystemColumns, Table};
+use crate::schema::{Alias, AliasKind, ColumnRole, DataType, SystemColumns, Table};
 
 impl Shape {
     pub(super) fn adopt(&mut self, table: Table) -> TableId {
         let id = self.tables.len() as TableId;
         let parent = table.parent.as_ref().and_then(|p| self.by_name.get(p)).copied().unwrap_or(NONE);
         let columns = table.columns.iter().enumerate().map(|(i, c)| (c.name.clone(), i as ColumnId)).collect();
+        let json = table.columns.iter().filter(|c| c.data_type == DataType::Json && !c.variant);
+        let json = json.map(|c| c.name.clone()).collect();
         self.by_name.insert(table.name.clone(), id);
         self.tables.push(TableShape {
             ident_path: vec![table.name.clone()],
             parent,
             raw_path: Vec::new(),
             columns,
+            json,
             roots: Vec::new(),
             complete: table.system(ColumnRole::RowId).is_some(),
             is_new: false,

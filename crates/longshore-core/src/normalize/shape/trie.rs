@@ -73,7 +73,31 @@ impl Shape {
             flattened,
         };
         n.edges.push(unknown);
+        if !stays_json && !flattened && self.was_json(node, id, &full) {
+            self.nodes[node as usize].edges[id as usize].stays_json = true;
+        }
         id
+    }
+
+    /// Returns true for a key whose values went to a JSON column before this load: what is nested goes there too, as in
+    /// dlt. Columns that become JSON within the load do not count: which blocks knew of them would be chance.
+    fn was_json(&mut self, node: NodeId, edge: u32, full: &[String]) -> bool {
+        let table = self.nodes[node as usize].table as usize;
+        let is_unnested = || full.first().is_some_and(|top| self.settings.unnest.is_asked(top));
+        if self.tables[table].json.is_empty() || is_unnested() {
+            return false;
+        }
+        let raw = self.raw_path(node, edge);
+        let alias = |kind| self.schema.tables[table].aliases.iter().find(|a| a.kind == kind && a.path == raw);
+        let name = match alias(AliasKind::Column) {
+            Some(alias) => alias.name.clone(),
+            // The first value of such a key gives it its name.
+            None if !has_letters(raw.last().map_or("", String::as_str)) && alias(AliasKind::Key).is_none() => {
+                return false;
+            }
+            None => self.column_name(node, edge),
+        };
+        self.tables[table].json.contains(&name)
     }
 
     /// Returns the normalised name of an edge's key, distinct among keys without letters and digits.
@@ -85,7 +109,7 @@ impl Shape {
         let key = raw.last().cloned().unwrap_or_default();
         let mut fragment = naming::normalize_key_within(&key, self.settings.max_identifier_length);
         // Such keys all become `x`, `_empty` and the like: the first keeps the name, for good.
-        if !key.chars().any(|c| c.is_ascii_alphanumeric() || c.is_numeric()) {
+        if !has_letters(&key) {
             let table = self.nodes[node as usize].table as usize;
             let known = self.schema.tables[table].aliases.iter().find(|a| a.kind == AliasKind::Key && a.path == raw);
             if let Some(alias) = known {
@@ -147,4 +171,9 @@ impl Shape {
     pub(in crate::normalize) fn is_top(&self, node: NodeId) -> bool {
         self.nodes[node as usize].raw_path.is_empty()
     }
+}
+
+/// Returns true for a key of which naming leaves something.
+fn has_letters(key: &str) -> bool {
+    key.chars().any(|c| c.is_ascii_alphanumeric() || c.is_numeric())
 }
