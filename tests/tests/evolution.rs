@@ -1,5 +1,6 @@
 //! Contracts, type conflicts, shapes by path and the schema's files, end to end.
 
+use longshore_testkit::servers::postgres::PostgresServer;
 use longshore_tests::{Lab, execute, rows};
 use serde_json::{Value, json};
 use std::fs;
@@ -175,6 +176,52 @@ fn a_schema_is_exported_edited_and_gone_by() {
     assert!(sql.contains("CREATE TABLE") && sql.contains("\"n\" DECIMAL(38,0)"), "{sql}");
     let diagram = lab.run(&["pipeline", "longshore", "schema", "--format", "mermaid"]).stdout;
     assert!(diagram.starts_with("erDiagram"), "{diagram}");
+}
+
+#[test]
+fn what_an_edited_schema_calls_json_takes_what_is_nested() {
+    let lab = Lab::new();
+    let flags = ["--import-schema-path", "edit"];
+    load(&lab, "{\"id\":1,\"v\":1.5}\n", &flags);
+    let text = fs::read_to_string(lab.path("edit/longshore.schema.yaml")).unwrap();
+    let edited = text.replacen("name: v\n    data_type: double", "name: v\n    data_type: json", 1);
+    assert_ne!(edited, text);
+    lab.write("edit/longshore.schema.yaml", &edited);
+    load(&lab, "{\"id\":2,\"v\":{\"a\":[1]}}\n{\"id\":3,\"v\":[2]}\n", &flags);
+    let values = lab.rows("SELECT v::VARCHAR FROM longshore_dataset.t ORDER BY id");
+    assert_eq!(values, [[json!("1.5")], [json!(r#"{"a":[1]}"#)], [json!("[2]")]]);
+    assert_eq!(columns(&lab, "t").iter().filter(|c| c[0].as_str().is_some_and(|n| n.starts_with('v'))).count(), 1);
+}
+
+fn lists(many: usize) -> String {
+    let keys: Vec<String> = (0..many).map(|i| format!("\"k{i}\":[{{\"a\":\"x\",\"b\":1.5,\"c\":1}}]")).collect();
+    format!("{{{}}}\n", keys.join(","))
+}
+
+#[test]
+fn as_many_tables_as_there_may_be_are_loaded_with_the_usual_memory() {
+    let lab = Lab::new();
+    let report = load(&lab, &lists(999), &[]);
+    assert_eq!(report["tables"].as_array().map(Vec::len), Some(1000));
+    assert_eq!(lab.count("t__k998"), 1);
+}
+
+#[test]
+fn columns_that_a_destination_has_no_room_for_are_refused_before_it_is_touched() {
+    let server = PostgresServer::shared();
+    let database = server.new_database();
+    let lab = Lab::new();
+    let keys: Vec<String> = (0..1599).map(|i| format!("\"k{i}\":{i}")).collect();
+    lab.write("t.ndjson", format!("{{{}}}\n", keys.join(",")));
+    let url = server.url(&database);
+    for command in ["load", "plan"] {
+        let output = lab.run(&[command, "t.ndjson", "--dataset", "raw", "--destination", &url]);
+        assert_eq!(output.status, Some(if command == "load" { 2 } else { 4 }), "{output:#?}");
+        let said = output.stdout + &output.stderr;
+        assert!(said.contains("at most 1600 columns, and not 1601") && said.contains("--json-columns"), "{said}");
+    }
+    assert_eq!(server.psql(&database, "SELECT count(*) FROM pg_namespace WHERE nspname = 'raw'").trim(), "0");
+    assert!(!lab.run(&["pipeline", "longshore", "packages"]).stdout.contains("WAITING"));
 }
 
 #[test]

@@ -22,11 +22,14 @@ fn table<'a>(plan: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn the_statements_make_the_tables_that_a_load_makes() {
     let lab = Lab::new();
-    lab.write("t.ndjson", NEW);
-    let planned = plan(&lab, &["t.ndjson"], CHANGES);
+    lab.write("t.ndjson", format!("{NEW}oops\n"));
+    let words = ["t.ndjson", "--on-error", "reject"];
+    let planned = plan(&lab, &words, CHANGES);
     assert!(!lab.database().exists(), "a plan made the file");
-    assert_eq!((&planned["counts"]["read"], &table(&planned, "t__l")["rows"]), (&json!(2), &json!(1)));
-    lab.load(&["t.ndjson"]);
+    assert!(!lab.data_dir().exists(), "a plan made the working folder");
+    assert_eq!((&planned["counts"]["read"], &table(&planned, "t__l")["rows"]), (&json!(3), &json!(1)));
+    assert_eq!(table(&planned, "_rejects")["columns"].as_array().map(Vec::len), Some(7));
+    lab.load(&words);
     let by_hand = lab.path("by-hand.duckdb");
     let columns = "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns WHERE table_schema = 'longshore_dataset' ORDER BY ALL";
     let statements = planned["destinations"][0]["statements"].as_array().unwrap();
@@ -290,4 +293,49 @@ fn wider_columns_and_indexes_are_among_the_statements() {
     lab.load(&words);
     let indexes = server.psql(&database, "SELECT indexdef FROM pg_indexes WHERE schemaname = 'raw'");
     assert!(indexes.contains("UNIQUE INDEX t__sku__unique"), "{indexes}");
+}
+
+#[test]
+fn values_that_unique_columns_would_have_twice_are_refused_as_the_load_refuses_them() {
+    let lab = Lab::new();
+    let hint = ["t.ndjson", "--hint", "u=text:unique"];
+    let by_id = [&hint[..], &["--write-disposition", "merge", "--primary-key", "id"]].concat();
+    let replaced = [&hint[..], &["--write-disposition", "replace"]].concat();
+    lab.write("t.ndjson", "{\"id\":1,\"u\":\"it's\"}\n{\"id\":2,\"u\":\"b\"}\n{\"id\":3}\n");
+    lab.load(&["t.ndjson"]);
+    lab.load(&["t.ndjson"]);
+    let planned = plan(&lab, &hint, REFUSED);
+    let violations = planned["destinations"][0]["violations"].to_string();
+    assert!(violations.contains("2 values are there more than once"), "{planned:#}");
+    lab.load(&replaced);
+    let again = "more than once";
+    let stay = "rows that stay";
+    for (records, words, expect) in [
+        ("{\"id\":4,\"u\":\"it's\"}\n{\"id\":5,\"u\":\"c\"}", &hint[..], vec![stay]),
+        ("{\"id\":4,\"u\":\"c\"}\n{\"id\":5,\"u\":\"c\"}", &hint, vec![again]),
+        ("{\"id\":4,\"u\":\"b\"}\n{\"id\":5,\"u\":\"b\"}", &by_id, vec![again, stay]),
+        ("{\"id\":1,\"u\":\"b\"}", &by_id, vec![stay]),
+        ("{\"id\":1,\"u\":\"c\"}\n{\"id\":1,\"u\":\"b\"}\n{\"id\":2,\"u\":\"c\"}", &by_id, vec![]),
+        ("{\"id\":2}\n{\"id\":7,\"u\":\"c\"}", &by_id, vec![]),
+        ("{\"id\":8,\"u\":\"c\"}\n{\"id\":9,\"u\":\"c\"}", &replaced, vec![again]),
+        ("{\"id\":8,\"u\":\"c\"}\n{\"id\":9}", &replaced, vec![]),
+    ] {
+        lab.write("t.ndjson", records);
+        let planned = plan(&lab, words, if expect.is_empty() { CHANGES } else { REFUSED });
+        let violations = planned["destinations"][0]["violations"].as_array().cloned().unwrap_or_default();
+        assert_eq!(violations.len(), expect.len(), "{records}: {planned:#}");
+        for (violation, what) in violations.iter().zip(&expect) {
+            assert_eq!((&violation["table"], &violation["column"]), (&json!("t"), &json!("u")), "{records}");
+            assert!(violation["reason"].as_str().is_some_and(|r| r.contains(what)), "{records}: {violation}");
+        }
+        // Files take what they are given.
+        let lake = [words, &["--destination", "./lake/"]].concat();
+        assert_ne!(lab.run(&[&["plan"], &lake[..]].concat()).status, Some(REFUSED), "{records}");
+        let loaded = lab.run(&[&["load"], words].concat());
+        assert_eq!(loaded.status, Some(i32::from(!expect.is_empty())), "{records}: {loaded:#?}");
+        if !expect.is_empty() {
+            assert!(loaded.stderr.contains("pipeline longshore drop-package"), "{loaded:#?}");
+            assert_eq!(lab.run(&["pipeline", "longshore", "drop-package"]).status, Some(0));
+        }
+    }
 }

@@ -25,6 +25,8 @@ pub struct Capabilities {
     pub stages_early: bool,
     /// How it keeps the runs of one pipeline apart.
     pub leases: Leases,
+    /// True when it refuses a load after which a column that must be unique would have a value twice.
+    pub checks_unique: bool,
 }
 
 /// Ways of writing beside appending, which all can.

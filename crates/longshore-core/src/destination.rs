@@ -120,6 +120,8 @@ pub struct Growth<'a> {
     pub schema: &'a Schema,
     /// What of them is new to the pipeline.
     pub change: &'a SchemaChange,
+    /// Records would go to the table of rejected ones.
+    pub rejects: bool,
     /// The tables that are there, whoever made them.
     pub existing: &'a [TableCount],
 }

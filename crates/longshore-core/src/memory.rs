@@ -43,6 +43,7 @@ impl MemoryDestination {
             remakes: true,
             stages_early: true,
             leases: Leases::Session,
+            checks_unique: false,
         };
         MemoryDestination { name: String::new(), capabilities, datasets: Arc::default(), leases: Arc::default() }
     }

@@ -24,6 +24,7 @@ impl Keys {
         let entry = self.0.entry(table.name.clone());
         let (_, keys) = entry.or_insert_with(|| (column.to_owned(), Some(BTreeSet::new())));
         let found = rows.column_by_name(column).and_then(|c| literals(c.as_ref()));
+        let found = found.map(|found| found.into_iter().flatten().collect::<Vec<_>>());
         *keys = match (keys.take(), found) {
             (Some(mut keys), Some(found)) if keys.len() + found.len() <= MOST => {
                 keys.extend(found);
@@ -76,6 +77,13 @@ impl At<'_> {
         u64::try_from(count.value(0)).ok()
     }
 
+    /// Returns the texts that a query of one column has for an answer; `None` where it cannot be asked.
+    pub(crate) async fn texts(&self, sql: &str) -> Option<Vec<Option<String>>> {
+        let answer = self.destination.query(self.dataset, sql).await.ok()?;
+        let parts = answer.iter().map(|rows| texts(rows.columns().first()?.as_ref()));
+        Some(parts.collect::<Option<Vec<_>>>()?.concat())
+    }
+
     /// Returns true when a table has a column of that name.
     pub(crate) async fn has_column(&self, table: &str, column: &str) -> bool {
         let sql = format!("SELECT {} FROM {} LIMIT 0", quoted(column), quoted(table));
@@ -101,13 +109,22 @@ fn key_of(table: &Table) -> Option<&str> {
     if let [only] = keys.as_slice() { Some(only) } else { None }
 }
 
-fn literals(column: &dyn Array) -> Option<Vec<String>> {
-    match column.data_type() {
-        DataType::Int64 => Some(column.as_primitive::<Int64Type>().iter().flatten().map(|n| n.to_string()).collect()),
-        DataType::Utf8 => {
-            let quote = |text: &str| format!("'{}'", text.replace('\'', "''"));
-            Some(column.as_string::<i32>().iter().flatten().map(quote).collect())
-        }
-        _ => None,
-    }
+/// Returns a column's values as SQL literals; `None` where they cannot be written as such.
+pub(crate) fn literals(column: &dyn Array) -> Option<Vec<Option<String>>> {
+    let quote = |text: String| format!("'{}'", text.replace('\'', "''"));
+    let is_text = !matches!(column.data_type(), DataType::Int64);
+    let values = texts(column)?.into_iter();
+    Some(values.map(|value| if is_text { value.map(quote) } else { value }).collect())
+}
+
+/// Returns a column's whole numbers or texts as texts.
+pub(crate) fn texts(column: &dyn Array) -> Option<Vec<Option<String>>> {
+    let own = |text: Option<&str>| text.map(str::to_owned);
+    Some(match column.data_type() {
+        DataType::Int64 => column.as_primitive::<Int64Type>().iter().map(|n| n.map(|n| n.to_string())).collect(),
+        DataType::Utf8 => column.as_string::<i32>().iter().map(own).collect(),
+        DataType::LargeUtf8 => column.as_string::<i64>().iter().map(own).collect(),
+        DataType::Utf8View => column.as_string_view().iter().map(own).collect(),
+        _ => return None,
+    })
 }

@@ -46,6 +46,7 @@ pub mod store;
 mod sync;
 mod table_plan;
 mod touched;
+mod unique_values;
 mod writer;
 mod yaml_lines;
 

@@ -17,11 +17,13 @@ pub(crate) struct PipelineLock {
 }
 
 impl PipelineLock {
-    /// Waits for the lock of a pipeline's folder, as long as the run is patient.
+    /// Waits for the lock of a pipeline's folder, as long as the run is patient. Whoever writes there has it: so the folder
+    /// is made here, and not by those who only look.
     ///
     /// # Errors
-    /// `Busy` when another process keeps it.
+    /// `Busy` when another process keeps it; when the folder cannot be written.
     pub(crate) fn acquire(store: &Store, pipeline: &str, patience: Duration) -> Result<Self> {
+        store.make()?;
         let path = store.folder().join("lock");
         let storage = |e: std::io::Error| {
             Error::storage("the working folder cannot be written")

@@ -83,20 +83,19 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Returns the pipeline of that name in a data folder.
+    /// Returns the pipeline of that name in a data folder, which is made by the first run.
     ///
     /// # Errors
-    /// When the name cannot be a folder's name or the folder cannot be written.
+    /// When the name cannot be a folder's name, or no destination or one twice is named.
     pub fn open(data_dir: &Path, name: &str, destinations: Vec<DestinationRef>) -> Result<Self> {
         naming::check_pipeline_name(name)?;
         if destinations.is_empty() {
             return Err(Error::config("a pipeline needs a destination"));
         }
         none_twice(&destinations)?;
-        let store = Store::open(data_dir, name)?;
         Ok(Pipeline {
             name: name.to_owned(),
-            store,
+            store: Store::of(data_dir, name),
             destinations,
             connect: None,
             keep_packages: 0,

@@ -14,13 +14,14 @@ use crate::standing::standing;
 use crate::store::StoredPackage;
 use crate::table_plan::{Load, TablePlan, tables, versions_begin};
 use crate::touched::Touched;
+use crate::unique_values::UniqueValues;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use longshore_core::destination::{Committed, Cost, Growth, TableSize};
 use longshore_core::error::{Error, Result};
 use longshore_core::normalize::Shape;
 use longshore_core::package::{Counts, DiscardCount, LoadId, TableCount, Target};
 use longshore_core::refresh::{Cleared, without};
-use longshore_core::schema::{Schema, SchemaChange};
+use longshore_core::schema::{Schema, SchemaChange, SystemTable};
 use longshore_core::source::{Source, Start};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -121,6 +122,17 @@ impl Load {
     }
 }
 
+impl Load {
+    /// Says of which columns that must be unique a plan does not know whether they would be.
+    fn unknown_values(&self, destinations: &[DestinationRef]) -> Option<String> {
+        let are_checked = destinations.iter().any(|d| d.destination.capabilities().checks_unique);
+        let unknown = self.unique.unknown();
+        (are_checked && !unknown.is_empty()).then(|| {
+            format!("whether each value of {} would be there once is not looked at: the load does", unknown.join(", "))
+        })
+    }
+}
+
 /// Rows and their size, by table.
 #[derive(Default)]
 struct Sizes(BTreeMap<String, TableSize>);
@@ -155,12 +167,14 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
     let mut source = Sample::new(source, shape.resource_tables(), sample);
     source.begin(&Start { load_id: load_id.clone(), state, journal: None })?;
     let (mut sizes, mut keys, mut repeated) = (Sizes::default(), Keys::default(), RepeatedKeys::of_the_first());
+    let mut unique = UniqueValues::default();
     let extract = Extract::new(&mut source, shape, load_id, run.options.on_error, run.options.progress.clone());
     let mut extracted = extract_all(extract, run.options.threads.max(1), |batches| {
         for (_, tables) in batches {
             for batch in tables {
                 sizes.add(&batch.table.name, &batch.rows);
                 keys.add(&batch.table, &batch.rows);
+                unique.add(&batch.table, &batch.rows);
                 repeated.add(&batch.table, &batch.rows)?;
             }
         }
@@ -175,11 +189,20 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
         drops,
         empties,
         keys,
+        unique,
         refused: extracted.refused,
         is_whole: sample.is_none(),
-        broken_rules: repeated.check().err(),
+        broken_rules: None,
     };
+    notes.extend(repeated.is_partial().then(|| {
+        format!(
+            "records with the same primary key were looked for among the first {} only: the load looks at all",
+            repeated.most()
+        )
+    }));
+    load.broken_rules = repeated.check().err();
     notes.extend(load.check_rules(&extracted.counts));
+    notes.extend(load.unknown_values(destinations));
     let waiting = pipeline.store().pending()?;
     notes.extend(waiting.iter().filter(|p| p.is_of(&run.options.fingerprint) && p.manifest.state.is_none()).map(|p| {
         format!("this input waits in load {}, read by an earlier run of this command: the load would complete that and end, and what follows here would be the load after it", p.manifest.load_id)
@@ -204,11 +227,12 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
 /// Plans the loading of a package that is sealed.
 pub(crate) fn plan_package(destinations: &[DestinationRef], package: &StoredPackage) -> Result<Plan> {
     let manifest = &package.manifest;
-    let (mut sizes, mut keys) = (Sizes::default(), Keys::default());
+    let (mut sizes, mut keys, mut unique) = (Sizes::default(), Keys::default(), UniqueValues::default());
     for part in package.parts() {
         for rows in part.batches()? {
             let rows = rows?;
             sizes.add(&part.table.name, &rows);
+            unique.add(&part.table, &rows);
             if part.table.is_root() && part.table.write.merges() {
                 keys.add(&part.table, &rows);
             }
@@ -221,11 +245,13 @@ pub(crate) fn plan_package(destinations: &[DestinationRef], package: &StoredPack
         drops: manifest.drops.clone(),
         empties: manifest.empties.clone(),
         keys,
+        unique,
         refused: Refusals::default(),
         is_whole: true,
         broken_rules: None,
     };
-    let notes = load.check_rules(&manifest.counts);
+    let mut notes = load.check_rules(&manifest.counts);
+    notes.extend(load.unknown_values(destinations));
     let runtime = runtime()?;
     let plans = destinations.iter().map(|d| {
         // One that cannot be asked says why below.
@@ -273,7 +299,7 @@ fn by_contract(violations: &[Refused], more: u64) -> Refusal {
     let first = violations.first().map_or("", |v| v.hint);
     Refusal {
         error: format!(
-            "the schema's contract, a limit or the rules of the merge refuse {count} values or rows of the load"
+            "the schema's contract, a limit, the rules of the merge or a unique column refuse {count} values or rows of the load"
         ),
         hint: Some(first.to_owned()),
     }
@@ -300,6 +326,7 @@ fn at_destination(at: &DestinationRef, target: &Target, load: &Load) -> Result<D
         drops: &load.drops,
         schema: &load.schema,
         change: &change,
+        rejects: load.sizes.iter().any(|t| t.table == system.table_name(SystemTable::Rejects)),
         existing: &existing,
     };
     let cost = runtime.block_on(destination.cost(&growth, &load.sizes)).unwrap_or_else(|e| {
@@ -307,10 +334,14 @@ fn at_destination(at: &DestinationRef, target: &Target, load: &Load) -> Result<D
         Some(Cost { unknown: Some(e.to_string()), ..Cost::default() })
     });
     let mut tables = tables(load, &change, &existing, &begun);
+    let (mut violations, violations_not_listed) = load.refused.clone().into_parts();
+    if destination.capabilities().checks_unique {
+        let stays = |table: &str| tables.iter().all(|t| t.table != table || t.removed_rows == 0);
+        violations.extend(runtime.block_on(load.unique.violations(&asked, &change, stays)));
+    }
     let (schema, keys, is_whole) = (&load.schema, &load.keys, load.is_whole);
     let touched = Touched { at: asked, schema, keys, is_whole, may_ask: cost.is_none() };
     runtime.block_on(touched.describe(&mut tables));
-    let (violations, violations_not_listed) = load.refused.clone().into_parts();
     let changes =
         !change.is_empty() || !load.drops.is_empty() || tables.iter().any(|t| t.removed_rows > 0 || t.changes_rows);
     Ok(DestinationPlan {

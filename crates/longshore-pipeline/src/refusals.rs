@@ -32,8 +32,9 @@ pub struct Refused {
     pub hint: &'static str,
     /// How often it was met.
     pub count: u64,
-    /// The input of the first.
-    pub file: String,
+    /// The input of the first, where it is of one record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Its line, where the input has lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
@@ -61,7 +62,7 @@ impl Refusals {
             reason: violation.to_string(),
             hint: violation.hint(),
             count: 1,
-            file,
+            file: Some(file),
             line,
         };
         self.kinds.push((violation.as_ref().clone(), refused));

@@ -34,12 +34,22 @@ pub(crate) struct RepeatedKeys {
     files: Option<Files>,
     /// The table in which a key came twice.
     found: Option<usize>,
+    /// There were ids that were not looked at.
+    is_partial: bool,
 }
 
 impl RepeatedKeys {
     /// Looks at the first ids only, and writes nothing.
     pub(crate) fn of_the_first() -> Self {
-        RepeatedKeys { tables: Vec::new(), seen: HashSet::new(), most: MOST, folder: None, files: None, found: None }
+        RepeatedKeys {
+            tables: Vec::new(),
+            seen: HashSet::new(),
+            most: MOST,
+            folder: None,
+            files: None,
+            found: None,
+            is_partial: false,
+        }
     }
 
     /// Looks at all; `folder` is made when memory is not enough, and gone after [`RepeatedKeys::check`].
@@ -63,14 +73,18 @@ impl RepeatedKeys {
     /// # Errors
     /// When the folder cannot be written to.
     pub(crate) fn add(&mut self, table: &Table, rows: &RecordBatch) -> Result<()> {
-        let is_full = self.folder.is_none() && self.seen.len() >= self.most;
-        if self.found.is_some() || is_full || !has_ids_of_keys(table) {
+        if self.found.is_some() || !has_ids_of_keys(table) {
+            return Ok(());
+        }
+        if self.folder.is_none() && self.seen.len() >= self.most {
+            self.is_partial |= rows.num_rows() > 0;
             return Ok(());
         }
         let ids = table.system(ColumnRole::RowId).and_then(|c| rows.column_by_name(&c.name));
         let Some(ids) = ids.and_then(|ids| ids.as_string_opt::<i32>()) else { return Ok(()) };
         let number = self.number_of(table);
-        for id in ids.iter().flatten().filter(|id| id.len() <= ID_BYTES) {
+        let mut ids = ids.iter().flatten().filter(|id| id.len() <= ID_BYTES);
+        while let Some(id) = ids.next() {
             let mut key = [0; 2 + ID_BYTES];
             key[..2].copy_from_slice(&(number as u16).to_le_bytes());
             key[2..2 + id.len()].copy_from_slice(id.as_bytes());
@@ -80,6 +94,7 @@ impl RepeatedKeys {
                 self.found = Some(number);
                 return Ok(());
             } else if self.seen.len() >= self.most && !self.spill()? {
+                self.is_partial = ids.next().is_some();
                 return Ok(());
             }
         }
@@ -102,6 +117,16 @@ impl RepeatedKeys {
         }
         self.files = Some(files);
         Ok(true)
+    }
+
+    /// Returns true when there were ids that were not looked at.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.is_partial
+    }
+
+    /// How many ids are looked at where there is no place for more.
+    pub(crate) fn most(&self) -> usize {
+        self.most
     }
 
     /// Ends a load that has such records.

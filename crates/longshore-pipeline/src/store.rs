@@ -74,17 +74,20 @@ impl Known {
 }
 
 impl Store {
-    /// Opens (and makes) the folder of a pipeline.
+    /// Returns the folder of a pipeline, which may not be there yet.
+    pub(crate) fn of(data_dir: &Path, pipeline: &str) -> Self {
+        Store { folder: data_dir.join("pipelines").join(pipeline) }
+    }
+
+    /// Makes the folder where it is missing.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn open(data_dir: &Path, pipeline: &str) -> Result<Self> {
-        let folder = data_dir.join("pipelines").join(pipeline);
-        for sub in ["packages", "loaded"] {
-            let path = folder.join(sub);
-            fs::create_dir_all(&path).map_err(|e| write_error(&path, e.into()))?;
-        }
-        Ok(Store { folder })
+    pub(crate) fn make(&self) -> Result<()> {
+        ["packages", "loaded"].iter().try_for_each(|sub| {
+            let path = self.folder.join(sub);
+            fs::create_dir_all(&path).map_err(|e| write_error(&path, e.into()))
+        })
     }
 
     /// Opens the folder of a pipeline that must exist.

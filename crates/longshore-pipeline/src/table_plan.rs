@@ -2,7 +2,8 @@
 
 use crate::keys::{At, Keys};
 use crate::refusals::Refusals;
-use longshore_core::destination::TableSize;
+use crate::unique_values::UniqueValues;
+use longshore_core::destination::{TableSize, rejects_table};
 use longshore_core::error::Error;
 use longshore_core::package::TableCount;
 use longshore_core::schema::{Column, DataType, MergeStrategy, Retyped, Schema, SchemaChange, Table, TableChange};
@@ -66,6 +67,7 @@ pub(crate) struct Load {
     pub(crate) drops: Vec<String>,
     pub(crate) empties: Vec<String>,
     pub(crate) keys: Keys,
+    pub(crate) unique: UniqueValues,
     pub(crate) refused: Refusals,
     /// False for a sample.
     pub(crate) is_whole: bool,
@@ -144,8 +146,10 @@ pub(crate) fn tables(load: &Load, change: &SchemaChange, existing: &[TableCount]
         });
     }
     let rejects = load.sizes.iter().filter(|t| load.schema.table(&t.table).is_none());
+    let of_new = |is_new: bool| if is_new { rejects_table(load.schema.system_columns).columns } else { Vec::new() };
     plans.extend(rejects.map(|t| TablePlan {
         is_new: there(&t.table).is_none(),
+        columns: of_new(there(&t.table).is_none()).iter().map(column).collect(),
         ..rows_only(&t.table, t.rows, there(&t.table), "append".to_owned())
     }));
     let is_gone = |t: &&TableCount| load.drops.contains(&t.table) && load.schema.table(&t.table).is_none();

@@ -64,7 +64,9 @@ pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
             statements.extend(of.flat_map(|c| hinted(dialect, growth.dataset, &change.table, c)));
         }
     }
-    let own = [SystemTable::Loads, SystemTable::Schemas, SystemTable::State].map(|t| system_table(system, t));
+    let rejects = growth.rejects.then_some(SystemTable::Rejects);
+    let own = [SystemTable::Loads, SystemTable::Schemas, SystemTable::State].into_iter().chain(rejects);
+    let own: Vec<Table> = own.map(|t| system_table(system, t)).collect();
     let missing = own.iter().filter(|t| !is_there(&t.name));
     statements.extend(missing.map(|t| create_table(dialect, growth.dataset, t)));
     statements

@@ -33,8 +33,9 @@ pub(crate) fn statements(api: &Api, growth: &Growth<'_>) -> Result<Vec<String>> 
         }
         statements.extend(added(api, growth, &shape)?);
     }
-    let own = [SystemTable::Loads, SystemTable::Schemas, SystemTable::State].map(|t| system_table(system, t));
-    for table in own.into_iter().filter(|t| !is_there(&t.name)) {
+    let rejects = growth.rejects.then_some(SystemTable::Rejects);
+    let own = [SystemTable::Loads, SystemTable::Schemas, SystemTable::State].into_iter().chain(rejects);
+    for table in own.map(|t| system_table(system, t)).filter(|t| !is_there(&t.name)) {
         statements.push(create_table(&new_table(api, growth.dataset, &Shape::plain(table))?));
     }
     Ok(statements)

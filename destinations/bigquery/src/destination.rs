@@ -47,6 +47,7 @@ impl BigQuery {
             stages_early: true,
             // A lease would be a job of some seconds, and be renewed by others: the commit refuses the second run.
             leases: Leases::None,
+            checks_unique: false,
         };
         Ok(BigQuery { api: Api::new(config)?, capabilities })
     }

@@ -26,7 +26,7 @@ fn ask(double: &Double, schema: &Schema) -> Cost {
     let destination = longshore_destination_bigquery::open(&Connection::new(url)).expect("the settings are right");
     let existing = ["_loads", "orders", "orders__lines"].map(|t| TableCount { table: t.into(), rows: 5 });
     let change = SchemaChange::between(schema, schema);
-    let growth = Growth { dataset: "shop", drops: &[], schema, change: &change, existing: &existing };
+    let growth = Growth { dataset: "shop", drops: &[], schema, change: &change, rejects: false, existing: &existing };
     let size = |table: &str, bytes| TableSize { table: table.into(), rows: 1, bytes };
     let sizes = [size("orders", 3), size("orders__lines", 11 * MIB + 1)];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

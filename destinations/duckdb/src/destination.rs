@@ -53,6 +53,7 @@ impl DuckDb {
             remakes: true,
             stages_early: true,
             leases: Leases::Session,
+            checks_unique: true,
         };
         DuckDb { config, capabilities, held: Arc::default() }
     }

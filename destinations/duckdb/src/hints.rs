@@ -43,7 +43,10 @@ pub(crate) fn check_unique(load: &mut Inner, manifest: &Manifest) -> Result<()> 
                 return Err(Error::new(ErrorKind::Data, "a column that must be unique has a value twice")
                     .with("table", &table.name)
                     .with("column", &column.name)
-                    .hint("nothing was loaded; repair the records, or merge by that column as the primary key"));
+                    .hint(format!(
+                        "nothing was loaded; where the records are to be repaired, give this package up first (longshore pipeline {} drop-package); or merge by that column as the primary key",
+                        manifest.target.pipeline
+                    )));
             }
         }
     }

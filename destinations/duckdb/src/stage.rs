@@ -359,7 +359,9 @@ impl Inner {
             run.units.iter().flatten().for_each(|w| table.vectors.pass(&w.rows));
         }
         let all = self.tables.get(name).map_or(columns.len(), |t| t.columns.len());
-        self.allow(limits::appending(all, run.units.len()))?;
+        let others = self.tables.iter().filter(|(other, t)| *other != name && t.vectors.largest() > 0);
+        let others = others.map(|(_, t)| t.columns.len()).sum();
+        self.allow(limits::appending(all, run.units.len(), others))?;
         self.use_threads(if ordered { 1 } else { run.units.len() })?;
         let names: Vec<String> = columns.iter().map(|(name, _)| identifier(name)).collect();
         let table = self.dialect.qualified(&self.opening.target.dataset, name);

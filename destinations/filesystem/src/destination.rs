@@ -42,6 +42,7 @@ impl Filesystem {
             remakes: true,
             stages_early: true,
             leases: Leases::Expiring,
+            checks_unique: false,
         };
         Ok(Filesystem { store: Store::open(&config.location)?, config: Arc::new(config), capabilities })
     }

@@ -10,12 +10,16 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_core::capabilities::{Atomicity, Capabilities, Dispositions, Widening};
 use longshore_core::destination::{Committed, Destination, Growth, Load, Opening};
-use longshore_core::error::{ErrorKind, Result};
+use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::lease::{LeaseAnswer, LeaseRequest, Leases};
 use longshore_core::package::{LoadId, TableCount, Target};
+use longshore_core::schema::Schema;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+
+/// Columns of a table, those of the loader included (`MaxHeapAttributeNumber`).
+const MOST_COLUMNS: usize = 1600;
 
 /// A PostgreSQL database.
 #[derive(Debug, Clone)]
@@ -39,6 +43,7 @@ impl Postgres {
             remakes: true,
             stages_early: true,
             leases: Leases::Session,
+            checks_unique: true,
         };
         Ok(Postgres { engine: Arc::new(Engine::new(config)?), capabilities })
     }
@@ -61,6 +66,18 @@ impl fmt::Display for Postgres {
 impl Destination for Postgres {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    fn check(&self, schema: &Schema) -> Result<()> {
+        match schema.tables.iter().find(|t| t.columns.len() > MOST_COLUMNS) {
+            None => Ok(()),
+            Some(table) => {
+                let columns = table.columns.len();
+                Err(Error::config(format!("a table of PostgreSQL has at most {MOST_COLUMNS} columns, and not {columns}"))
+                    .with("table", &table.name)
+                    .hint("nothing was loaded; keep deep objects as JSON (--max-nesting or --json-columns), or leave paths out (--ignore)"))
+            }
+        }
     }
 
     async fn last_committed(&self, target: &Target) -> Result<Option<Committed>> {

@@ -157,7 +157,7 @@ fn explain(code: &str, db: &DbError) -> (ErrorKind, &'static str, &'static str) 
         "23505" => (
             Data,
             "a column that must be unique has a value twice",
-            "repair the records, merge by that column as the primary key, or drop its unique index and hint",
+            "where the records are to be repaired, give the package up first (longshore pipeline NAME drop-package); or merge by that column as the primary key; or drop its unique index and hint",
         ),
         "23502" => (
             Data,

@@ -48,7 +48,8 @@ impl JsonLines {
             widens: Widening::Never,
             remakes: true,
             leases: Leases::None, // two runs at once: the second is refused at its commit
-            stages_early: true,   // a partial folder is invisible and easily thrown away
+            checks_unique: false,
+            stages_early: true, // a partial folder is invisible and easily thrown away
         };
         JsonLines { folder: folder.into(), capabilities }
     }

@@ -130,7 +130,7 @@ fn print_destination(plan: &DestinationPlan) {
 
 fn violations(plan: &DestinationPlan) {
     for v in plan.violations.iter().take(VIOLATIONS) {
-        say!("  ! {} ({})", v.reason, place(v));
+        say!("  ! {}{}", v.reason, place(v));
     }
     let listed = plan.violations.iter().skip(VIOLATIONS).map(|v| v.count).sum::<u64>() + plan.violations_not_listed;
     if listed > 0 {
@@ -138,12 +138,13 @@ fn violations(plan: &DestinationPlan) {
     }
 }
 
-/// How often, and where first.
+/// How often, and where first; of what is counted over all records, the reason says it.
 fn place(v: &Refused) -> String {
     let times = if v.count == 1 { "once".to_owned() } else { format!("{} times", number(v.count)) };
-    match v.line {
-        Some(line) => format!("{times}, first in {} line {line}", v.file),
-        None => format!("{times}, first in {}", v.file),
+    match (&v.file, v.line) {
+        (Some(file), Some(line)) => format!(" ({times}, first in {file} line {line})"),
+        (Some(file), None) => format!(" ({times}, first in {file})"),
+        (None, _) => String::new(),
     }
 }
 
