@@ -174,10 +174,10 @@ impl PipelineBuilder {
         self
     }
 
-    /// Returns the pipeline; makes its working folder.
+    /// Returns the pipeline; its first load makes the working folder.
     ///
     /// # Errors
-    /// `Config` when something is missing or wrong, `Storage` when the folder cannot be written.
+    /// `Config` when something is missing or wrong.
     pub fn build(self) -> Result<Pipeline> {
         let name = self.name.clone().ok_or_else(|| missing("a name", ".name(\"shop\")"))?;
         let data_dir = self.data_dir.clone().ok_or_else(|| missing("a working folder", ".data_dir(path)"))?;
