@@ -1,8 +1,10 @@
 //! The HTTP client: sends a request until it has a good answer, keeps the manners, says what went wrong.
 
 mod answer;
+mod charset;
 mod connect;
 mod trouble;
+mod trust;
 
 pub(crate) use answer::{is_kept_header, said};
 pub(crate) use connect::http_client;
@@ -11,15 +13,15 @@ use crate::auth::Authenticator;
 use crate::cassette::Cassette;
 use crate::config::{ClientConfig, ResponseAction};
 use crate::doc::Doc;
-use crate::manners::{Gate, Rate, backoff, gate, used_up};
+use crate::manners::{Gate, Rate, backoff, gate, is_limit, used_up};
 use crate::redact::Redactor;
 use crate::request::Request;
 use longshore_core::error::{Error, Result};
 use reqwest::StatusCode;
-use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use url::Url;
 
@@ -60,6 +62,8 @@ pub(crate) struct Client {
     pub(crate) redactor: Redactor,
     /// Hosts that may see the credentials.
     trusted: HashSet<String>,
+    /// Other hosts that were spoken of.
+    strangers: Mutex<HashSet<String>>,
     rate: Option<Rate>,
     cassette: Cassette,
     requests: AtomicU64,
@@ -68,6 +72,8 @@ pub(crate) struct Client {
 const MAX_REDIRECTS: usize = 10;
 /// A wait that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(10);
+/// A wait that is none: `Retry-After: 0`, or a moment that is over by a clock that goes differently.
+const NO_WAIT: Duration = Duration::from_millis(10);
 /// How often a body that is no JSON is asked for again: it may have been cut.
 const JSON_ATTEMPTS: u32 = 3;
 
@@ -78,6 +84,8 @@ struct Failed {
     wait: Option<Duration>,
     /// The body was no JSON.
     damaged: bool,
+    /// It came too fast.
+    limited: bool,
 }
 
 /// The end of an attempt: an answer, a reason to try again, or an error for good.
@@ -98,6 +106,7 @@ impl Client {
             own_auth,
             redactor,
             trusted,
+            strangers: Mutex::default(),
             rate: config.rate.as_deref().and_then(|r| Rate::parse(r).ok()),
             config: Arc::clone(config),
             cassette,
@@ -119,9 +128,11 @@ impl Client {
         let place = |e: Error| e.with("url", self.redactor.url(&request.url));
         let budget = Duration::from_secs_f64(self.config.retry_budget.unwrap_or(1800.0));
         let attempts = self.config.max_attempts.unwrap_or(8);
-        let (begun, mut attempt, mut renewed, mut damaged) = (Instant::now(), 0, false, 0);
+        let (begun, mut attempt, mut counted, mut renewed, mut damaged) = (Instant::now(), 0, 0, false, 0);
+        let gate = self.gate(&request.url);
         loop {
             attempt += 1;
+            let good = gate.good();
             let mut sent = None;
             let tried = match self.attempt(resource, request, &mut sent).await {
                 Ok(raw) if raw.status == StatusCode::UNAUTHORIZED && !renewed && self.renew(resource, sent).await => {
@@ -136,17 +147,20 @@ impl Client {
                 Err(Err(error)) => return Err(place(error)),
                 Err(Ok(failed)) => failed,
             };
+            // While the host answers others, it only asks this one to wait.
+            counted += u32::from(!failed.limited || gate.good() == good);
             let longest = self.longest_wait();
             damaged += u32::from(failed.damaged);
             if damaged >= JSON_ATTEMPTS {
                 return Err(place(failed.error));
             }
-            let wait = failed.wait.map_or_else(
+            let wait = failed.wait.filter(|wait| *wait > NO_WAIT).map_or_else(
                 || backoff(attempt, self.config.backoff_factor.unwrap_or(1.0), longest),
                 |w| w.min(longest),
             );
-            if attempt >= attempts || begun.elapsed() + wait > budget {
-                return Err(place(trouble::given_up(failed.error, attempt)));
+            if counted >= attempts || begun.elapsed() + wait > budget {
+                let asked = failed.wait.filter(|wait| *wait > NO_WAIT);
+                return Err(place(trouble::given_up(failed.error, attempt, asked)));
             }
             self.tell_wait(attempt, wait, &failed.error, &request.url);
             tokio::time::sleep(wait).await;
@@ -174,8 +188,10 @@ impl Client {
         }
         let (mut method, mut url, mut body) = (request.method.clone(), request.url.clone(), request.body.clone());
         for _ in 0..=MAX_REDIRECTS {
+            url = self.secured(url);
             let gate = self.gate(&url);
             let _place = gate.enter().await;
+            let began = Instant::now();
             let mut headers = request.headers.clone();
             let mut asked = url.clone();
             if self.is_trusted(&url) {
@@ -184,15 +200,7 @@ impl Client {
                     *sent = headers.get(AUTHORIZATION).cloned();
                 }
             } else {
-                tracing::warn!(
-                    host = url.host_str(),
-                    "a link leads to another host: credentials are not sent there (client.auth_hosts)"
-                );
-                headers.remove(AUTHORIZATION);
-                headers.remove(COOKIE);
-                for name in self.config.headers.keys() {
-                    headers.remove(name.as_str());
-                }
+                headers = self.without_secrets(&url, &headers, body.as_deref()).map_err(Err)?;
             }
             self.requests.fetch_add(1, Ordering::Relaxed);
             let mut builder = self.http.request(method.clone(), asked).headers(headers);
@@ -200,13 +208,18 @@ impl Client {
                 builder = builder.body(body.clone());
             }
             let answer = builder.send().await.map_err(|e| self.transport(e, "no answer"))?;
+            let step = Duration::from_secs_f64(self.config.backoff_factor.unwrap_or(1.0));
+            gate.answered(began, is_limit(answer.status(), answer.headers()), step);
             let raw = self.read(answer, &gate).await?;
             if !(raw.status.is_redirection() && raw.headers.contains_key(LOCATION)) {
-                let raw = Raw { url, ..raw };
+                let kind = raw.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+                let body = charset::to_utf8(raw.body, kind);
+                let raw = Raw { url, body, ..raw };
                 self.cassette.record(&self.redactor, request, &raw).map_err(Err)?;
                 return Ok(raw);
             }
             let target = raw.headers.get(LOCATION).and_then(|l| l.to_str().ok()).and_then(|l| url.join(l).ok());
+            let target = target.filter(|url| matches!(url.scheme(), "http" | "https"));
             url = target.ok_or_else(|| Err(Error::input("a redirect leads nowhere")))?;
             if raw.status == StatusCode::SEE_OTHER
                 || (method == reqwest::Method::POST && matches!(raw.status.as_u16(), 301 | 302))
@@ -244,16 +257,11 @@ impl Client {
     fn gate(&self, url: &Url) -> Arc<Gate> {
         gate(&host(url), self.config.max_concurrency.unwrap_or(8), self.rate)
     }
-
-    fn is_trusted(&self, url: &Url) -> bool {
-        self.trusted.contains(&host(url))
-            || url.host_str().is_some_and(|h| self.config.auth_hosts.iter().any(|a| a == h))
-    }
 }
 
 /// Errors of tokens that may pass are tried again with the request.
 fn retryable(error: Error) -> std::result::Result<Failed, Error> {
-    if error.is_retryable() { Ok(Failed { error, wait: None, damaged: false }) } else { Err(error) }
+    if error.is_retryable() { Ok(Failed { error, wait: None, damaged: false, limited: false }) } else { Err(error) }
 }
 
 /// Host and port: what manners and trust go by.

@@ -1,6 +1,10 @@
 //! Manners towards a host: how many requests at once, how many in a time, and silence when it asks for silence.
 //! One gate a host, for everything in the process.
 
+mod pace;
+
+use pace::Pace;
+use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -50,6 +54,7 @@ struct Log {
     /// When the last requests went out, as many as the rate counts.
     sent: VecDeque<Instant>,
     silent_until: Option<Instant>,
+    pace: Pace,
 }
 
 static GATES: LazyLock<Mutex<HashMap<String, Arc<Gate>>>> = LazyLock::new(Mutex::default);
@@ -88,6 +93,18 @@ impl Gate {
         }
     }
 
+    /// The host answered a request that went out at `sent`: `too_fast` where it refused it for that. `step` is the first
+    /// step of the backoff.
+    pub(crate) fn answered(&self, sent: Instant, too_fast: bool, step: Duration) {
+        let mut log = self.log();
+        if too_fast { log.pace.refused(sent, Instant::now(), step) } else { log.pace.answered(step) }
+    }
+
+    /// How many requests were answered, and not refused for coming too fast.
+    pub(crate) fn good(&self) -> u64 {
+        self.log().pace.good()
+    }
+
     /// Nobody asks the host for that long.
     pub(crate) fn silence(&self, time: Duration) {
         let until = Instant::now() + time;
@@ -104,15 +121,19 @@ impl Log {
         {
             return Some(rest);
         }
-        let rate = self.rate?;
-        while self.sent.front().is_some_and(|first| now.duration_since(*first) >= rate.window) {
-            self.sent.pop_front();
+        if let Some(wait) = self.pace.wait(now) {
+            return Some(wait);
         }
-        if self.sent.len() >= rate.count {
-            let first = *self.sent.front()?;
-            return Some(rate.window.saturating_sub(now.duration_since(first)).max(Duration::from_millis(1)));
+        if let Some(rate) = self.rate {
+            while self.sent.front().is_some_and(|first| now.duration_since(*first) >= rate.window) {
+                self.sent.pop_front();
+            }
+            if let Some(first) = self.sent.front().filter(|_| self.sent.len() >= rate.count) {
+                return Some(rate.window.saturating_sub(now.duration_since(*first)).max(Duration::from_millis(1)));
+            }
+            self.sent.push_back(now);
         }
-        self.sent.push_back(now);
+        self.pace.went(now);
         None
     }
 }
@@ -127,16 +148,27 @@ pub(crate) fn asked_to_wait(headers: &HeaderMap, now: SystemTime) -> Option<Dura
             return Some(date.duration_since(now).unwrap_or_default());
         }
     }
-    until_reset(headers, now)
+    // Many say with each answer when their limit begins anew; while something is left of it, that is no wait.
+    if left(headers).is_some_and(|left| left > 0.0) { None } else { until_reset(headers, now) }
+}
+
+/// True for a refusal because requests came too fast. GitHub and others say 403 and that nothing is left.
+pub(crate) fn is_limit(status: StatusCode, headers: &HeaderMap) -> bool {
+    let is_said = || headers.contains_key("retry-after") || left(headers).is_some_and(|left| left <= 0.0);
+    status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::FORBIDDEN && is_said())
+}
+
+/// What is left of a limit.
+fn left(headers: &HeaderMap) -> Option<f64> {
+    ["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"]
+        .iter()
+        .find_map(|n| number(headers, n))
+        .or_else(|| parameter(headers, &["remaining", "r"]))
 }
 
 /// How long until a limit that is used up begins anew; `None` while something is left of it.
 pub(crate) fn used_up(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let left = ["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"]
-        .iter()
-        .find_map(|n| number(headers, n))
-        .or_else(|| parameter(headers, &["remaining", "r"]));
-    if left? > 0.0 { None } else { until_reset(headers, now) }
+    if left(headers)? > 0.0 { None } else { until_reset(headers, now) }
 }
 
 fn until_reset(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
@@ -217,8 +249,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-ratelimit-reset", "5".parse().unwrap());
         headers.insert("x-ratelimit-remaining", "1".parse().unwrap());
-        assert_eq!(used_up(&headers, now), None);
+        assert_eq!((used_up(&headers, now), asked_to_wait(&headers, now)), (None, None));
+        assert!(!is_limit(StatusCode::FORBIDDEN, &headers) && is_limit(StatusCode::TOO_MANY_REQUESTS, &headers));
         headers.insert("x-ratelimit-remaining", "0".parse().unwrap());
         assert_eq!(used_up(&headers, now), Some(Duration::from_secs(5)));
+        assert!(is_limit(StatusCode::FORBIDDEN, &headers) && !is_limit(StatusCode::BAD_GATEWAY, &headers));
     }
 }

@@ -129,6 +129,13 @@ impl Redactor {
         known.sort_by_key(|k| std::cmp::Reverse(k.expose().len()));
     }
 
+    /// True where a body holds one of the secrets.
+    pub(crate) fn is_told_in(&self, body: &[u8]) -> bool {
+        let (body, secrets) =
+            (String::from_utf8_lossy(body), self.secrets.read().unwrap_or_else(PoisonError::into_inner));
+        secrets.iter().any(|secret| body.contains(secret.expose()))
+    }
+
     /// Returns a text without secrets.
     pub(crate) fn text(&self, text: &str) -> String {
         let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);

@@ -246,3 +246,29 @@ fn a_recording_with_a_renewed_token_is_played_back() {
         assert_eq!(live.of("r"), played.of("r"));
     }
 }
+
+#[test]
+fn another_host_gets_no_header_of_the_configuration_and_no_secret_in_a_body() {
+    let other = Server::start(|_| Answer::json(&json!({ "items": [{ "id": 2 }] })));
+    let url = other.url.replace("127.0.0.1", "localhost");
+    let server = Server::start(move |asked| match asked.path.as_str() {
+        "/moved" => Answer { status: 307, ..Answer::default() }.header("location", format!("{url}/moved")),
+        _ => Answer::json(&json!({ "items": [{ "id": 1 }], "next": format!("{url}/r?page=2") })),
+    });
+    let mut config = json!({ "client": { "base_url": server.url, "headers": { "X-Tenant": "t1" } },
+        "resource_defaults": { "endpoint": { "headers": { "X-Api-Key": "hush-hush-1", "X-More": "m" } } },
+        "resources": [{ "name": "r", "endpoint": { "paginator": "json_link" } }] });
+    assert_eq!(load(&config).of("r").len(), 2);
+    let asked = other.requests();
+    assert_eq!(asked.len(), 1);
+    for name in ["x-tenant", "x-api-key", "x-more"] {
+        assert!(server.requests()[0].header(name).is_some() && asked[0].header(name).is_none(), "{name}");
+    }
+    let body = json!({ "client_secret": "hush-hush-1", "size": 5 });
+    config["resources"] = json!([{ "name": "r", "endpoint": { "path": "moved", "method": "POST", "json": body } }]);
+    let error = run(&config, &How::default()).unwrap_err();
+    assert!(error.to_string().contains("body holds a secret") && !error.to_string().contains("hush"), "{error}");
+    assert_eq!(other.requests().len(), 1, "nothing was sent");
+    config["client"]["auth_hosts"] = json!(["localhost"]);
+    assert_eq!(load(&config).of("r").len(), 1);
+}

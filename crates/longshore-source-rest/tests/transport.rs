@@ -94,6 +94,18 @@ fn an_encoding_that_is_not_unpacked_is_named() {
     assert!(error.to_string().contains("content encoding deflate"), "{error}");
 }
 
+#[test]
+fn encodings_that_are_said_are_read() {
+    for (body, kind) in [
+        (b"[{\"id\":\"\xe4\x80\"}]".to_vec(), "application/json; charset=iso-8859-1"),
+        ("\u{feff}[{\"id\":\"ä€\"}]".encode_utf16().flat_map(u16::to_le_bytes).collect(), "application/json"),
+    ] {
+        let server =
+            Server::start(move |_| Answer { body: body.clone(), ..Answer::default() }.header("content-type", kind));
+        assert_eq!(load(&things(&server.url, json!({}))).values("things", "id"), ["ä€"], "{kind}");
+    }
+}
+
 /// Serves JSON over TLS, and notes the versions of HTTP it was asked in.
 fn secure_server(certificate: &str, key: &str) -> (u16, Arc<Mutex<Vec<Version>>>) {
     let _ = rustls::crypto::ring::default_provider().install_default(); // perhaps chosen already
@@ -195,4 +207,99 @@ fn a_limit_that_is_used_up_silences_until_it_begins_anew() {
         assert!(times[1] - times[0] >= Duration::from_millis(900), "{header}: {:?}", times[1] - times[0]);
         assert!(times[2] - times[1] < Duration::from_millis(900), "{header}: {:?}", times[2] - times[1]);
     }
+}
+
+#[test]
+fn a_strict_limit_is_kept_by_all_who_ask_at_once() {
+    // Two requests that are less than 60 ms apart: the second is refused. Eight ask at once.
+    for wait in ["0.1", "0"] {
+        let last = Arc::new(Mutex::new(None::<Instant>));
+        let server = Server::start(move |asked| {
+            let mut last = last.lock().unwrap();
+            if last.is_some_and(|at| at.elapsed() < Duration::from_millis(60)) {
+                return Answer::status(429, &json!({})).header("retry-after", wait);
+            }
+            *last = Some(Instant::now());
+            match asked.path.as_str() {
+                "/things" => Answer::json(&json!((0..24).map(|id| json!({ "id": id })).collect::<Vec<_>>())),
+                _ => Answer::json(&json!([{ "id": asked.path }])),
+            }
+        });
+        let mut config = things(&server.url, json!({ "backoff_factor": 0.1, "max_attempts": 6 }));
+        config["resources"].as_array_mut().unwrap().push(json!({ "name": "parts", "endpoint": {
+            "path": "things/{resources.things.id}/parts", "data_selector": "$", "paginator": "single_page" } }));
+        let loaded = load(&config);
+        assert_eq!(loaded.of("parts").len(), 24, "retry-after: {wait}");
+        assert!(loaded.requests < 75, "retry-after: {wait}, {} requests for 25", loaded.requests);
+    }
+}
+
+#[test]
+fn a_limit_may_be_a_403_and_a_reset_is_no_wait_while_something_is_left() {
+    let calls = Arc::new(Mutex::new(0));
+    let server = Server::start(move |_| {
+        let mut calls = calls.lock().unwrap();
+        *calls += 1;
+        let failed = |status| Answer::status(status, &json!({ "message": "API rate limit exceeded" }));
+        match *calls {
+            1 => failed(403).header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", "1"),
+            2 => failed(403).header("retry-after", "0.1"),
+            // As GitHub says with each answer; the gateway is back in a moment.
+            3 => failed(502).header("x-ratelimit-remaining", "4999").header("x-ratelimit-reset", "3000"),
+            4 => Answer::json(&json!([{ "id": 1 }])),
+            _ => failed(403).header("x-ratelimit-remaining", "4999"),
+        }
+    });
+    let begun = Instant::now();
+    assert_eq!(load(&things(&server.url, json!({}))).of("things").len(), 1);
+    assert!((1..20).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    let error = run(&things(&server.url, json!({})), &How::default()).unwrap_err();
+    assert!(error.hint_text().unwrap().contains("not allowed"), "{error:?}");
+    assert_eq!(server.requests().len(), 5, "what is forbidden stays so");
+}
+
+#[test]
+fn recordings_keep_what_leads_to_the_next_page() {
+    let server = Server::start(|asked| {
+        let page = asked.number("page", 0);
+        let answer = Answer::json(&json!([{ "id": page }]));
+        match asked.path.as_str() {
+            _ if page == 2 => answer,
+            "/things" => answer.header("x-continuation", (page + 1).to_string()),
+            _ => answer
+                .header("link", format!("</links?page={}>; rel=\"next\"", page + 1))
+                .header("link", "</links?page=0>; rel=\"first\""),
+        }
+    });
+    let mut config = things(&server.url, json!({}));
+    config["resources"][0]["endpoint"]["paginator"] =
+        json!({ "type": "header_cursor", "cursor_key": "X-Continuation", "cursor_param": "page" });
+    config["resources"].as_array_mut().unwrap().push(json!({ "name": "links" }));
+    let folder = tempfile::tempdir().unwrap();
+    let there = || Some(folder.path().to_owned());
+    for options in [
+        RestOptions { record: there(), ..RestOptions::default() },
+        RestOptions { replay: there(), ..RestOptions::default() },
+    ] {
+        let loaded = run(&config, &How { options, ..How::default() }).unwrap();
+        assert_eq!((loaded.of("things").len(), loaded.of("links").len()), (3, 3));
+    }
+    assert_eq!(server.requests().len(), 6);
+}
+
+#[test]
+fn what_an_api_asks_for_in_vain_is_said() {
+    let server = Server::start(|asked| match asked.path.as_str() {
+        "/things" => Answer::status(429, &json!({})).header("retry-after", "7"),
+        _ => Answer { status: 302, ..Answer::default() }.header("location", "file:///etc/hostname"),
+    });
+    let mut config = things(&server.url, json!({ "retry_budget": 1 }));
+    let error = run(&config, &How::default()).unwrap_err();
+    assert!(error.to_string().contains("seconds to wait, by the API 7"), "{error}");
+    config["resources"][0]["endpoint"]["path"] = json!("moved");
+    // The host is another one, as it were, so that nobody waits for the first.
+    config["client"]["base_url"] = json!(server.url.replace("127.0.0.1", "localhost"));
+    let error = run(&config, &How::default()).unwrap_err();
+    assert!(error.message().contains("redirect leads nowhere"), "{error}");
+    assert_eq!(server.requests().len(), 2, "neither is tried again");
 }

@@ -4,7 +4,7 @@ use super::{Client, Failed, Outcome, Raw, Response};
 use crate::auth::Authenticator;
 use crate::config::{Action, ResponseAction};
 use crate::doc::Doc;
-use crate::manners::asked_to_wait;
+use crate::manners::{asked_to_wait, is_limit};
 use crate::request::Request;
 use longshore_core::error::{Error, ErrorKind};
 use longshore_core::json::NOT_FINITE;
@@ -28,7 +28,7 @@ impl Client {
         match action.map(|a| a.action) {
             Some(Action::Ignore) => return Ok(Outcome::Ignored),
             Some(Action::Retry) => {
-                return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false }));
+                return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false, limited: false }));
             }
             Some(Action::Fail) => {
                 return Err(Err(self.refusal(resource, &raw).hint("response_actions say that this ends the load")));
@@ -36,14 +36,12 @@ impl Client {
             None => {}
         }
         let status = raw.status;
-        if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
-        {
-            if let Some(wait) =
-                wait.filter(|_| status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE)
-            {
+        let limited = is_limit(status, &raw.headers);
+        if limited || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() {
+            if let Some(wait) = wait.filter(|_| limited || status == StatusCode::SERVICE_UNAVAILABLE) {
                 self.gate(&request.url).silence(wait.min(self.longest_wait()));
             }
-            return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false }));
+            return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false, limited }));
         }
         if !status.is_success() {
             return Err(Err(self.refusal(resource, &raw)));
@@ -75,7 +73,7 @@ impl Client {
                     error = error.with("content encoding", encoding);
                 }
                 if !self.cassette.is_replay() {
-                    Err(Ok(Failed { error, wait: None, damaged: true }))
+                    Err(Ok(Failed { error, wait: None, damaged: true, limited: false }))
                 } else {
                     Err(Err(error))
                 }
@@ -87,14 +85,14 @@ impl Client {
     fn refusal(&self, resource: usize, raw: &Raw) -> Error {
         let status = raw.status.as_u16();
         let said = said(&raw.body).map_or_else(String::new, |s| format!(": {}", self.redactor.text(&s)));
-        let retry = status == 429 || raw.status.is_server_error();
+        let retry = is_limit(raw.status, &raw.headers) || raw.status.is_server_error();
         let kind = if retry { ErrorKind::Unavailable } else { ErrorKind::Input };
         let name = raw.status.canonical_reason().unwrap_or("no known status").to_lowercase();
         let error = Error::new(kind, format!("the API answered {status} {name}{said}"));
         let used = self.auth(resource).map_or_else(|| "no authentication".to_owned(), Authenticator::describe);
         match status {
             401 => error.with("used", used).hint("the credentials are missing, wrong or expired"),
-            403 => error.with("used", used).hint("the credentials are known, but not allowed to read this"),
+            403 if !retry => error.with("used", used).hint("the credentials are known, but not allowed to read this"),
             404 => error.hint(
                 "where this is no error, say so: response_actions = [{ status_code = 404, action = \"ignore\" }]",
             ),

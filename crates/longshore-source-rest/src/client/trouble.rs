@@ -42,7 +42,7 @@ impl Client {
         if let Some((whose, proxy)) = proxy {
             failed = failed.with(whose, proxy);
         }
-        Ok(Failed { error: failed, wait: None, damaged: false })
+        Ok(Failed { error: failed, wait: None, damaged: false, limited: false })
     }
 
     /// What requests to a URL go through, without the credentials, with where that is said.
@@ -70,9 +70,12 @@ fn of_certificate(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     })
 }
 
-/// The error of the last attempt.
-pub(super) fn given_up(error: Error, attempts: u32) -> Error {
-    let error = error.with("attempts", attempts);
+/// The error of the last attempt; `asked` is how long the API asks to wait.
+pub(super) fn given_up(error: Error, attempts: u32, asked: Option<Duration>) -> Error {
+    let mut error = error.with("attempts", attempts);
+    if let Some(wait) = asked {
+        error = error.with("seconds to wait, by the API", wait.as_secs_f64().ceil());
+    }
     if error.hint_text().is_some() {
         return error;
     }
