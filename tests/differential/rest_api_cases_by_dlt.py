@@ -59,6 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         server = self.server
+        self.rfile.read(int(self.headers.get("content-length", 0)))
         at = len(server.asked)
         server.asked.append(urllib.parse.unquote(self.path))
         page = server.pages[at] if at < len(server.pages) else {"status": 418, "body": {}}
@@ -72,6 +73,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    do_POST = do_GET
 
 
 def play(case):

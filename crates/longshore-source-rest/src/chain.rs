@@ -1,12 +1,15 @@
 //! A chain of pages: the first request of a resource (for one parent) and all that follow it. What a response
 //! means is worked out here, without I/O.
 
-use crate::config::{OnLoop, PaginatorConfig, Severity};
+mod doubts;
+
+use crate::config::PaginatorConfig;
 use crate::doc::{Doc, Val};
 use crate::incremental::{Observed, Range};
 use crate::jsonpath::JsonPath;
 use crate::paginate::{Delta, Next, Page, Paginator};
 use crate::plan::Resource;
+use crate::redact::Redactor;
 use crate::select::{self, Selected};
 use crate::signs::{Count, signs};
 use crate::template::Scope;
@@ -39,6 +42,9 @@ pub(crate) struct Progress {
     distinct: u64,
     /// Where records were guessed to be.
     selector: Option<Vec<String>>,
+    /// Records of the last page, where it had fewer than were asked for.
+    #[serde(default)]
+    short: Option<u64>,
 }
 
 /// A response as a chain looks at it.
@@ -66,6 +72,8 @@ pub(crate) struct Context<'a> {
     pub(crate) range: Option<&'a Range>,
     /// Whether its records go to a table.
     pub(crate) selected: bool,
+    /// What the API says may hold secrets.
+    pub(crate) redactor: &'a Redactor,
 }
 
 impl Progress {
@@ -82,6 +90,7 @@ impl Progress {
             digest: 0,
             distinct: 0,
             selector: None,
+            short: None,
         }
     }
 
@@ -100,7 +109,7 @@ impl Progress {
         note: &mut dyn FnMut(String),
     ) -> Result<Step> {
         let resource = about.resource;
-        let selected = self.select(resource, answer.doc.as_ref(), note)?;
+        let selected = self.select(about, answer.doc.as_ref(), note)?;
         let records = answer.doc.as_ref().map(|d| selected.records(d)).unwrap_or_default();
         let digest = answer.doc.as_ref().map_or(0, |doc| digest(doc, &selected, &records));
         let repeated = self.pages > 0 && !records.is_empty() && digest == self.digest;
@@ -115,13 +124,17 @@ impl Progress {
             url: &answer.url,
             params: &answer.params,
             records: records.len(),
+            whole: selected == Selected::Each(vec![0]),
             repeated,
         };
         let before = self.paginator.clone();
         let mut next = self.paginator.next(&page, note)?;
         let count = records.len() as u64;
         let dropped =
-            matches!(next, Next::Again(_)) || (repeated && self.is_loop(resource, &before, count, &mut next, note)?);
+            matches!(next, Next::Again(_)) || (repeated && self.is_loop(resource, &before, &page, &mut next, note)?);
+        if !dropped {
+            self.check_limit(resource, &before, count, note)?;
+        }
         let mut more = signs.more && !matches!(resource.paginator, PaginatorConfig::SinglePage);
         let step = if dropped || records.is_empty() {
             Step { block: Vec::new(), records: 0, parents: Vec::new(), observed: Observed::default() }
@@ -129,6 +142,7 @@ impl Progress {
             self.records += count;
             self.distinct += u64::from(!repeated);
             self.digest = digest;
+            doubts::check_included(about, note);
             let Transformed { step, stop } = transform::page(about, answer.doc, &selected)?;
             if stop {
                 next = Next::End;
@@ -141,23 +155,21 @@ impl Progress {
             Next::Page(delta) | Next::Again(delta) => Some(delta),
             Next::End => None,
         };
+        if self.next.as_ref().is_some_and(|delta| visited.contains(&fingerprint(delta))) {
+            self.in_circle(resource, note)?;
+        }
         match &self.next {
-            Some(delta) if visited.contains(&fingerprint(delta)) => Err(Error::input(
-                "the API leads in a circle: the next page is one that was fetched before",
-            )
-            .with("page", self.pages)
-            .hint(
-                "check the paginator; a cursor that never changes usually means that its parameter has another name",
-            )),
             Some(_) => Ok(step),
             None => self.check_end(resource, more, note).map(|()| step),
         }
     }
 
-    fn select(&mut self, resource: &Resource, doc: Option<&Doc>, note: &mut dyn FnMut(String)) -> Result<Selected> {
+    fn select(&mut self, about: Context<'_>, doc: Option<&Doc>, note: &mut dyn FnMut(String)) -> Result<Selected> {
         let Some(doc) = doc else { return Ok(Selected::Nothing) };
+        let resource = about.resource;
         if let Some(path) = &resource.selector {
             let found = select::select(doc, path);
+            doubts::check_errors(about, doc, &found)?;
             if found == Selected::Nowhere && doc.root().is_truthy() {
                 if resource.strict {
                     return Err(Error::input(format!("the response has nothing at data_selector '{path}'")));
@@ -172,6 +184,7 @@ impl Progress {
         let keys = match &self.selector {
             Some(keys) => keys.clone(),
             None => {
+                doubts::check_errors(about, doc, &Selected::Nothing)?;
                 let keys = self.guess(resource, doc, note);
                 self.selector = Some(keys.clone());
                 keys
@@ -187,7 +200,15 @@ impl Progress {
         if resource.single_entity && doc.root().is_object() {
             let headers = HeaderMap::new();
             let Ok(url) = Url::parse("http://localhost") else { return Vec::new() };
-            let page = Page { doc: Some(doc), headers: &headers, url: &url, params: &[], records: 0, repeated: false };
+            let page = Page {
+                doc: Some(doc),
+                headers: &headers,
+                url: &url,
+                params: &[],
+                records: 0,
+                whole: false,
+                repeated: false,
+            };
             if !crate::paginate::looks_like_page(&page) {
                 return Vec::new();
             }
@@ -218,67 +239,6 @@ impl Progress {
         };
         if let Some(count) = told {
             (self.told, self.unsure) = (Some(count.records), !count.sure);
-        }
-    }
-
-    fn is_told_by_user(&self, resource: &Resource) -> bool {
-        resource.count.is_some() || self.paginator.count_path().is_some_and(|(_, given)| given)
-    }
-
-    /// The page before came again. True where it is dropped.
-    fn is_loop(
-        &self,
-        resource: &Resource,
-        paginator: &Paginator,
-        count: u64,
-        next: &mut Next,
-        note: &mut dyn FnMut(String),
-    ) -> Result<bool> {
-        if resource.on_loop == OnLoop::Allow || matches!(paginator, Paginator::Auto(_)) {
-            return Ok(false);
-        }
-        let complete = !self.unsure && self.told.is_some_and(|told| self.records >= told);
-        let counts_on = matches!(paginator, Paginator::Offset { .. } | Paginator::PageNumber { .. });
-        if resource.on_loop == OnLoop::Stop || complete || (counts_on && self.distinct > 1) {
-            // An API that answers numbers behind the last page with the last page.
-            note("the last page came again and was dropped; the pages end here".to_owned());
-            *next = Next::End;
-            return Ok(true);
-        }
-        let (why, what) = match paginator {
-            Paginator::JsonLink(_) | Paginator::HeaderLink(_) => {
-                ("the link to the next page leads to the same records", "check where the paginator finds the link")
-            }
-            _ => ("the paginator's parameter seems to mean nothing to it", "check the paginator's parameter names"),
-        };
-        Err(Error::input(format!("the API gave the same page twice: {why}"))
-            .with("page", self.pages)
-            .with("records", count)
-            .hint(format!("{what}; on_loop = \"stop\" takes it for the end, on_loop = \"allow\" for data")))
-    }
-
-    /// What the API said of its records, held against what came.
-    fn check_end(&self, resource: &Resource, more: bool, note: &mut dyn FnMut(String)) -> Result<()> {
-        if self.paginator.is_cut() {
-            return Ok(());
-        }
-        let (message, sure) = match self.told.filter(|told| self.records < *told) {
-            Some(told) => {
-                (format!("the API says that there are {told} records, but gave {}", self.records), !self.unsure)
-            }
-            None if more => {
-                ("the API says that there is more, but this was the last page by the paginator".to_owned(), true)
-            }
-            None => return Ok(()),
-        };
-        let is_error = self.is_told_by_user(resource) || (resource.strict && sure);
-        match resource.on_short.unwrap_or(if is_error { Severity::Error } else { Severity::Warn }) {
-            Severity::Ignore => Ok(()),
-            Severity::Warn => {
-                note(format!("{message}; check the paginator (on_short = \"error\" makes this an error)"));
-                Ok(())
-            }
-            Severity::Error => Err(Error::input(message).hint("check the paginator; on_short = \"warn\" lets it pass")),
         }
     }
 }

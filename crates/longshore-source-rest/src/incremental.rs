@@ -194,6 +194,11 @@ impl IncrementalPlan {
         let found = self.path.first(doc, record).filter(|v| !v.is_null());
         let Some(cursor) = found.and_then(|v| Cursor::parse(&v.raw_text())) else {
             return match self.on_missing {
+                OnMissing::Raise if found.is_some() => Err(Error::input(format!(
+                    "what a record has at the cursor '{}' is no text and no number",
+                    self.path
+                ))
+                .hint("name a field that grows in incremental.cursor_path")),
                 OnMissing::Include => Ok(Verdict::Keep),
                 OnMissing::Exclude => Ok(Verdict::Drop),
                 OnMissing::Raise => Err(Error::input(format!("a record has no value at the cursor '{}'", self.path))

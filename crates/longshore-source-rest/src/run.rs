@@ -200,7 +200,8 @@ impl Run {
                         Step { block: Vec::new(), records: 0, parents: Vec::new(), observed: Observed::default() }
                     }
                     Some(answer) => {
-                        let about = Context { resource, scope, range: range.as_ref(), selected: run.selected[at] };
+                        let (range, redactor) = (range.as_ref(), &run.client.redactor);
+                        let about = Context { resource, scope, range, selected: run.selected[at], redactor };
                         let mut note = |text| run.notes.add(&resource.name, text);
                         let taken = progress.take(about, answer, &mut visited, &mut note);
                         taken.map_err(|e| place(e).with("url", &origin))?

@@ -36,16 +36,18 @@ pub(super) fn detect(page: &Page<'_>) -> Found {
         return Found::HeaderLink;
     }
     let Some(root) = page.doc.map(|d| d.root()).filter(|r| r.is_object()) else { return Found::Nothing };
-    let next = next_key(root, &mut Vec::new());
-    if let Some((path, value)) = &next
-        && value.text().is_some_and(|t| t.starts_with("http") || t.starts_with('/'))
-    {
-        return Found::JsonLink(join(path));
+    // A link wins over anything else that is called next, wherever it stands: `next_sync` leads nowhere.
+    if let Some((path, _)) = next_key(root, &mut Vec::new(), &is_link) {
+        return Found::JsonLink(join(&path));
+    }
+    // In a record alone such names are its own fields: a book's `pages`, a contract's `next_payment`.
+    if page.whole && crate::select::guess(root).is_empty() {
+        return Found::Nothing;
     }
     if let Some(found) = page_number(page, root).or_else(|| offset(root)) {
         return found;
     }
-    match next {
+    match next_key(root, &mut Vec::new(), &|value| value.plain().is_some()) {
         Some((path, value)) if value.is_truthy() => {
             let param = cursor_param(path.last().map_or("", String::as_str), value, page.params);
             let has_more = find(root, &mut Vec::new(), &|key, value| {
@@ -55,6 +57,10 @@ pub(super) fn detect(page: &Page<'_>) -> Found {
         }
         _ => Found::Nothing,
     }
+}
+
+fn is_link(value: Val<'_>) -> bool {
+    value.text().is_some_and(|t| t.starts_with("http") || t.starts_with('/'))
 }
 
 /// True where a response looks like a page of a list: a list under one of the usual names, and a sign of paging.
@@ -88,23 +94,27 @@ pub(super) fn link(headers: &HeaderMap, rel: &str) -> Option<String> {
     None
 }
 
-/// The first key that begins with `next` and has a scalar, or an object with `href` or `url`.
-fn next_key<'a>(object: Val<'a>, path: &mut Vec<String>) -> Option<(Vec<String>, Val<'a>)> {
+/// The first key that begins with `next` and has a value that fits, or an object with such a one under `href` or `url`.
+fn next_key<'a>(
+    object: Val<'a>,
+    path: &mut Vec<String>,
+    fits: &dyn Fn(Val<'_>) -> bool,
+) -> Option<(Vec<String>, Val<'a>)> {
     for (key, value) in object.entries() {
         let key = key.text()?.into_owned();
         path.push(key.clone());
         if bare(&key).to_lowercase().starts_with("next") {
             if value.is_object() {
-                if let Some((inner, target)) = target(value) {
+                if let Some((inner, target)) = target(value).filter(|(_, target)| fits(*target)) {
                     path.push(inner);
                     return Some((path.clone(), target));
                 }
-            } else if value.plain().is_some() {
+            } else if fits(value) {
                 return Some((path.clone(), value));
             }
         }
         if value.is_object()
-            && let Some(found) = next_key(value, path)
+            && let Some(found) = next_key(value, path, fits)
         {
             return Some(found);
         }
@@ -126,9 +136,8 @@ fn target(next: Val<'_>) -> Option<(String, Val<'_>)> {
             (v.plain().is_some() && fits(&key.to_lowercase(), v)).then_some((key, v))
         })
     };
-    let is_address = |v: Val<'_>| v.text().is_some_and(|t| t.starts_with("http") || t.starts_with('/'));
     entry(&|key, _| key.starts_with("href") || key.starts_with("url"))
-        .or_else(|| entry(&|key, value| key == "link" && is_address(value)))
+        .or_else(|| entry(&|key, value| key == "link" && is_link(value)))
         .or_else(|| entry(&|key, _| matches!(key, "after" | "cursor")))
 }
 

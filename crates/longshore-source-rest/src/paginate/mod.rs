@@ -1,12 +1,14 @@
 //! How one page leads to the next. What a paginator knows can be saved, so that paging goes on after a crash.
 
 mod detect;
+mod range;
 mod settle;
 
 use crate::config::{CursorConfig, OffsetConfig, PageNumberConfig, PaginatorConfig};
 use crate::doc::{Doc, Val};
 use crate::jsonpath::JsonPath;
 use longshore_core::error::{Error, Result};
+use range::{RangeRule, empty_page};
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +38,8 @@ pub(crate) struct Page<'a> {
     pub(crate) params: &'a [(String, String)],
     /// Records in it.
     pub(crate) records: usize,
+    /// Its one record is the whole answer.
+    pub(crate) whole: bool,
     /// Its records are those of the page before.
     pub(crate) repeated: bool,
 }
@@ -165,28 +169,22 @@ impl Paginator {
                     return Ok(Next::End);
                 }
                 *at += config.limit;
-                let range = RangeRule {
-                    total: &config.total_path,
-                    maximum: config.maximum_offset,
-                    has_more: &config.has_more_path,
-                    open: config.stop_after_empty_page,
-                    base: 0,
-                };
-                Ok(if range.ends(page, *at)? { Next::End } else { Next::Page(offset_delta(config, *at)) })
+                Ok(if RangeRule::of_offsets(config).ends(page, *at)? {
+                    Next::End
+                } else {
+                    Next::Page(offset_delta(config, *at))
+                })
             }
             Paginator::PageNumber { config, at, .. } => {
                 if page.records == 0 && config.stop_after_empty_page {
                     return empty_page(config, page, *at, note).map(|()| Next::End);
                 }
                 *at += 1;
-                let range = RangeRule {
-                    total: &config.total_path,
-                    maximum: config.maximum_page,
-                    has_more: &config.has_more_path,
-                    open: config.stop_after_empty_page,
-                    base: config.base_page,
-                };
-                Ok(if range.ends(page, *at)? { Next::End } else { Next::Page(number_delta(config, *at)) })
+                Ok(if RangeRule::of_numbers(config).ends(page, *at)? {
+                    Next::End
+                } else {
+                    Next::Page(number_delta(config, *at))
+                })
             }
         }
     }
@@ -199,59 +197,21 @@ impl Paginator {
         Next::Again(number_delta(config, *at))
     }
 
+    /// True where the API says, at a place that the user named or that was found out, that more follow.
+    pub(crate) fn promises_more(&self, page: &Page<'_>) -> bool {
+        match self {
+            Paginator::Offset { config, at } => RangeRule::of_offsets(config).promises_more(page, *at),
+            Paginator::PageNumber { config, at, .. } => RangeRule::of_numbers(config).promises_more(page, *at),
+            _ => false,
+        }
+    }
+
     /// Where it reads the number of *pages*, which is no number of records.
     pub(crate) fn pages_path(&self) -> Option<&str> {
         match self {
             Paginator::PageNumber { config, .. } => Some(config.total_path.as_deref().unwrap_or("total")),
             _ => None,
         }
-    }
-}
-
-/// A page without records that stands before the last one, by the API's own word: mostly it counts from another number.
-fn empty_page(config: &PageNumberConfig, page: &Page<'_>, at: u64, note: &mut dyn FnMut(String)) -> Result<()> {
-    let path = config.total_path.as_deref().unwrap_or("total");
-    let total = if path.is_empty() { None } else { whole_at(page, path)? };
-    if let Some(total) = total.filter(|total| at < total.saturating_add(config.base_page)) {
-        note(format!(
-            "page {at} has no records, so that the pages end here, though the API says that there are {total} pages; \
-             check paginator.base_page, the number of the API's first page (now {})",
-            config.base_page
-        ));
-    }
-    Ok(())
-}
-
-/// dlt's rule of ranges: total, maximum, has-more.
-struct RangeRule<'a> {
-    total: &'a Option<String>,
-    maximum: Option<u64>,
-    has_more: &'a Option<String>,
-    /// An empty page ends it too.
-    open: bool,
-    base: u64,
-}
-
-impl RangeRule<'_> {
-    fn ends(&self, page: &Page<'_>, at: u64) -> Result<bool> {
-        let total = match self.total.as_deref() {
-            Some("") => None,
-            // dlt fails here where the API has no `total`; an empty page ends it as well.
-            None => whole_at(page, "total")?,
-            Some(path) => match whole_at(page, path)? {
-                None if !self.open && self.maximum.is_none() && self.has_more.is_none() => {
-                    return Err(Error::input(format!(
-                        "the response has no total at '{path}', and nothing else ends the pages"
-                    ))
-                    .hint("correct paginator.total_path, or give has_more_path or stop_after_empty_page"));
-                }
-                found => found,
-            },
-        };
-        let more = self.has_more.as_deref().filter(|p| !p.is_empty()).map(|p| has_more(page, p)).transpose()?;
-        Ok(total.is_some_and(|t| at >= t.saturating_add(self.base))
-            || self.maximum.is_some_and(|m| at >= m)
-            || more == Some(false))
     }
 }
 
@@ -265,13 +225,15 @@ fn cursor_next(config: &CursorConfig, page: &Page<'_>) -> Result<Next> {
         return Ok(Next::End);
     }
     let Some(cursor) = value_at(page, &config.cursor_path)?.filter(|v| v.is_truthy()) else { return Ok(Next::End) };
+    // A body takes it as it is: a list, where Elasticsearch sorts by several fields.
+    if let Some(path) = &config.cursor_body_path {
+        return Ok(Next::Page(Delta { body: vec![(path.clone(), cursor.to_value())], ..Delta::default() }));
+    }
     let Some(text) = cursor.plain() else {
-        return Err(Error::input(format!("the cursor at '{}' is a list or an object", config.cursor_path)));
+        return Err(Error::input(format!("the cursor at '{}' is a list or an object", config.cursor_path))
+            .hint("such a cursor goes into a JSON body: paginator.cursor_body_path"));
     };
-    Ok(Next::Page(match &config.cursor_body_path {
-        Some(path) => Delta { body: vec![(path.clone(), cursor.to_value())], ..Delta::default() },
-        None => param_delta(config.cursor_param.as_deref().unwrap_or("cursor"), &text),
-    }))
+    Ok(Next::Page(param_delta(config.cursor_param.as_deref().unwrap_or("cursor"), &text)))
 }
 
 fn param_delta(name: &str, value: &str) -> Delta {

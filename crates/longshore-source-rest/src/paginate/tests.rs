@@ -17,8 +17,15 @@ fn play(config: Value, pages: &[(Value, usize)]) -> Result<Vec<String>> {
     for (body, records) in pages {
         let doc = Doc::parse(body.to_string().into_bytes()).unwrap();
         let repeated = body.get("repeated").is_some();
-        let page =
-            Page { doc: Some(&doc), headers: &HeaderMap::new(), url: &url, params: &[], records: *records, repeated };
+        let page = Page {
+            doc: Some(&doc),
+            headers: &HeaderMap::new(),
+            url: &url,
+            params: &[],
+            records: *records,
+            whole: false,
+            repeated,
+        };
         match paginator.next(&page, &mut |_| {})? {
             Next::Page(delta) => asked.push(shown(&delta)),
             Next::Again(delta) => asked.push(format!("-{}", shown(&delta))),
@@ -52,6 +59,15 @@ fn each_paginator_asks_for_what_dlt_asks_for() {
             json!({"type": "cursor", "cursor_path": "c", "cursor_body_path": "page.cursor"}),
             vec![(json!({"c": "a"}), 1), (json!({}), 1)],
             vec!["", "page.cursor:\"a\""],
+        ),
+        // Elasticsearch's search_after.
+        (
+            json!({"type": "cursor", "cursor_path": "hits[-1].sort", "cursor_body_path": "search_after"}),
+            vec![
+                (json!({"hits": [{"sort": [1]}, {"sort": [1700000000000000001u64, "b"]}]}), 2),
+                (json!({"hits": []}), 0),
+            ],
+            vec!["", "search_after:[1700000000000000001,\"b\"]"],
         ),
         (
             json!({"type": "cursor", "cursor_path": "c", "has_more_path": "more"}),
@@ -149,6 +165,9 @@ fn responses_give_their_paginator_away() {
         (json!({"paging": {"next": {"after": "10", "link": "http://h/2"}}}), Some("http://h/2")),
         (json!({"paging": {"next": {"after": "10", "link": "x"}}}), Some("after=10")),
         (json!({"next": null, "data": []}), None),
+        // A link is sought before anything else that is called next.
+        (json!({"meta": {"next_sync": "2024-05-05"}, "data": [], "next": "/2"}), Some("http://h/2")),
+        (json!({"next_sync": 5, "pages": 3, "data": [], "links": {"next": {"href": "/2"}}}), Some("http://h/2")),
         (json!({"data": [{"next": "http://h/2"}]}), None),
         (json!([{"next": "http://h/2"}]), None),
     ] {
