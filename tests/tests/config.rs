@@ -78,6 +78,22 @@ fn files_are_loaded_and_only_new_ones_again() {
     assert_eq!(orders().len(), 5, "nothing is new");
 }
 
+/// Links may lead in circles: in a project, too, whose patterns begin at its folder.
+#[cfg(unix)]
+#[test]
+fn patterns_of_a_project_cross_no_links_to_folders() {
+    let lab = Lab::new();
+    lab.write("in/a/x.ndjson", "{\"id\":1}\n");
+    lab.write("other/y.ndjson", "{\"id\":2}\n");
+    std::os::unix::fs::symlink("../other", lab.path("in/link")).unwrap();
+    lab.write(
+        "longshore.toml",
+        "[pipeline]\nname = \"p\"\n[sources.s]\ntype = \"files\"\nfiles = \"in/**/*.ndjson\"\n",
+    );
+    ok(run(&lab, &["run"]));
+    assert_eq!(rows(&lab, "p.duckdb", "p_dataset", "SELECT id FROM s"), [[json!(1)]]);
+}
+
 #[test]
 fn a_path_that_selects_nothing_takes_no_file_for_loaded() {
     let lab = Lab::new();

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::declared::as_path;
@@ -184,11 +184,12 @@ fn may_be_file(path: &Path) -> bool {
 /// True when a link to a directory leads to the path, below the part of the pattern that is written out: such links
 /// may lead in circles.
 fn is_behind_link(pattern: &str, path: &Path) -> bool {
-    let fixed =
-        Path::new(pattern).components().take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '[']));
-    let fixed = fixed.count();
+    // `./a/*` gives `a/b`.
+    let counts = |c: &Component<'_>| *c != Component::CurDir;
+    let fixed = Path::new(pattern).components().filter(counts);
+    let fixed = fixed.take_while(|c| !c.as_os_str().to_string_lossy().contains(['*', '?', '['])).count();
     let is_link = |p: &Path| fs::symlink_metadata(p).is_ok_and(|m| m.is_symlink());
-    let below = |p: &&Path| p.components().count() > fixed;
+    let below = |p: &&Path| p.components().filter(counts).count() > fixed;
     let behind = path.ancestors().skip(1).take_while(below).any(is_link);
     behind || (is_link(path) && path.is_dir())
 }

@@ -5,7 +5,7 @@ use super::remote::{Access, as_path, check_scheme, is_remote};
 use crate::Select;
 use longshore_core::misspelt::suggest;
 use longshore_core::normalize::{Settings, Unnest};
-use longshore_core::schema::SystemColumns;
+use longshore_core::schema::{Disposition, SystemColumns};
 use longshore_core::{Error, Result};
 use serde_json::{Map, Value};
 
@@ -227,6 +227,12 @@ impl Reader {
             access: self.access(table, path),
             hints: Hints::read(self, table, path),
         };
+        if resource.only_new && resource.hints.write.disposition == Disposition::Replace {
+            let message =
+                "a run that finds no new file would leave an empty table, since the 'write_disposition' is replace";
+            let hint = "write append or merge, or leave 'only_new' away".to_owned();
+            self.push(below(path, "only_new"), message.to_owned(), Some(hint));
+        }
         (self.problems.len() == before).then_some(resource)
     }
 
@@ -358,6 +364,7 @@ mod tests {
             {"name": "a", "fils": "x", "only_new": 1},
             {"name": "b", "files": "ftp://b/x", "format": "xml", "select": "$..["},
             {"files": "x", "write_disposition": "upsert", "primary_key": 5},
+            {"name": "d", "files": "x", "write_disposition": "replace", "only_new": true},
         ]});
         let problems = FilesConfig::read("s", &section).unwrap_err();
         let paths: Vec<String> = problems.iter().map(|p| p.path.join(".")).collect();
@@ -371,6 +378,7 @@ mod tests {
             "resources.2",
             "resources.2.write_disposition",
             "resources.2.primary_key",
+            "resources.3.only_new",
         ] {
             assert!(paths.contains(&path.to_owned()), "{path}: {paths:?}");
         }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Hints {
     table_name: Option<String>,
-    write: WriteRules,
+    pub(super) write: WriteRules,
     /// What is said of the columns of `scd2`; their usual names depend on the mode.
     scd2: Map<String, Value>,
     /// dlt's `columns` and `nested_hints`, and what else is said of the schema, as written.
