@@ -21,7 +21,7 @@ pub(crate) fn threads(given: Option<usize>) -> Result<usize> {
 
 /// What destinations inside this process may use of it.
 pub(crate) fn limits(threads: usize, memory: u64) -> Limits {
-    Limits { threads: Some(threads), memory: Some(memory * 3 / 8) }
+    Limits { threads: Some(threads), memory: Some(memory / 8 * 3) }
 }
 
 /// Reads `256M`; the default is half of what the process may have, at most 256 MiB.
@@ -42,6 +42,12 @@ fn cgroup_limit() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_amount_of_memory_is_too_much() {
+        let most = memory(Some("16777215T")).unwrap();
+        assert_eq!(limits(1, most).memory, Some(most / 8 * 3));
+    }
 
     #[test]
     fn threads_have_bounds() {

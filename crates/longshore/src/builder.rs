@@ -188,7 +188,7 @@ impl PipelineBuilder {
             naming::normalize_identifier(&dataset).ok_or_else(|| Error::config("the dataset's name is empty"))?;
         let threads = self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
         // The normaliser's buffers take the other part.
-        let limits = Limits { threads: Some(threads), memory: Some(self.memory * 3 / 8) };
+        let limits = Limits { threads: Some(threads), memory: Some(self.memory / 8 * 3) };
         let destinations = self.destinations(limits)?;
         let inner = longshore_pipeline::Pipeline::open(&data_dir, &name, destinations.clone())?.connect_with(Arc::new(
             move |url| longshore_destinations::open(&Connection { limits, ..Connection::new(url) }),

@@ -104,6 +104,7 @@ fn typed(target: ColumnType, value: Value<'_>, mode: SystemColumns) -> Option<Ty
         }
         (DataType::Decimal, Value::Text(text)) => parse_decimal(text, target.decimal_size()).map(Typed::Decimal),
         (DataType::Timestamp, value) => to_timestamp(value, native).map(Typed::Int),
+        (DataType::Date, Value::Text(text)) if native => iso_timestamp::parse_date_alone(text).map(Typed::Date),
         (DataType::Date, Value::Text(text)) => iso_timestamp::parse_date(text).map(Typed::Date),
         (DataType::Time, Value::Text(text)) => iso_timestamp::parse_time(text).map(Typed::Int),
         (DataType::Binary, Value::Text(text)) => text_to_binary(text).map(Typed::Bytes),
@@ -305,6 +306,23 @@ mod tests {
             assert_eq!(as_text(Value::Float(raw)), repr);
         }
         assert!(is_float_repr("12.5") && is_float_repr("0.0") && !is_float_repr("1.50") && !is_float_repr("1e5"));
+    }
+
+    #[test]
+    fn a_date_takes_no_more_than_a_day_in_native_mode() {
+        for (text, native, dlt) in [
+            ("2024-02-03", Some(19756), Some(19756)),
+            ("2024-02-03T00:00:00Z", Some(19756), Some(19756)),
+            ("2024-02-03T10:30:00Z", None, Some(19756)),
+            ("2024-02-03T00:00:00+05:00", None, Some(19755)),
+            ("1706918400", None, Some(19756)),
+        ] {
+            let day = |mode| match coerce(DataType::Date, Value::Text(text), mode) {
+                Some(Typed::Date(day)) => Some(day),
+                _ => None,
+            };
+            assert_eq!((day(Native), day(Dlt)), (native, dlt), "{text}");
+        }
     }
 
     #[test]

@@ -58,6 +58,17 @@ pub fn parse_date(text: &str) -> Option<i32> {
     i32::try_from(parse_timestamp(text)?.div_euclid(DAY)).ok()
 }
 
+/// As [`parse_date`], only of texts that say a day and nothing more: a date, or its midnight in UTC.
+#[must_use]
+pub fn parse_date_alone(text: &str) -> Option<i32> {
+    let is_alone = match parse_moment(text)? {
+        Moment::Date(_) => true,
+        Moment::DateTime { days, clock } => instant(days, clock)?.rem_euclid(DAY) == 0,
+        Moment::Time(_) => false,
+    };
+    is_alone.then(|| parse_date(text)).flatten()
+}
+
 /// Microseconds since midnight, UTC, of a text that goes into a time column
 /// (`ensure_pendulum_time`). Only times are taken, no timestamps; an offset is taken off.
 #[must_use]
