@@ -10,15 +10,16 @@ import tempfile
 import urllib.parse
 
 import dlt
+import pyarrow
 from dlt.common.schema import utils
 from dlt.common.versioned_state import decompress_state, generate_state_version_hash
 
 
-def destination(url):
+def destination(url, job):
     if url.startswith("duckdb://"):
         return dlt.destinations.duckdb(url.removeprefix("duckdb://"))
     if url.startswith("file://"):
-        return dlt.destinations.filesystem(url)
+        return dlt.destinations.filesystem(url, **({"layout": job["layout"]} if "layout" in job else {}))
     if url.startswith("bigquery://"):
         return bigquery(url)
     # dlt wants a password even where the server asks for none.
@@ -46,8 +47,9 @@ def bigquery(url):
 def load(pipeline, job):
     seen = {}
     hints = {"name": job["table"], "write_disposition": job.get("disposition", "append")}
-    if job.get("primary_key"):
-        hints["primary_key"] = job["primary_key"]
+    for hint in ("primary_key", "columns"):
+        if job.get(hint):
+            hints[hint] = job[hint]
 
     if job.get("cursor"):
 
@@ -60,11 +62,11 @@ def load(pipeline, job):
 
         @dlt.resource(**hints)
         def records():
-            yield job["records"]
+            yield pyarrow.Table.from_pylist(job["records"]) if job.get("arrow") else job["records"]
 
     source = dlt.source(lambda: records(), name=job["source"])() if job.get("source") else records()
     # dlt reads all files of a table in the format of the first: both have to write the same.
-    file_format = "parquet" if job["url"].startswith("file://") else None
+    file_format = job.get("format", "parquet") if job["url"].startswith("file://") else None
     pipeline.run(source, loader_file_format=file_format).raise_on_failed_jobs()
     return seen
 
@@ -84,7 +86,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         pipeline = dlt.pipeline(
             job["pipeline"],
-            destination=destination(job["url"]),
+            destination=destination(job["url"], job),
             dataset_name=job["dataset"],
             pipelines_dir=folder,
         )

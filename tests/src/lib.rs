@@ -12,8 +12,10 @@ mod client;
 mod input;
 mod lab;
 mod privilege;
+mod shared;
 
 pub use client::{Held, execute, hold, python, rows, rows_in, try_rows};
 pub use input::{nested_records, write_nested};
 pub use lab::{Lab, Output, binary, documents};
 pub use privilege::{SmallDisk, file_size_limit, without_rights};
+pub use shared::{DATASET, PIPELINE, Shared};

@@ -1,19 +1,13 @@
 //! Longshore and dlt take turns on one dataset: each goes on from schema and state that the other stored.
 //!
-//! dlt runs on a machine that knows nothing each time (`tests/interop/dlt_side.py`), and so does Longshore: a new working
-//! folder for each load. Rows are read by dlt.
+//! Rows are read by dlt. What merging makes of the files that dlt wrote is in `interop_files.rs`.
 
 use longshore_testkit::servers::bigquery::BigQueryServer;
 use longshore_testkit::servers::http::{Answer, Server};
 use longshore_testkit::servers::postgres::PostgresServer;
-use longshore_tests::{Lab, Output, python};
+use longshore_tests::{DATASET, Lab, PIPELINE, Shared};
 use serde_json::{Value, json};
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-
-const PIPELINE: &str = "shop_pipeline";
-const DATASET: &str = "shop_data";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -21,13 +15,6 @@ enum Kind {
     Postgres,
     Files,
     BigQuery,
-}
-
-/// One dataset in one destination.
-struct Place {
-    lab: Lab,
-    url: String,
-    loads: std::cell::Cell<u32>,
 }
 
 fn server() -> &'static PostgresServer {
@@ -40,88 +27,28 @@ fn bigquery() -> &'static BigQueryServer {
     SERVER.get_or_init(BigQueryServer::start)
 }
 
-impl Place {
-    fn new(kind: Kind) -> Self {
-        let lab = Lab::new();
-        let url = match kind {
-            Kind::DuckDb => format!("duckdb://{}", lab.path("shared.duckdb").display()),
-            Kind::Files => format!("file://{}", lab.path("files").display()),
-            Kind::Postgres => server().url(&server().new_database()),
-            Kind::BigQuery => {
-                bigquery().remove(DATASET); // of an earlier test
-                bigquery().url()
-            }
-        };
-        Place { lab, url, loads: 0.into() }
-    }
-
-    /// Loads records with Longshore, on a machine that knows nothing.
-    fn ours(&self, records: &str, more: &[&str]) {
-        let output = self.try_ours(records, more);
-        assert_eq!(output.status, Some(0), "{output:#?}");
-    }
-
-    fn try_ours(&self, records: &str, more: &[&str]) -> Output {
-        let input = self.lab.write("in.ndjson", records);
-        let mut args = vec!["load", input.to_str().expect("a path"), "--table", "orders", "--system-columns", "dlt"];
-        args.extend(["--pipeline", PIPELINE, "--dataset", DATASET, "--destination", &self.url]);
-        self.output(&[&args, more].concat())
-    }
-
-    fn run(&self, args: &[&str]) {
-        let output = self.output(args);
-        assert_eq!(output.status, Some(0), "{output:#?}");
-    }
-
-    fn output(&self, args: &[&str]) -> Output {
-        self.loads.set(self.loads.get() + 1);
-        let mut command = self.lab.command(args);
-        command.env("LONGSHORE_DATA_DIR", self.lab.path(&format!("machine-{}", self.loads.get())));
-        command.env_remove("LONGSHORE_DESTINATION");
-        Output::of(command)
-    }
-
-    /// Runs a job of dlt's side.
-    fn dlt(&self, mut job: Value) -> Value {
-        job["pipeline"] = PIPELINE.into();
-        job["url"] = self.url.as_str().into();
-        job["dataset"] = DATASET.into();
-        if job["read"].is_null() {
-            job["read"] = json!({ "orders": ["id", "v"], "orders__lines": ["n"] });
+/// A new dataset.
+fn place(kind: Kind) -> Shared {
+    let lab = Lab::new();
+    let url = match kind {
+        Kind::DuckDb => format!("duckdb://{}", lab.path("shared.duckdb").display()),
+        Kind::Files => format!("file://{}", lab.path("files").display()),
+        Kind::Postgres => server().url(&server().new_database()),
+        Kind::BigQuery => {
+            bigquery().remove(DATASET); // of an earlier test
+            bigquery().url()
         }
-        let mut command = Command::new(python());
-        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/interop/dlt_side.py")).current_dir(self.lab.path("."));
-        command.env("RUNTIME__DLTHUB_TELEMETRY", "false").env("TZ", "UTC").env("RUNTIME__LOG_LEVEL", "ERROR");
-        if self.url.starts_with("bigquery:") {
-            command.env("LONGSHORE_TEST_PACKAGES", bigquery().packages());
-        }
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("Python starts");
-        let mut stdin = child.stdin.take().expect("stdin is piped");
-        stdin.write_all(job.to_string().as_bytes()).expect("the job can be given");
-        drop(stdin);
-        let output = child.wait_with_output().expect("Python ends");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let last = text.lines().last().unwrap_or_default();
-        serde_json::from_str(last)
-            .unwrap_or_else(|e| panic!("{e}: {text}\n{}", String::from_utf8_lossy(&output.stderr)))
-    }
-
-    fn dlt_loads(&self, records: Value, disposition: Value) -> Value {
-        let mut job = json!({ "table": "orders", "records": records });
-        if disposition == "merge" {
-            job["primary_key"] = "id".into();
-        }
-        job["disposition"] = disposition;
-        self.dlt(job)
-    }
+    };
+    let mut place = Shared::new(lab, url);
+    place.packages = (kind == Kind::BigQuery).then(|| bigquery().packages().into());
+    place
 }
 
 const FIRST: &str = "{\"id\":1,\"v\":\"a\",\"lines\":[{\"n\":1},{\"n\":2}]}\n{\"id\":2,\"v\":\"b\",\"lines\":[]}\n";
 const LATER: &str = "{\"id\":4,\"v\":\"d\",\"lines\":[{\"n\":4}],\"new\":2.5}\n";
 
 fn they_take_turns_appending(kind: Kind) {
-    let place = Place::new(kind);
+    let place = place(kind);
     place.ours(FIRST, &[]);
     let read = place.dlt(json!({}));
     assert_eq!(read["began_with"], "shop");
@@ -140,7 +67,7 @@ fn they_take_turns_appending(kind: Kind) {
 }
 
 fn we_go_on_where_dlt_began(kind: Kind) {
-    let place = Place::new(kind);
+    let place = place(kind);
     place.dlt_loads(json!([{ "id": 1, "v": "a", "lines": [{ "n": 1 }] }, { "id": "x1" }]), "append".into());
     place.ours(LATER, &[]);
     let columns = json!({ "orders": ["id", "id__v_text", "v"], "orders__lines": ["n"] });
@@ -156,8 +83,23 @@ fn we_go_on_where_dlt_began(kind: Kind) {
     assert_eq!(read["rows"], json!({ "orders": [[1, "a"], [2, "b"]], "orders__lines": [[1], [2]] }));
 }
 
+/// A column's type decides, whoever gave it.
+fn json_columns_stay_json(kind: Kind) {
+    let place = place(kind);
+    let first = json!([{ "id": 1, "v": { "a": 1 }, "lines": [{ "n": [1] }] }]);
+    let hint = json!({ "v": { "data_type": "json" }, "lines": { "data_type": "json" } });
+    place.dlt(json!({ "table": "orders", "records": first, "columns": hint, "read": { "orders": ["id"] } }));
+    place.ours("{\"id\":2,\"v\":[1,{\"b\":2}],\"lines\":[{\"n\":[2]}]}\n", &[]);
+    let more = json!([{ "id": 3, "v": { "c": { "d": 3 } }, "lines": [] }]);
+    let read = place.dlt(json!({ "table": "orders", "records": more, "read": { "orders": ["id"] } }));
+    assert_eq!((&read["tables"], &read["rows"]["orders"]), (&json!(["orders"]), &json!([[1], [2], [3]])), "{read}");
+    let read = place.dlt(json!({ "read": { "orders": ["lines"] } }));
+    let lines = read["rows"]["orders"].to_string().replace([' ', '\\'], "");
+    assert!(lines.contains(r#"[{"n":[1]}]"#) && lines.contains(r#"[{"n":[2]}]"#), "{read}");
+}
+
 fn they_take_turns_merging(kind: Kind, dlt_begins: bool) {
-    let place = Place::new(kind);
+    let place = place(kind);
     let merge = ["--write-disposition", "merge", "--primary-key", "id"];
     match dlt_begins {
         false => place.ours(FIRST, &merge),
@@ -186,7 +128,7 @@ fn api() -> Server {
 }
 
 fn cursors_go_on(kind: Kind) {
-    let (place, server) = (Place::new(kind), api());
+    let (place, server) = (place(kind), api());
     let project = place.lab.write(
         "longshore.toml",
         format!(
@@ -217,7 +159,7 @@ fn cursors_go_on(kind: Kind) {
 
 /// Tables, schema and cursors that Longshore drops are gone for dlt too; with what it loads then, we go on.
 fn what_we_drop_is_gone(kind: Kind) {
-    let place = Place::new(kind);
+    let place = place(kind);
     let dlt = |records: Value, columns: Value| {
         let job = json!({ "table": "orders", "source": "shop", "cursor": "at", "records": records, "read": { "orders": columns } });
         place.dlt(job)
@@ -248,6 +190,10 @@ macro_rules! on {
                 we_go_on_where_dlt_began($kind);
             }
             #[test]
+            fn what_is_json_stays_json() {
+                json_columns_stay_json($kind);
+            }
+            #[test]
             fn cursors_go_on_by_turns() {
                 cursors_go_on($kind);
             }
@@ -271,30 +217,6 @@ fn they_merge_by_turns_in_duckdb() {
 fn they_merge_by_turns_in_postgres() {
     they_take_turns_merging(Kind::Postgres, false);
     they_take_turns_merging(Kind::Postgres, true);
-}
-
-/// dlt's files are in no manifest, so that a merge would leave rows in them that it has to replace. It is refused before
-/// anything is read, until a replace has taken these files away, wherever a layout with dates has put them.
-#[test]
-fn files_of_dlts_are_not_merged_into_in_silence() {
-    let place = Place::new(Kind::Files);
-    let merge = ["--write-disposition", "merge", "--primary-key", "id"];
-    place.dlt_loads(json!([{ "id": 1, "v": "a", "lines": [{ "n": 9 }] }, { "id": 2, "v": "b" }]), "append".into());
-    let output = place.try_ours("not even JSON", &merge);
-    assert_eq!(output.status, Some(1), "{output:#?}");
-    for part in ["dlt wrote files of the table", "table orders", "--write-disposition replace"] {
-        assert!(output.stderr.contains(part), "{part}: {output:#?}");
-    }
-    let folder = place.lab.path("files").join(DATASET).join("orders");
-    let file = std::fs::read_dir(&folder).expect("dlt wrote").flatten().next().expect("a file").path();
-    let dated = folder.join("2024/05").join(file.file_name().expect("a name"));
-    std::fs::create_dir_all(folder.join("2024/05")).and_then(|()| std::fs::rename(&file, &dated)).expect("it is moved");
-    assert_eq!(place.try_ours(LATER, &merge).status, Some(1));
-    place.ours(FIRST, &["--write-disposition", "replace"]);
-    assert!(!dated.exists(), "{}", dated.display());
-    place.ours("{\"id\":2,\"v\":\"B\",\"lines\":[{\"n\":5}]}\n", &merge);
-    let read = place.dlt(json!({}));
-    assert_eq!(read["rows"], json!({ "orders": [[1, "a"], [2, "B"]], "orders__lines": [[1], [2], [5]] }));
 }
 
 /// One after the other: the tests above share one dataset's name, and so one emulator's dataset.

@@ -4,6 +4,7 @@ use crate::layout::{MANIFESTS, PENDING, STAGING, path_safe};
 use crate::manifest::{self, FileManifest, Pending, in_dataset};
 use crate::store::{Store, forgotten, remove_empty_folders};
 use longshore_core::error::Result;
+use longshore_core::package::Target;
 use serde::Serialize;
 use std::fs;
 use std::path::Path;
@@ -41,6 +42,20 @@ pub(crate) async fn clean(store: &Store, dataset: &str, dry_run: bool) -> Result
         }
     }
     Ok(report)
+}
+
+/// Deletes what a pipeline's committed loads took away and had no time to delete: who lists folders sees it until then.
+pub(crate) async fn finish(store: &Store, target: &Target) -> Result<()> {
+    for entry in store.list(&in_dataset(&target.dataset, PENDING)).await? {
+        let Some(bytes) = store.read(&entry.path).await? else { continue };
+        let Ok(pending) = serde_json::from_slice::<Pending>(&bytes) else { continue };
+        let manifest = manifest::path(&target.dataset, &pending.pipeline, &pending.load_id);
+        if pending.pipeline == target.pipeline && manifest::read(store, &manifest).await?.is_some() {
+            give_up(store, &target.dataset, &pending, false, &mut Report::default()).await?;
+            store.delete(&entry.path).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes the files of a load that was announced, except those that its manifest names.

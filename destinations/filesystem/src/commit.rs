@@ -1,10 +1,10 @@
 //! The commit: what is about to happen is written down, files come to their places, dlt's records, and last the
 //! manifest, by which the load counts. Every step may be repeated.
 
+use crate::adopt;
 use crate::config::{Config, FileFormat};
 use crate::dataset::{self, Dataset};
-use crate::foreign::{self, Foreign};
-use crate::gone::{self, Gone};
+use crate::foreign::Foreign;
 use crate::layout::FileName;
 use crate::manifest::{
     self, CurrentTable, DataFile, FORMAT, FileColumn, FileManifest, Pending, TableFiles, Tables, in_dataset,
@@ -12,6 +12,7 @@ use crate::manifest::{
 use crate::merge::{self, Files};
 use crate::records::{self, INIT, INIT_TEXT, Records};
 use crate::stage::{Context, Inner, StagedFile};
+use crate::there::{self, There};
 use crate::turns::{self, Turns};
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -60,10 +61,8 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
         true => Tables::new(),
         false => Dataset::read(&load.store, &target.dataset).await?.tables,
     };
-    refuse_merges(load, manifest).await?;
-    let mut there = staying(manifest, &current);
-    let names = met(manifest, &files);
-    let gone = leave_out_gone(load, &names, &mut there, &turns).await?;
+    let met = there::met(manifest, &files);
+    let There { tables: there, gone, adopted } = there::look(&mut inner, manifest, met, &current, &turns).await?;
     let merged = match merge::merge_all(&mut inner, manifest, &mut files, &there).await {
         // Files may be gone, because another load has written them anew.
         Err(e) if turns.are_over(&load.store).await? => return Err(turns::overtaken().source(e)),
@@ -78,6 +77,7 @@ pub(crate) async fn commit(mut inner: Inner, manifest: &Manifest, staged: &[Stag
         table.removed = removed.get(&table.table).cloned().unwrap_or_default();
         table.dropped = manifest.drops.contains(&table.table);
     }
+    tables.extend(adopt::entries(adopted, &removed));
     let own = records.all().map(|r| r.path.clone()).filter(|p| *p != records.schema_path());
     announce(load, &pending, manifest, to_publish.iter().map(|f| f.file.path.clone()).chain(own).collect()).await?;
     publish(load, to_publish).await?;
@@ -157,61 +157,6 @@ pub(crate) fn data_path(config: &Config, opening: &Opening, table: &str, number:
     })
 }
 
-/// The tables without those whose rows go whatever the load brings: nothing is merged into these.
-fn staying(manifest: &Manifest, current: &Tables) -> Tables {
-    let emptied = manifest.schema.tables.iter().filter(|t| t.is_root() && manifest.is_emptied(t));
-    let emptied: Vec<&str> = emptied
-        .flat_map(|t| manifest.schema.children_of(&t.name).into_iter().chain([t]))
-        .map(|t| t.name.as_str())
-        .chain(manifest.drops.iter().map(String::as_str))
-        .collect();
-    let of = |(name, table): (&String, &CurrentTable)| {
-        let is_emptied = emptied.contains(&name.as_str());
-        let columns = if manifest.drops.contains(name) { Vec::new() } else { table.columns.clone() };
-        let files = if is_emptied { Vec::new() } else { table.files.clone() };
-        (name.clone(), CurrentTable { columns, files })
-    };
-    current.iter().map(of).collect()
-}
-
-/// The tables that new rows meet.
-fn met(manifest: &Manifest, files: &Files) -> Vec<String> {
-    let mut names = Vec::new();
-    for root in manifest.merged() {
-        let family: Vec<&Table> = [root].into_iter().chain(manifest.schema.children_of(&root.name)).collect();
-        if family.iter().any(|t| files.contains_key(&t.name)) {
-            names.extend(family.iter().map(|t| t.name.clone()));
-        }
-    }
-    names
-}
-
-/// Looks whether the files that rows are merged into are there. In dlt's mode, where dlt deletes files without a manifest,
-/// those that are gone do not count any more; otherwise their rows are lost, which is refused.
-async fn leave_out_gone(load: &Context, names: &[String], there: &mut Tables, turns: &Turns) -> Result<Gone> {
-    let dataset = &load.opening.target.dataset;
-    let gone = gone::find(&load.store, dataset, there, names).await?;
-    if gone.is_empty() {
-        return Ok(gone);
-    }
-    if turns.are_over(&load.store).await? {
-        return Err(turns::overtaken());
-    }
-    if load.opening.system_columns != SystemColumns::Dlt {
-        return Err(gone::refused(&load.store, dataset, there, &gone).await?);
-    }
-    gone::forget(there, &gone);
-    Ok(gone)
-}
-
-/// Tables that were not known when the load began, or got files of dlt's since.
-async fn refuse_merges(load: &Context, manifest: &Manifest) -> Result<()> {
-    let staying = manifest.merged().filter(|root| !manifest.is_emptied(root));
-    let families = staying.flat_map(|t| manifest.schema.children_of(&t.name).into_iter().chain([t]));
-    let families: Vec<&Table> = families.collect();
-    foreign::refuse_merges(&load.store, &load.config, &load.opening, &families).await
-}
-
 /// Files that hold what this load replaces or drops, by table.
 async fn replaced_files(
     load: &Context,
@@ -227,7 +172,8 @@ async fn replaced_files(
     if load.opening.system_columns == SystemColumns::Dlt && !names.is_empty() {
         let foreign = Foreign::look(&load.store, &load.config, &load.opening).await?;
         for name in names {
-            replaced.entry(name.to_owned()).or_default().extend(foreign.files(name).await?);
+            let files = foreign.files(name).await?.into_iter().map(|file| file.path);
+            replaced.entry(name.to_owned()).or_default().extend(files);
         }
     }
     Ok(replaced)

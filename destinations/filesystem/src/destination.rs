@@ -102,12 +102,16 @@ impl Destination for Filesystem {
     }
 
     async fn lease(&self, request: &LeaseRequest<'_>) -> Result<LeaseAnswer> {
-        lease::take(&self.store, request).await
+        let answer = lease::take(&self.store, request).await?;
+        if matches!(answer, LeaseAnswer::Ours(_)) {
+            let _ = clean::finish(&self.store, request.target).await; // what stays, 'longshore clean' removes
+        }
+        Ok(answer)
     }
 
     async fn begin(&self, opening: &Opening) -> Result<Box<dyn Load>> {
         let tables: Vec<&Table> = opening.tables.iter().collect();
-        foreign::refuse_merges(&self.store, &self.config, opening, &tables).await?;
+        foreign::refuse_other_forms(&self.store, &self.config, opening, &tables).await?;
         Ok(Box::new(FileLoad::begin(self.store.clone(), Arc::clone(&self.config), opening)?))
     }
 

@@ -1,12 +1,12 @@
 //! Data files of a table that dlt wrote into a dataset of both: no manifest names them, and readers by manifests do not
-//! see their rows. Replacing takes them away; merging cannot look into them and is refused.
+//! see their rows. Replacing takes them away, and before a merge they become files of ours (`adopt`).
 
 use crate::config::{Config, FileFormat};
 use crate::dataset::Dataset;
 use crate::layout::{PENDING, path_safe};
 use crate::manifest::{self, Pending, in_dataset};
 use crate::records::below;
-use crate::store::Store;
+use crate::store::{Entry, Store};
 use longshore_core::destination::Opening;
 use longshore_core::error::{Error, Result};
 use longshore_core::package::{LoadId, Target};
@@ -20,7 +20,8 @@ pub(crate) struct Foreign<'a> {
     target: &'a Target,
     /// Loads of ours. Usual layouts begin the names of files with them.
     loads: BTreeSet<LoadId>,
-    /// Files of ours by their paths below the dataset: those that count, and those that a load was about to make visible.
+    /// Files of ours by their paths below the dataset: those that count, those that a load was about to make visible, and
+    /// those that it took away and did not delete any more.
     paths: HashSet<String>,
 }
 
@@ -34,24 +35,52 @@ impl<'a> Foreign<'a> {
         let mut paths: HashSet<String> = tables.values().flat_map(|t| &t.files).map(|(f, _)| f.path.clone()).collect();
         for entry in store.list(&in_dataset(dataset, PENDING)).await? {
             let Some(bytes) = store.read(&entry.path).await? else { continue };
-            let note = serde_json::from_slice::<Pending>(&bytes).ok();
-            paths.extend(note.into_iter().flat_map(|note| note.paths));
+            let Ok(note) = serde_json::from_slice::<Pending>(&bytes) else { continue };
+            let committed = manifest::read(store, &manifest::path(dataset, &note.pipeline, &note.load_id)).await?;
+            paths.extend(committed.into_iter().flat_map(|m| m.tables).flat_map(|t| t.removed));
+            paths.extend(note.paths);
         }
         Ok(Foreign { store, config, target: &opening.target, loads, paths })
     }
 
-    /// Returns the paths of a table's files that are not ours.
-    pub(crate) async fn files(&self, table: &str) -> Result<Vec<String>> {
+    /// Returns the table's data files that are not ours, by their paths below the dataset.
+    pub(crate) async fn files(&self, table: &str) -> Result<Vec<Entry>> {
+        let listed = self.listed(table).await?;
+        Ok(listed.into_iter().filter(|(_, name)| is_data(name)).map(|(entry, _)| entry).collect())
+    }
+
+    /// Returns the same for a table that rows are merged into.
+    ///
+    /// # Errors
+    /// When the table has files of forms that nothing can be merged into.
+    pub(crate) async fn files_to_merge(&self, table: &str) -> Result<Vec<Entry>> {
+        let listed = self.listed(table).await?;
+        if let Some((entry, _)) = listed.iter().find(|(_, name)| is_other_form(name)) {
+            return Err(Error::destination("dlt wrote the table in a form that nothing can be merged into")
+                .with("table", table)
+                .with("dataset", &self.target.dataset)
+                .with("file", &entry.path)
+                .hint("Parquet, JSONL and CSV can be merged into: load into another table or dataset"));
+        }
+        Ok(listed.into_iter().filter(|(_, name)| is_data(name)).map(|(entry, _)| entry).collect())
+    }
+
+    /// The files that are not ours, each with what follows the table's part of its path.
+    async fn listed(&self, table: &str) -> Result<Vec<(Entry, String)>> {
         let schema = longshore_core::dlt::schema_name(&self.target.pipeline);
-        let mut folders = BTreeSet::from([path_safe(table)]);
-        let of_layout = [&self.target.pipeline, &schema].map(|name| self.config.layout.table_folder(name, table));
-        folders.extend(of_layout.into_iter().flatten());
+        let mut prefixes = BTreeSet::from([format!("{}/", path_safe(table))]);
+        let of_layout = [&self.target.pipeline, &schema].map(|name| self.config.layout.table_prefix(name, table));
+        prefixes.extend(of_layout.into_iter().flatten());
         let mut found = Vec::new();
-        for folder in folders {
-            let entries = self.store.list(&in_dataset(&self.target.dataset, &folder)).await?;
-            let inside = format!("{folder}/");
-            let paths = entries.iter().map(|e| below(&self.target.dataset, &e.path));
-            found.extend(paths.filter(|p| p.strip_prefix(&inside).is_some_and(is_data) && !self.is_ours(p)));
+        for prefix in prefixes {
+            let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let folder = in_dataset(&self.target.dataset, folder);
+            for entry in self.store.list(folder.trim_end_matches('/')).await? {
+                let path = below(&self.target.dataset, &entry.path);
+                if let Some(name) = path.strip_prefix(&prefix).filter(|_| !self.is_ours(&path)) {
+                    found.push((Entry { path: path.clone(), bytes: entry.bytes }, name.to_owned()));
+                }
+            }
         }
         Ok(found)
     }
@@ -69,21 +98,42 @@ fn is_data(path: &str) -> bool {
     FileFormat::is_data_file(path) && !path.split('/').any(is_own)
 }
 
-/// Refuses to merge into tables that have files of dlt's: rows in them would be there twice, in silence.
-pub(crate) async fn refuse_merges(store: &Store, config: &Config, opening: &Opening, tables: &[&Table]) -> Result<()> {
+/// True for what says that the table is one of Delta Lake's or Iceberg's, and for dlt's other forms of rows.
+fn is_other_form(path: &str) -> bool {
+    let plain = path.strip_suffix(".gz").unwrap_or(path);
+    path.starts_with("_delta_log/")
+        || (path.starts_with("metadata/") && path.ends_with(".metadata.json"))
+        || [".insert_values", ".typed-jsonl", ".sql", ".model"].iter().any(|end| plain.ends_with(end))
+}
+
+/// Refuses to merge into tables of dlt's that no merge can look into, before anything is read.
+pub(crate) async fn refuse_other_forms(
+    store: &Store,
+    config: &Config,
+    opening: &Opening,
+    tables: &[&Table],
+) -> Result<()> {
     let merged: Vec<&&Table> = tables.iter().filter(|t| t.write.merges() && !opening.drops.contains(&t.name)).collect();
     if opening.system_columns != SystemColumns::Dlt || merged.is_empty() {
         return Ok(());
     }
     let foreign = Foreign::look(store, config, opening).await?;
     for table in merged {
-        if let Some(file) = foreign.files(&table.name).await?.first() {
-            return Err(Error::destination("dlt wrote files of the table, and nothing can be merged into these")
-                .with("table", &table.name)
-                .with("dataset", &opening.target.dataset)
-                .with("file", file)
-                .hint("load the whole table once with --write-disposition replace, which takes dlt's files away; then it can be merged into"));
-        }
+        foreign.files_to_merge(&table.name).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_told_from_what_table_formats_keep_beside_them() {
+        assert!(is_data("1.a.jsonl.gz") && is_data("year=2024/1.a.parquet") && !is_data("_delta_log/0.parquet"));
+        for other in ["_delta_log/00.json", "metadata/00-a.metadata.json", "1.a.insert_values.gz", "1.a.sql"] {
+            assert!(is_other_form(other) && !is_data(other), "{other}");
+        }
+        assert!(!is_other_form("metadata/1.a.jsonl") && !is_other_form("1.a.csv.gz"));
+    }
 }

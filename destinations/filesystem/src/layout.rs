@@ -1,10 +1,16 @@
 //! Layouts: the names of data files, with dlt's placeholders (`dlt/destinations/path_utils.py`).
 
-use chrono::{DateTime, Datelike, SubsecRound, Timelike, Utc};
+mod dates;
+mod names;
+
+pub(crate) use names::{MANIFESTS, PENDING, STAGING, hex_hash, path_safe};
+
+use chrono::{DateTime, Utc};
+use dates::{DATES, date_part};
 use longshore_core::error::{Error, Result};
 use longshore_core::misspelt::nearest;
+use names::{OWN_FOLDERS, RECORDS};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// dlt's layout.
 pub(crate) const DEFAULT: &str = "{table_name}/{load_id}.{file_id}.{ext}";
@@ -21,12 +27,6 @@ const NAMES: [&str; 10] = [
     "timestamp_ms",
     "load_package_timestamp",
     "load_package_timestamp_ms",
-];
-
-/// Parts of a date, as pendulum spells them.
-const DATES: [&str; 24] = [
-    "YYYY", "YY", "Y", "MMMM", "MMM", "MM", "M", "DD", "D", "HH", "H", "mm", "m", "dddd", "ddd", "dd", "d", "ss", "s",
-    "SSSS", "SSS", "SS", "S", "Q",
 ];
 
 /// A checked layout.
@@ -228,88 +228,6 @@ fn check_literals(pieces: &[Piece]) -> Result<(), String> {
     Ok(())
 }
 
-/// One part of a date in pendulum's way, in small letters as dlt has it.
-fn date_part(name: &str, at: DateTime<Utc>) -> String {
-    let at = at.trunc_subsecs(6);
-    let fraction = |digits: usize| format!("{:09}", at.nanosecond())[..digits].to_owned();
-    let text = match name {
-        "YYYY" => format!("{:04}", at.year()),
-        "YY" => format!("{:02}", at.year() % 100),
-        "Y" => at.year().to_string(),
-        "MMMM" => at.format("%B").to_string(),
-        "MMM" => at.format("%b").to_string(),
-        "MM" => format!("{:02}", at.month()),
-        "M" => at.month().to_string(),
-        "DD" => format!("{:02}", at.day()),
-        "D" => at.day().to_string(),
-        "HH" => format!("{:02}", at.hour()),
-        "H" => at.hour().to_string(),
-        "mm" => format!("{:02}", at.minute()),
-        "m" => at.minute().to_string(),
-        "ss" => format!("{:02}", at.second()),
-        "s" => at.second().to_string(),
-        "dddd" => at.format("%A").to_string(),
-        "ddd" => at.format("%a").to_string(),
-        "dd" => at.format("%a").to_string()[..2].to_owned(),
-        "d" => at.weekday().num_days_from_sunday().to_string(),
-        "SSSS" => fraction(4),
-        "SSS" => fraction(3),
-        "SS" => fraction(2),
-        "S" => fraction(1),
-        _ => (at.month0() / 3 + 1).to_string(), // Q
-    };
-    text.to_lowercase()
-}
-
-/// Longest name that is kept whole in a path: file systems take 255 bytes a name, stores 1024 a key, and
-/// some stand-ins for stores only some 180.
-const LONGEST: usize = 96;
-
-/// Returns a name as one part of a path: letters, digits, `_` and `-` of any script as they are, the rest
-/// (and a leading point) percent-encoded; long names cut, with a hash. A name that the destination's own
-/// folders have is changed too.
-pub(crate) fn path_safe(name: &str) -> String {
-    let mut out = String::new();
-    for (i, c) in name.chars().enumerate() {
-        let plain = c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '+' | '=') || (c == '.' && i > 0);
-        if plain && !(i == 0 && OWN_FOLDERS.contains(&name)) {
-            out.push(c);
-        } else {
-            let mut bytes = [0; 4];
-            for byte in c.encode_utf8(&mut bytes).bytes() {
-                let _ = write!(out, "%{byte:02X}"); // writing to a String cannot fail
-            }
-        }
-    }
-    if out.len() > LONGEST {
-        let mut cut = LONGEST - 34;
-        while !out.is_char_boundary(cut) {
-            cut -= 1;
-        }
-        out.truncate(cut);
-        let hash = hex_hash(name);
-        let _ = write!(out, "-{}", &hash[..32]);
-    }
-    out
-}
-
-/// Folders of the destination's own in a dataset.
-pub(crate) const MANIFESTS: &str = "_manifests";
-pub(crate) const PENDING: &str = "_manifests/pending";
-pub(crate) const STAGING: &str = "_staging";
-const OWN_FOLDERS: [&str; 2] = [MANIFESTS, STAGING];
-/// Folders of loads, schemas and states, by both names.
-const RECORDS: [&str; 6] = ["_loads", "_schemas", "_state", "_dlt_loads", "_dlt_version", "_dlt_pipeline_state"];
-
-/// Returns 40 small hexadecimal digits that stand for a text.
-pub(crate) fn hex_hash(text: &str) -> String {
-    let hash = longshore_core::hash::content_hash(text.as_bytes());
-    hash.bytes().fold(String::new(), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,14 +295,5 @@ mod tests {
         assert!(refusal("{table_name}/{file_id").contains("no '}'"));
         assert!(refusal("_manifests/{table_name}/{file_id}").contains("own"));
         assert!(refusal("_dlt_loads/{table_name}.{file_id}").contains("own"));
-    }
-
-    #[test]
-    fn names_are_safe_in_paths() {
-        assert_eq!(path_safe("größe"), "größe");
-        assert_eq!(path_safe("../a/b"), "%2E.%2Fa%2Fb");
-        assert_eq!(path_safe("_manifests"), "%5Fmanifests");
-        let (a, b) = (path_safe(&("n".repeat(300) + "a")), path_safe(&("n".repeat(300) + "b")));
-        assert!(a.len() <= LONGEST && a != b, "{a}");
     }
 }

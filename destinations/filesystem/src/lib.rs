@@ -7,9 +7,11 @@
 //! * `stage`: parts into files; `format`: rows into bytes, on several threads; `commit`: files in
 //!   their places, then the manifest;
 //! * `manifest`: what a load's manifest says; `records`: dlt's small files beside it; `clean`: what
-//!   loads left that never were committed; `foreign`: data files that dlt wrote;
+//!   loads left that never were committed; `foreign`: data files that dlt wrote; `adopt`: these become
+//!   files of ours;
 //! * `error`: the stores' errors in ours.
 
+mod adopt;
 mod clean;
 mod commit;
 mod config;
@@ -33,6 +35,7 @@ mod scan;
 mod sink;
 mod stage;
 mod store;
+mod there;
 mod turns;
 
 pub use clean::Report;

@@ -96,6 +96,9 @@ pub struct DataFile {
     /// Bytes of its longest line; 0 for Parquet.
     #[serde(default)]
     pub longest_line: u64,
+    /// dlt wrote it, in its own forms: in CSV, `""` is null there and bytes are text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_dlt: bool,
     /// The least and the greatest value of ids and keys, where they are known: a merge reads only files that may
     /// have what it looks for. Numbers are numbers, texts are texts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -313,6 +316,7 @@ mod tests {
             bytes: 1,
             columns: columns.len(),
             longest_line: 0,
+            of_dlt: false,
             bounds: BTreeMap::new(),
         };
         let column = |name: &&str| FileColumn { name: (*name).to_owned(), column_type: DataType::Text.into() };

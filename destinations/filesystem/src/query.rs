@@ -109,6 +109,7 @@ async fn add_own_tables(
             bytes: 0,
             columns: columns.len(),
             longest_line: LONG_LINE,
+            of_dlt: false,
             bounds: BTreeMap::new(),
         };
         let files = paths.into_iter().map(|path| (file(path), columns.clone())).collect();

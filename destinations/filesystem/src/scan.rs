@@ -18,24 +18,32 @@ pub(crate) fn select<'a>(
     path: impl Fn(&DataFile) -> PathBuf,
     with_file: bool,
 ) -> String {
-    let mut groups: Vec<(&FileFormat, &[FileColumn], Vec<&DataFile>)> = Vec::new();
+    let mut groups: Vec<(Form, &[FileColumn], Vec<&DataFile>)> = Vec::new();
     for (file, columns) in files {
-        match groups.iter_mut().find(|(format, of, _)| **format == file.format && *of == columns.as_slice()) {
+        let form = Form { format: file.format, of_dlt: file.of_dlt };
+        match groups.iter_mut().find(|(known, of, _)| *known == form && *of == columns.as_slice()) {
             Some((.., files)) => files.push(file),
-            None => groups.push((&file.format, columns, vec![file])),
+            None => groups.push((form, columns, vec![file])),
         }
     }
     if groups.is_empty() {
         return nothing(columns, with_file);
     }
-    let select = |(format, in_files, files): (&FileFormat, &[FileColumn], Vec<&DataFile>)| {
-        let mut values: Vec<String> = columns.iter().map(|c| value(c, in_files, *format)).collect();
+    let select = |(form, in_files, files): (Form, &[FileColumn], Vec<&DataFile>)| {
+        let mut values: Vec<String> = columns.iter().map(|c| value(c, in_files, form)).collect();
         values.extend(with_file.then(|| identifier(FILE)));
         let paths: Vec<PathBuf> = files.iter().map(|f| path(f)).collect();
         let longest = files.iter().map(|f| f.longest_line).max().unwrap_or_default();
-        format!("SELECT {} FROM {}", values.join(", "), scan(*format, in_files, &paths, longest, with_file))
+        format!("SELECT {} FROM {}", values.join(", "), scan(form, in_files, &paths, longest, with_file))
     };
     groups.into_iter().map(select).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// What files are read as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Form {
+    format: FileFormat,
+    of_dlt: bool,
 }
 
 /// The query of a table without rows.
@@ -50,25 +58,26 @@ pub(crate) fn nothing(columns: &[FileColumn], with_file: bool) -> String {
 }
 
 /// A column's value as the table has it, out of files that have it, maybe with another type, or have it not.
-fn value(column: &FileColumn, in_file: &[FileColumn], format: FileFormat) -> String {
+fn value(column: &FileColumn, in_file: &[FileColumn], form: Form) -> String {
     let name = identifier(&column.name);
     let wanted = type_name(column.column_type);
     let Some(found) = in_file.iter().find(|c| c.name == column.name) else {
         return format!("NULL::{wanted} AS {name}");
     };
-    let read = match (format, found.column_type.data_type) {
+    let read = match (form.format, found.column_type.data_type) {
         (FileFormat::Parquet(_), _) => name.clone(),
+        (FileFormat::Csv(_), DataType::Binary) if form.of_dlt => format!("encode({name})"),
         (_, DataType::Binary) => format!("from_base64({name})"),
         _ => format!("CAST({name} AS {})", type_name(found.column_type)),
     };
     format!("CAST({read} AS {wanted}) AS {name}")
 }
 
-fn scan(format: FileFormat, columns: &[FileColumn], paths: &[PathBuf], longest: u64, with_file: bool) -> String {
+fn scan(form: Form, columns: &[FileColumn], paths: &[PathBuf], longest: u64, with_file: bool) -> String {
     let file = if with_file { format!(", filename = {}", literal(FILE)) } else { String::new() };
     let list = paths.iter().map(|p| literal(&escape_glob(p))).collect::<Vec<_>>().join(", ");
     // Not 'none': DuckDB cannot copy a plan that has it. By the files' names it finds that out by itself.
-    let compression = match format.compression() {
+    let compression = match form.format.compression() {
         Compression::Gzip => "compression = 'gzip', ",
         Compression::Zstd => "compression = 'zstd', ",
         Compression::None | Compression::Snappy => "",
@@ -80,7 +89,7 @@ fn scan(format: FileFormat, columns: &[FileColumn], paths: &[PathBuf], longest: 
             .collect();
         pairs.join(", ")
     };
-    match format {
+    match form.format {
         FileFormat::Parquet(_) => {
             format!("read_parquet([{list}], union_by_name = true, hive_partitioning = false{file})")
         }
@@ -94,7 +103,8 @@ fn scan(format: FileFormat, columns: &[FileColumn], paths: &[PathBuf], longest: 
             let header: usize = columns.iter().map(|c| 2 * c.name.len() + 3).sum();
             let line = line_size(longest).max(line_size(header as u64));
             format!(
-                "read_csv([{list}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, columns = {{{}}}, {compression}max_line_size = {line}, buffer_size = {}, hive_partitioning = false{file})",
+                "read_csv([{list}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = {}, columns = {{{}}}, {compression}max_line_size = {line}, buffer_size = {}, hive_partitioning = false{file})",
+                form.of_dlt,
                 typed(|_| "VARCHAR"),
                 2 * line
             )
@@ -187,7 +197,8 @@ mod tests {
 
     fn needed(format: FileFormat, longest_line: u64) -> u64 {
         let path = String::new();
-        let file = DataFile { path, format, rows: 1, bytes: 1, columns: 1, longest_line, bounds: BTreeMap::new() };
+        let (of_dlt, bounds) = (false, BTreeMap::new());
+        let file = DataFile { path, format, rows: 1, bytes: 1, columns: 1, longest_line, of_dlt, bounds };
         thread_memory([file].iter())
     }
 

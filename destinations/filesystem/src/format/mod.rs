@@ -4,13 +4,15 @@
 mod parquet;
 mod text;
 
+pub(crate) use self::parquet::bounds;
+
 use crate::config::FileFormat;
 use crate::sink::Sink;
 use ::parquet::arrow::arrow_writer::ArrowColumnChunk;
 use ::parquet::file::writer::SerializedFileWriter;
 use arrow_array::RecordBatch;
 use longshore_core::error::Result;
-use longshore_core::schema::{ColumnRole, Table};
+use longshore_core::schema::{Column, ColumnRole, Table};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -98,7 +100,10 @@ impl OpenFile {
     /// The least and the greatest value of the columns that merges look for.
     pub(crate) fn bounds(&self, table: &Table) -> BTreeMap<String, [Value; 2]> {
         match self {
-            OpenFile::Parquet(writer) => parquet::bounds(writer.flushed_row_groups(), table),
+            OpenFile::Parquet(writer) => {
+                let place = |column: &Column| table.columns.iter().position(|c| c.name == column.name);
+                bounds(writer.flushed_row_groups(), table, place)
+            }
             OpenFile::Text(_) => BTreeMap::new(),
         }
     }

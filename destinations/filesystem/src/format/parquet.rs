@@ -94,11 +94,15 @@ pub(crate) fn finish(writer: SerializedFileWriter<Sink>) -> Result<Sink> {
 }
 
 /// Returns the least and the greatest value of ids and keys over all row groups; none of a column where a row group
-/// does not say.
-pub(crate) fn bounds(groups: &[RowGroupMetaData], table: &Table) -> BTreeMap<String, [Value; 2]> {
+/// does not say. `place` is that of a column in the file.
+pub(crate) fn bounds(
+    groups: &[RowGroupMetaData],
+    table: &Table,
+    place: impl Fn(&Column) -> Option<usize>,
+) -> BTreeMap<String, [Value; 2]> {
     let is_key = |name: &String| table.write.primary_key.contains(name) || table.write.merge_key.contains(name);
     let wanted = |c: &Column| matches!(c.role, Some(ColumnRole::RowId | ColumnRole::RootId)) || is_key(&c.name);
-    let columns = table.columns.iter().enumerate().filter(|(_, c)| wanted(c));
+    let columns = table.columns.iter().filter(|c| wanted(c));
     let of_all = |at: usize| {
         let mut all: Option<[Value; 2]> = None;
         for group in groups {
@@ -114,13 +118,15 @@ pub(crate) fn bounds(groups: &[RowGroupMetaData], table: &Table) -> BTreeMap<Str
         }
         all
     };
-    columns.filter_map(|(at, c)| Some((c.name.clone(), of_all(at)?))).collect()
+    columns.filter_map(|c| Some((c.name.clone(), of_all(place(c)?)?))).collect()
 }
 
 /// Long texts are cut: the bounds lie further apart then.
 fn of_group(statistics: &Statistics) -> Option<[Value; 2]> {
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().filter(|t| !t.contains('\0')).map(Value::from);
     match statistics {
+        // Old files have texts in another order.
+        Statistics::ByteArray(_) if statistics.is_min_max_deprecated() => None,
         Statistics::Int64(numbers) => Some([(*numbers.min_opt()?).into(), (*numbers.max_opt()?).into()]),
         Statistics::ByteArray(_) => Some([text(statistics.min_bytes_opt()?)?, text(statistics.max_bytes_opt()?)?]),
         _ => None,

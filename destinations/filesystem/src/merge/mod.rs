@@ -10,7 +10,7 @@ pub(crate) use member::{STAGING, numbered, staging};
 
 use crate::engine::Engine;
 use crate::local::Local;
-use crate::manifest::{FileColumn, Tables};
+use crate::manifest::{DataFile, FileColumn, Tables};
 use crate::scan;
 use crate::stage::{Context, Inner, StagedFile};
 use arrow_schema::Field;
@@ -103,6 +103,14 @@ const MEMORY: u64 = 256 << 20;
 /// Below that DuckDB does not work well.
 const LEAST_MEMORY: u64 = 64 << 20;
 
+/// Returns a DuckDB that stays within what the load may have when it reads these files.
+pub(crate) fn engine<'f>(inner: &mut Inner, files: impl Iterator<Item = &'f DataFile>) -> Result<Engine> {
+    let config = Arc::clone(&inner.context.config);
+    let memory = config.memory.map_or(MEMORY, |m| (m / 2).max(LEAST_MEMORY));
+    let (a_thread, threads) = (scan::thread_memory(files), config.threads.unwrap_or(2).max(1));
+    Engine::within(memory, threads, a_thread, &inner.workspace()?.join("spill"))
+}
+
 impl<'a> Run<'a> {
     fn new(
         inner: &'a mut Inner,
@@ -112,10 +120,8 @@ impl<'a> Run<'a> {
         children: Vec<Member>,
     ) -> Result<Self> {
         let context = Arc::clone(&inner.context);
-        let memory = context.config.memory.map_or(MEMORY, |m| (m / 2).max(LEAST_MEMORY));
         let there = [&root].into_iter().chain(&children).flat_map(|m| &m.there).map(|(file, _)| file);
-        let (a_thread, threads) = (scan::thread_memory(there), context.config.threads.unwrap_or(2).max(1));
-        let engine = Engine::within(memory, threads, a_thread, &inner.workspace()?.join("spill"))?;
+        let engine = engine(inner, there)?;
         let local = Local::new(&context.store, &context.opening.target.dataset)?;
         let moment = i64::try_from(manifest.load_id.micros()).unwrap_or(i64::MAX);
         Ok(Run { inner, context, engine, local, system, moment, root, children, fills: false })
@@ -134,7 +140,7 @@ impl<'a> Run<'a> {
         self.check()?;
         self.meet().await?;
         self.decide()?;
-        let touched = self.touched_of_root()?;
+        let touched = self.touched_of_root().await?;
         let mut removed = vec![(self.root.table.name.clone(), self.root.paths(&touched))];
         self.write_root(&touched)?;
         self.fill_root_ids().await?;
@@ -145,6 +151,15 @@ impl<'a> Run<'a> {
         }
         merged.removed.extend(removed.into_iter().filter(|(_, paths)| !paths.is_empty()));
         Ok(())
+    }
+
+    /// In dlt's mode, files of another form than the load writes are written anew whatever is in them: dlt reads all files of
+    /// a table in the form of the first.
+    fn of_other_form(&self, member: &Member) -> Vec<usize> {
+        let form = self.context.config.format.name();
+        let is_other = |i: &usize| member.there[*i].0.format.name() != form;
+        let all = if self.system == SystemColumns::Dlt { member.there.len() } else { 0 };
+        (0..all).filter(is_other).collect()
     }
 
     /// Brings files of a table here, where they are in a bucket.

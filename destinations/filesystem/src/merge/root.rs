@@ -114,7 +114,7 @@ impl Run<'_> {
         let validity = self.root.table.write.validity(self.system);
         let until = identifier(&validity.valid_to);
         match validity.active {
-            Some(active) => format!("{d}.{until} = {}", FileDialect.moment(active)),
+            Some(active) => format!("({d}.{until} = {} OR {d}.{until} IS NULL)", FileDialect.moment(active)),
             None => format!("{d}.{until} IS NULL"),
         }
     }
@@ -154,10 +154,15 @@ impl Run<'_> {
     }
 
     /// Files that have rows that go or end.
-    pub(super) fn touched_of_root(&self) -> Result<Vec<usize>> {
+    pub(super) async fn touched_of_root(&mut self) -> Result<Vec<usize>> {
+        let other_form = self.of_other_form(&self.root);
+        self.bring(None, &other_form).await?;
         let query = "SELECT DISTINCT file::VARCHAR FROM (SELECT file FROM gone UNION ALL SELECT file FROM ended)";
         let paths: Vec<String> = self.engine.list(query)?;
-        Ok(self.root.places(&paths, &self.local))
+        let mut touched = [other_form, self.root.places(&paths, &self.local)].concat();
+        touched.sort_unstable();
+        touched.dedup();
+        Ok(touched)
     }
 
     /// Writes the rows of the touched files that stay, and the new ones.
