@@ -248,6 +248,19 @@ mod tests {
     }
 
     #[test]
+    fn it_is_known_when_there_are_more_than_are_looked_at() {
+        let is_partial = |blocks: &[&[&str]]| {
+            let mut keys = RepeatedKeys { most: 2, ..RepeatedKeys::of_the_first() };
+            for ids in blocks {
+                keys.add(&table("t", MergeStrategy::Upsert), &rows(ids)).unwrap();
+            }
+            keys.is_partial()
+        };
+        assert!(!is_partial(&[&["a"], &["b"]]) && !is_partial(&[&["a", "b"], &[]]));
+        assert!(is_partial(&[&["a", "b", "c"]]) && is_partial(&[&["a", "b"], &["c"]]));
+    }
+
+    #[test]
     fn keys_that_memory_has_no_room_for_are_looked_at_too() {
         let temp = tempfile::tempdir().unwrap();
         let folder = temp.path().join("keys");
