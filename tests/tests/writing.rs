@@ -165,6 +165,9 @@ fn a_table_of_versions_is_written_other_ways_in_dlts_mode_too() {
     load(&lab, "{\"id\":2,\"v\":1}\n", &["--system-columns", "dlt"]);
     load(&lab, "{\"id\":1,\"v\":3}\n", &scd2);
     let rows = lab.rows("SELECT id, v, _dlt_valid_to IS NULL FROM t ORDER BY ALL");
+    // What was a key may be null again.
+    load(&lab, "{\"v\":9}\n", &["--system-columns", "dlt"]);
+    assert_eq!(lab.rows("SELECT id FROM t WHERE v = 9"), [[Value::Null]]);
     let expect = [(1, 2, false), (1, 3, true), (2, 1, false)];
     assert_eq!(rows, expect.map(|(id, v, holds)| vec![json!(id), json!(v), json!(holds)]));
 }

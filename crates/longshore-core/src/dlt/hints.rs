@@ -49,6 +49,10 @@ pub(super) fn write(rules: &WriteRules, row_id: &str, validity: &Scd2, entry: &m
         if of_versions.contains(name) {
             column.shift_remove(OURS);
         }
+        // A key that is none any more may be null again.
+        if ["primary_key", "merge_key"].iter().any(|key| column.get(*key).is_some_and(|is_key| is_key == true)) {
+            column.insert("nullable".into(), true.into());
+        }
         COLUMN_HINTS.iter().for_each(|hint| _ = column.shift_remove(*hint));
     }
     let mut hint = |name: &str, hint: &str, value: Value| {
