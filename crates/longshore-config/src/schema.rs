@@ -13,8 +13,10 @@ const ENOUGH_MEMORY: &str = concat!(
     r"|[0-9]+(\.[0-9]+)?\s*[GTgt]([Ii]?[Bb])?)$",
 );
 
-/// Returns the schema. `sources` are the kinds of sources with a schema each; a source of any other kind may have any
-/// keys beside `type`.
+/// What can name a pipeline, nearly: letters of all languages can, and patterns of not all editors know them.
+const NAME: &str = r"^[^\s./][^\s/]*$";
+
+/// Returns the schema. `sources` are the kinds of sources with a schema each.
 pub fn json_schema(sources: &[(&str, Value)]) -> Value {
     let kinds: Vec<&str> = sources.iter().map(|(kind, _)| *kind).collect();
     let mut definitions = Map::from_iter([("reference".to_owned(), reference())]);
@@ -26,7 +28,7 @@ pub fn json_schema(sources: &[(&str, Value)]) -> Value {
     let mut source = json!({
         "type": "object",
         "required": ["type"],
-        "properties": { "type": { "description": "The kind of source.", "type": "string", "examples": kinds } },
+        "properties": { "type": { "description": "The kind of source.", "type": "string", "enum": kinds } },
     });
     if !rules.is_empty() {
         source["allOf"] = rules.into();
@@ -70,7 +72,8 @@ fn pipeline() -> Value {
             "destination" => json!({ "anyOf": [
                 { "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 },
             ] }),
-            _ if words(key).is_empty() => json!({ "type": "string" }),
+            "name" => json!({ "type": "string", "pattern": NAME, "maxLength": 100 }),
+            _ if words(key).is_empty() => json!({ "type": "string", "minLength": 1 }),
             _ => json!({ "enum": words(key) }),
         };
         schema["description"] = description.into();

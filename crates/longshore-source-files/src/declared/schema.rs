@@ -51,7 +51,9 @@ pub fn json_schema() -> Value {
         "description": "Files of several tables.",
         "type": "array",
         "minItems": 1,
-        "items": { "type": "object", "additionalProperties": false, "required": ["name"], "properties": resource },
+        "items": { "type": "object", "additionalProperties": false, "required": ["name"], "properties": resource,
+            "oneOf": [{ "required": ["files"] }, { "required": ["bucket_url"] }] },
     });
-    json!({ "type": "object", "additionalProperties": false, "properties": alone })
+    let one_of = ["files", "bucket_url", "resources"].map(|key| json!({ "required": [key] }));
+    json!({ "type": "object", "additionalProperties": false, "properties": alone, "oneOf": one_of })
 }
