@@ -76,3 +76,30 @@ fn rows_that_are_there_are_not_loaded_twice() {
         assert_eq!(lab.packages(), Vec::<String>::new());
     }
 }
+
+#[test]
+fn a_load_that_another_command_completed_is_not_loaded_again() {
+    for is_noted in [true, false] {
+        let (lab, id) = killed_behind_its_commit(is_noted, "1");
+        lab.write("other.ndjson", "{\"id\":3}\n");
+        let other = lab.load(&["other.ndjson", "--table=t"]);
+        assert!(other["notes"].to_string().contains(&format!("completed load {id}")), "{other}");
+        assert_eq!(lab.load(&["other.ndjson", "--table=t"])["outcome"], "loaded");
+        let output = lab.run(&LOAD);
+        assert!(output.stdout.contains("another command completed its load meanwhile"), "{output:#?}");
+        assert_eq!((output.status, lab.count("t")), (Some(0), 4));
+        // Once told, it is a new load.
+        assert_eq!(lab.load(&LOAD[1..])["outcome"], "loaded");
+        assert_eq!(lab.count("t"), 6);
+    }
+}
+
+#[test]
+fn a_load_that_another_command_completed_is_loaded_again_where_it_is_gone() {
+    let (lab, _) = killed_behind_its_commit(true, "1");
+    lab.write("other.ndjson", "{\"id\":3}\n");
+    lab.load(&["other.ndjson", "--table=t"]);
+    remove_database(&lab);
+    assert_eq!(lab.load(&LOAD[1..])["outcome"], "loaded");
+    assert_eq!(lab.count("t"), 2);
+}

@@ -285,6 +285,13 @@ impl FinishedRun {
     }
 }
 
+impl FinishedRun {
+    /// Files the package as loaded; its own command is still to be told of it.
+    pub(crate) fn acknowledge_untold(self) -> Result<()> {
+        self.package.as_ref().map_or(Ok(()), |package| self.store.acknowledge_untold(package))
+    }
+}
+
 /// A load goes to each place once: its two commits would be in each other's way.
 fn none_twice(destinations: &[DestinationRef]) -> Result<()> {
     for (i, d) in destinations.iter().enumerate() {

@@ -207,6 +207,9 @@ pub(crate) fn plan(run: &Run<'_>, source: &mut dyn Source, sample: Option<u64>) 
     notes.extend(waiting.iter().filter(|p| p.is_of(&run.options.fingerprint) && p.manifest.state.is_none()).map(|p| {
         format!("this input waits in load {}, read by an earlier run of this command: the load would complete that and end, and what follows here would be the load after it", p.manifest.load_id)
     }));
+    notes.extend(pipeline.store().untold_of(&run.options.fingerprint).map(|p| {
+        format!("load {} of an earlier run of this command was completed by another one: the load would say so and end, and what follows here would be the load after it", p.manifest.load_id)
+    }));
     let outs = refusals.into_iter().zip(standing.out).map(|(refused, out)| refused.or(out));
     let plans = destinations.iter().zip(outs).map(|(d, out)| match out.as_ref().or(load.broken_rules.as_ref()) {
         Some(why) => refused(d, why),

@@ -370,6 +370,9 @@ fn already_note(finished: &FinishedRun, had_failed: bool) -> String {
     let already = finished.report.destinations.iter().all(|d| d.already);
     let what = match (already, had_failed) {
         (true, _) if finished.package.is_none() => "had brought its load here",
+        (true, _) if finished.package.as_ref().is_some_and(|p| p.loaded) => {
+            "had been interrupted or had failed; another command completed its load meanwhile"
+        }
         (true, _) => "had committed its load but not said so; nothing was left to do",
         (false, true) => "had failed; its load is complete now",
         (false, false) => "had been interrupted; its load is complete now",

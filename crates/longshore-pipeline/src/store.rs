@@ -9,12 +9,14 @@
 //!     packages/<load id>/           sealed by one rename: manifest.json, progress.json, *.arrow
 //!     loaded/<load id>/             loaded everywhere and reported: manifest.json, progress.json; of the newest few,
 //!                                   where that is asked for, the *.arrow too
+//!     untold.json                   loads that other commands completed than their own
 //!     known.json                    what 'sync' took over from the destinations
 //!     trace.json                    the last run's report
 //! ```
 
 mod files;
 mod package;
+mod untold;
 
 pub use self::package::{DestinationProgress, LoadProgress, StoredPackage};
 
@@ -270,6 +272,11 @@ impl Store {
     /// Files a package under the loaded ones. The run's last act: a run that was killed before this
     /// is completed by the next one, a run that got here is over.
     pub(crate) fn acknowledge(&self, package: &StoredPackage) -> Result<()> {
+        self.file(package)?;
+        self.told(&package.manifest.load_id)
+    }
+
+    fn file(&self, package: &StoredPackage) -> Result<()> {
         let to = self.folder.join("loaded").join(package.manifest.load_id.as_str());
         fs::rename(&package.folder, &to).map_err(|e| write_error(&to, e.into()))
     }
