@@ -93,7 +93,7 @@ pub struct DataFile {
     pub bytes: u64,
     /// How many of the table's columns it has: the first so many.
     pub columns: usize,
-    /// Bytes of its longest line; 0 for Parquet.
+    /// Bytes of its longest line; of its largest row group for Parquet that dlt wrote, and 0 for ours.
     #[serde(default)]
     pub longest_line: u64,
     /// dlt wrote it, in its own forms: in CSV, `""` is null there and bytes are text.

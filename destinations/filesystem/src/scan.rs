@@ -116,6 +116,8 @@ fn scan(form: Form, columns: &[FileColumn], paths: &[PathBuf], longest: u64, wit
 const LEAST_JSON_LINE: u64 = 16 << 20;
 /// What it is told of CSV: with its own 2 MiB, buffers are 32 MiB.
 const LEAST_CSV_LINE: u64 = 1 << 20;
+/// What a thread needs for a Parquet file of large row groups, at most: in the least memory there is one thread.
+const LARGE_ROW_GROUP: u64 = 32 << 20;
 /// What is expected of CSV files whose longest line nobody wrote down.
 const UNKNOWN_CSV_LINE: u64 = 16 << 20;
 
@@ -131,7 +133,8 @@ fn line_size(longest: u64) -> u64 {
 /// values; of CSV such a buffer, the one before, and one for the line that stands in both.
 pub(crate) fn thread_memory<'a>(files: impl Iterator<Item = &'a DataFile>) -> u64 {
     let needed = |file: &DataFile| match file.format {
-        FileFormat::Parquet(_) => 0,
+        // Row groups of ours are small where there is little memory. Of a large one DuckDB reads pieces.
+        FileFormat::Parquet(_) => (2 * file.longest_line).min(LARGE_ROW_GROUP),
         FileFormat::Jsonl(_) => 2 * file.longest_line.max(LEAST_JSON_LINE) + 2 * file.longest_line,
         FileFormat::Csv(_) => 6 * line_size(file.longest_line),
     };
@@ -206,7 +209,7 @@ mod tests {
     fn threads_need_as_much_as_lines_are_long() {
         let (jsonl, csv) = (FileFormat::Jsonl(Compression::None), FileFormat::Csv(Compression::None));
         let parquet = FileFormat::Parquet(Compression::None);
-        assert_eq!(needed(parquet, 0), 0);
+        assert_eq!((needed(parquet, 0), needed(parquet, 4 << 20), needed(parquet, 1 << 30)), (0, 8 << 20, 32 << 20));
         assert_eq!((needed(jsonl, 0), needed(jsonl, 24 << 20)), (32 << 20, 96 << 20));
         assert_eq!(needed(csv, 40), 6 << 20);
         assert!(needed(csv, 0) > needed(csv, 8 << 20) && needed(csv, 8 << 20) > 48 << 20);

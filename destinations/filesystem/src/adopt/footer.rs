@@ -30,8 +30,10 @@ pub(super) fn read(path: &Path, table: &Table) -> Result<Content> {
         (0..described.num_columns()).find(leaf).filter(|_| is_same)
     };
     let bounds = bounds(metadata.row_groups(), table, place);
+    let largest = metadata.row_groups().iter().map(|group| group.total_byte_size()).max().unwrap_or_default();
     // How it is compressed, the file itself says.
-    Ok(Content { format: FileFormat::Parquet(Compression::None), columns, longest_line: 0, bounds })
+    let format = FileFormat::Parquet(Compression::None);
+    Ok(Content { format, columns, longest_line: u64::try_from(largest).unwrap_or_default(), bounds })
 }
 
 /// DuckDB reads larger decimals as doubles, and rounds digits that do not fit.
