@@ -5,8 +5,8 @@ use crate::error::from_message;
 use crate::hints;
 use crate::limits;
 use crate::merge::{lacking_root_ids, merge_all, merged_tables, replaced_tables, staging};
-use crate::stage::Inner;
 use crate::tables;
+use crate::transaction::Transaction;
 use longshore_core::destination::{CommitOutcome, Staged};
 use longshore_core::dlt::Documents;
 use longshore_core::error::{Error, Result};
@@ -17,7 +17,7 @@ use tracing::debug;
 
 /// Commits what was staged and says what the tables hold now.
 pub(crate) fn commit(
-    load: &mut Inner,
+    load: &mut Transaction,
     manifest: &Manifest,
     staged: &[Staged],
     threads: usize,
@@ -64,14 +64,14 @@ pub(crate) fn commit(
 
 /// With no more than a vector in the whole dataset, there is nothing for a second thread, and choosing compressions takes
 /// longer than writing without.
-fn is_small(load: &Inner, manifest: &Manifest) -> bool {
+fn is_small(load: &Transaction, manifest: &Manifest) -> bool {
     let before: u64 = load.tables.values().map(|t| t.before).sum();
     before + manifest.tables.iter().map(|t| t.rows).sum::<u64>() <= limits::VECTOR
 }
 
 /// Writes what was committed from the log into the file, which closing would do too, but with compressions. The next load
 /// that adds rows has these compressed as well.
-fn checkpoint_uncompressed(load: &mut Inner) {
+fn checkpoint_uncompressed(load: &mut Transaction) {
     for statement in ["SET force_compression = 'uncompressed'", "CHECKPOINT", "SET force_compression = 'auto'"] {
         if let Err(e) = load.execute(statement) {
             // Somebody else in this process writes too: then it is done at the end.
@@ -80,7 +80,7 @@ fn checkpoint_uncompressed(load: &mut Inner) {
     }
 }
 
-fn is_committed(load: &Inner, manifest: &Manifest) -> Result<bool> {
+fn is_committed(load: &Transaction, manifest: &Manifest) -> Result<bool> {
     if load.remembered.is_empty() {
         return Ok(false);
     }
@@ -89,7 +89,7 @@ fn is_committed(load: &Inner, manifest: &Manifest) -> Result<bool> {
 }
 
 /// The file is ours alone: what stood there when the load began stands there still.
-fn check_fence(load: &Inner) -> Result<()> {
+fn check_fence(load: &Transaction) -> Result<()> {
     let (fence, target) = (&load.opening.fence, &load.opening.target);
     if fence.is_open() || load.is_new() {
         return Ok(());
@@ -98,7 +98,7 @@ fn check_fence(load: &Inner) -> Result<()> {
     fence.check(newest.map_err(|e| from_message(&e.to_string(), &load.path))??.as_ref(), target)
 }
 
-fn write_records(load: &mut Inner, manifest: &Manifest) -> Result<()> {
+fn write_records(load: &mut Transaction, manifest: &Manifest) -> Result<()> {
     let system = load.opening.system_columns;
     for table in [SystemTable::Loads, SystemTable::Schemas, SystemTable::State] {
         load.ensure_table(&system_table(system, table))?;
@@ -112,7 +112,7 @@ fn write_records(load: &mut Inner, manifest: &Manifest) -> Result<()> {
 
 /// In dlt's mode, the schema and state as dlt stores them. The file is ours alone, so what was committed before the
 /// load is what stands there.
-fn documents(load: &Inner, manifest: &Manifest) -> Result<Option<Documents>> {
+fn documents(load: &Transaction, manifest: &Manifest) -> Result<Option<Documents>> {
     if load.opening.system_columns == SystemColumns::Native {
         return Ok(None);
     }
@@ -123,7 +123,7 @@ fn documents(load: &Inner, manifest: &Manifest) -> Result<Option<Documents>> {
 
 /// Counts the load's tables; those it merged were counted before. The file is ours alone, so what a table has more than
 /// before is what this load brought.
-fn count_back(load: &Inner, manifest: &Manifest, merged: &[TableCount]) -> Result<Vec<TableCount>> {
+fn count_back(load: &Transaction, manifest: &Manifest, merged: &[TableCount]) -> Result<Vec<TableCount>> {
     let was_merged = |t: &TableCount| merged.iter().any(|m| m.table == t.table);
     let uncounted: Vec<&TableCount> = manifest.tables.iter().filter(|t| !was_merged(t)).collect();
     let mut counted = merged.to_vec();

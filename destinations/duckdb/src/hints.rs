@@ -2,7 +2,7 @@
 //! at when all rows are in. DuckDB's own unique indexes refuse a row that replaces one of the same key in one transaction,
 //! and tables that have one cannot get columns.
 
-use crate::stage::Inner;
+use crate::transaction::Transaction;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::Manifest;
 use longshore_core::schema::{Column, Hinted, Table};
@@ -14,7 +14,7 @@ fn said<'a>(manifest: &'a Manifest, table: &Table) -> &'a [Hinted] {
 }
 
 /// Writes the descriptions of columns that are new, or of which they are.
-pub(crate) fn describe(load: &mut Inner, manifest: &Manifest) -> Result<()> {
+pub(crate) fn describe(load: &mut Transaction, manifest: &Manifest) -> Result<()> {
     let dataset = load.opening.target.dataset.clone();
     for table in &manifest.schema.tables {
         let said = said(manifest, table);
@@ -30,7 +30,7 @@ pub(crate) fn describe(load: &mut Inner, manifest: &Manifest) -> Result<()> {
 }
 
 /// Refuses the load when a column that must be unique is not, in tables that got rows or the hint.
-pub(crate) fn check_unique(load: &mut Inner, manifest: &Manifest) -> Result<()> {
+pub(crate) fn check_unique(load: &mut Transaction, manifest: &Manifest) -> Result<()> {
     let dataset = load.opening.target.dataset.clone();
     for table in &manifest.schema.tables {
         let said = said(manifest, table);

@@ -10,12 +10,14 @@
 //! * `ffi`, `scan` and `chunk`: the one place with unsafe code: DuckDB's C interface for handing over columns.
 
 mod chunk;
+mod columns;
 mod commit;
 mod config;
 mod destination;
 mod error;
 mod ffi;
 mod hints;
+mod insert;
 mod lease;
 mod limits;
 mod memory;
@@ -26,6 +28,7 @@ mod rounding;
 mod scan;
 mod stage;
 mod tables;
+mod transaction;
 mod types;
 
 pub use config::Config;

@@ -1,7 +1,7 @@
 //! Replacing and merging, in the transaction of the load.
 
-use crate::stage::Inner;
 use crate::tables::count_query;
+use crate::transaction::Transaction;
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_core::package::{LoadId, Manifest, TableCount};
 use longshore_core::schema::{ColumnRole, SystemColumns, Table};
@@ -18,7 +18,7 @@ pub(crate) fn staged_for<'a>(name: &'a str, load_id: &LoadId) -> &'a str {
 }
 
 /// Tables of the load that hold rows to be merged, by their own names.
-pub(crate) fn merged_tables(load: &Inner, manifest: &Manifest) -> Vec<Table> {
+pub(crate) fn merged_tables(load: &Transaction, manifest: &Manifest) -> Vec<Table> {
     let staged = |t: &&Table| t.write.merges() && load.tables.contains_key(&staging(t, &manifest.load_id).name);
     manifest.schema.tables.iter().filter(staged).cloned().collect()
 }
@@ -32,7 +32,7 @@ pub(crate) fn replaced_tables(manifest: &Manifest) -> Vec<String> {
 
 /// Statements that fill in the root ids of tables that were loaded without them: dlt's mode has them only where
 /// rows are merged.
-pub(crate) fn lacking_root_ids(load: &Inner, manifest: &Manifest) -> Vec<String> {
+pub(crate) fn lacking_root_ids(load: &Transaction, manifest: &Manifest) -> Vec<String> {
     let root_id = load.opening.system_columns.column(ColumnRole::RootId).name;
     let lacks = |t: &&Table| t.system(ColumnRole::RootId).is_some() && !load.has_column(&t.name, &root_id);
     let lacking = manifest.schema.tables.iter().filter(|t| load.tables.contains_key(&t.name)).filter(lacks);
@@ -43,7 +43,7 @@ pub(crate) fn lacking_root_ids(load: &Inner, manifest: &Manifest) -> Vec<String>
 }
 
 /// Merges every family that has staged rows; returns the rows that were staged, counted.
-pub(crate) fn merge_all(load: &mut Inner, manifest: &Manifest, staged: &[Table]) -> Result<Vec<TableCount>> {
+pub(crate) fn merge_all(load: &mut Transaction, manifest: &Manifest, staged: &[Table]) -> Result<Vec<TableCount>> {
     let dataset = load.opening.target.dataset.clone();
     let counts = count_staged(load, manifest, staged)?;
     let names: Vec<(String, String)> = staged
@@ -76,7 +76,7 @@ pub(crate) fn merge_all(load: &mut Inner, manifest: &Manifest, staged: &[Table])
 }
 
 /// Completes the staging tables' columns and counts their rows.
-fn count_staged(load: &mut Inner, manifest: &Manifest, staged: &[Table]) -> Result<Vec<TableCount>> {
+fn count_staged(load: &mut Transaction, manifest: &Manifest, staged: &[Table]) -> Result<Vec<TableCount>> {
     let mut names = Vec::new();
     for table in staged {
         let whole = staging(table, &manifest.load_id);

@@ -3,7 +3,7 @@
 use crate::error::from_message;
 use crate::limits;
 use crate::merge;
-use crate::stage::Inner;
+use crate::transaction::Transaction;
 use longshore_core::error::Result;
 use longshore_core::schema::{ColumnType, DataType};
 use longshore_duckdb::wants_memory;
@@ -12,7 +12,7 @@ use longshore_sql::{Dialect, identifier};
 /// Nothing that one row holds takes more.
 pub(crate) const MOST_MEMORY: u64 = 64 << 30;
 
-impl Inner {
+impl Transaction {
     /// Lets DuckDB have what the commit and the checkpoint behind it may take.
     pub(crate) fn allow_commit(&mut self) -> Result<()> {
         let columns: usize = self.tables.values().map(|t| t.columns.len()).sum();
