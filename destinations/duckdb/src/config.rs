@@ -12,7 +12,7 @@ pub struct Config {
     pub path: PathBuf,
     /// Threads DuckDB may use; by default as many as there are processors.
     pub threads: Option<usize>,
-    /// Bytes DuckDB may use for its buffers; by default 96 MiB.
+    /// Bytes DuckDB may use for its buffers; by default 64 MiB, or two thirds of what destinations may use.
     pub memory: Option<u64>,
 }
 
@@ -26,8 +26,9 @@ struct Settings {
     memory: Option<u64>,
 }
 
-/// Enough for row groups under way in a few dozen columns; what does not fit is spilled beside the file.
-pub(crate) const DEFAULT_MEMORY: u64 = 96 << 20;
+/// Enough for row groups under way in a few dozen columns; what does not fit is spilled beside the file. With more, DuckDB only
+/// keeps what it has written.
+pub(crate) const DEFAULT_MEMORY: u64 = 64 << 20;
 
 /// What DuckDB itself takes for no file at all. Longshore opens the file anew in each of its steps.
 const IN_MEMORY: &str = ":memory:";
@@ -59,7 +60,11 @@ impl Config {
                 .hint("write that folder out; a file whose name begins so is ./~…"));
         }
         let limits = connection.limits;
-        Ok(Config { path, threads: settings.threads.or(limits.threads), memory: settings.memory.or(limits.memory) })
+        Ok(Config {
+            path,
+            threads: settings.threads.or(limits.threads),
+            memory: settings.memory.or(limits.memory.map(share)),
+        })
     }
 
     /// Reads `duckdb:///folder/shop.duckdb`, `duckdb:shop.duckdb` and the like.
@@ -88,6 +93,11 @@ impl Config {
         }
         Ok(Config::new(resolve_three_slashes(path)))
     }
+}
+
+/// What DuckDB gets of the bytes that destinations may use; the rest is for rows that wait, and for what DuckDB does not count.
+fn share(memory: u64) -> u64 {
+    memory / 3 * 2
 }
 
 /// An absolute file, when it or its folder exists; files at the root of the file system are
