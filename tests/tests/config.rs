@@ -104,11 +104,11 @@ fn a_path_that_selects_nothing_takes_no_file_for_loaded() {
     };
     lab.write("in/a.json", r#"{"data":[{"id":1},{"id":2}]}"#);
     lab.write("in/b.json", r#"{"data":[]}"#);
-    lab.write("longshore.toml", &project("$.items[*]"));
+    lab.write("longshore.toml", project("$.items[*]"));
     let output = run(&lab, &["run"]);
     assert_eq!(output.status, Some(1), "{output:#?}");
     assert!(output.stderr.contains("the path '$.items[*]' selects nothing in the whole input (resource orders)"));
-    lab.write("longshore.toml", &project("$.data[*]"));
+    lab.write("longshore.toml", project("$.data[*]"));
     ok(run(&lab, &["run"]));
     assert_eq!(rows(&lab, "shop.duckdb", "shop_dataset", "SELECT id FROM orders ORDER BY id").len(), 2);
     // A list without records is what it is.

@@ -154,7 +154,7 @@ fn how_to_record(tape: &std::path::Path) -> RestOptions {
 /// Requests of one load of `shop`.
 fn whole_requests() -> usize {
     let server = Server::start(shop);
-    run(&config(&server.url), &How::default()).unwrap();
+    run(&config(&server.url), &How::default()).expect("the run ends well");
     server.requests().len()
 }
 

@@ -9,7 +9,7 @@ pub(super) fn to_utf8(body: Vec<u8>, content_type: &str) -> Vec<u8> {
         Some([0xfe, 0xff] | [0, 1..=255]) => Some(u16::from_be_bytes as fn([u8; 2]) -> u16),
         _ => None,
     };
-    if let Some(unit) = wide.filter(|_| body.len() % 2 == 0) {
+    if let Some(unit) = wide.filter(|_| body.len().is_multiple_of(2)) {
         let units = body.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).skip_while(|unit| *unit == 0xfeff);
         let text: Option<String> = char::decode_utf16(units).map(Result::ok).collect();
         return text.map_or(body, String::into_bytes);
