@@ -227,7 +227,12 @@ impl Run {
                         None => None,
                     }
                 };
-                let (asked, emitted) = tokio::join!(ask, run.emit(frame, step.block));
+                let emit = async {
+                    // First the request goes out: the connection is a task of its own, on the thread that writes now.
+                    tokio::task::yield_now().await;
+                    run.emit(frame, step.block).await
+                };
+                let (asked, emitted) = tokio::join!(ask, emit);
                 emitted?;
                 early = asked.transpose()?;
                 run.children(at, &name, page, parents, parent.as_ref()).await?;
