@@ -283,9 +283,7 @@ impl FinishedRun {
         }
         Ok(self.report)
     }
-}
 
-impl FinishedRun {
     /// Files the package as loaded; its own command is still to be told of it.
     pub(crate) fn acknowledge_untold(self) -> Result<()> {
         self.package.as_ref().map_or(Ok(()), |package| self.store.acknowledge_untold(package))

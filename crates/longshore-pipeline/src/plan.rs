@@ -120,9 +120,7 @@ impl Load {
             }
         }
     }
-}
 
-impl Load {
     /// Says of which columns that must be unique a plan does not know whether they would be.
     fn unknown_values(&self, destinations: &[DestinationRef]) -> Option<String> {
         let are_checked = destinations.iter().any(|d| d.destination.capabilities().checks_unique);

@@ -109,10 +109,10 @@ fn told_now(pipeline: &Pipeline, fingerprint: &str, lock: &Arc<PipelineLock>) ->
         return Ok(None);
     };
     let (target, load_id) = (&package.manifest.target, &package.manifest.load_id);
-    let mut reports = Vec::new();
+    let (runtime, mut reports) = (runtime()?, Vec::new());
     for d in pipeline.destinations() {
         // One that cannot be asked said once that it has it.
-        if matches!(runtime()?.block_on(d.destination.is_committed(target, load_id)), Ok(false)) {
+        if matches!(runtime.block_on(d.destination.is_committed(target, load_id)), Ok(false)) {
             return Ok(None);
         }
         let (destination, committed, already) = (d.url.clone(), true, true);

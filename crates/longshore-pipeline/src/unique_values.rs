@@ -98,36 +98,19 @@ impl UniqueValues {
         let mut violations = Vec::new();
         for ((table, column), values) in &self.0 {
             let Some(coming) = values.coming() else { continue };
-            let say = |what: String| format!("the column '{column}' of '{table}' must be unique, and {what}");
-            let twice = repeated(&coming);
-            if twice > 0 {
-                violations.push(refused(table, column, say(format!("{twice} values come more than once")), twice));
-            }
+            let mut refuse = |count: u64, what: &str| violations.extend(refused(table, column, count, what));
+            refuse(repeated(&coming), "values come more than once");
             if values.way == Way::Alone || !stays(table) {
                 continue;
             }
             // Of those that are merged into, the load may take the ones that are there twice.
             if values.way == Way::Added && is_unique_now(change, table, column) {
                 let before = twice_there(at, table, column).await.unwrap_or_default();
-                if before > 0 {
-                    violations.push(refused(
-                        table,
-                        column,
-                        say(format!("{before} values are there more than once")),
-                        before,
-                    ));
-                }
+                refuse(before, "values are there more than once");
             }
             // Where nothing can be asked, nothing is known.
             let there = values.there(at, table, column, &coming).await.unwrap_or_default();
-            if there > 0 {
-                violations.push(refused(
-                    table,
-                    column,
-                    say(format!("{there} rows that stay have values of the load")),
-                    there,
-                ));
-            }
+            refuse(there, "rows that stay have values of the load");
         }
         violations
     }
@@ -178,17 +161,18 @@ async fn twice_there(at: &At<'_>, table: &str, column: &str) -> Option<u64> {
     .await
 }
 
-fn refused(table: &str, column: &str, reason: String, count: u64) -> Refused {
-    Refused {
+/// What is refused of so many values or rows, if there are any.
+fn refused(table: &str, column: &str, count: u64, what: &str) -> Option<Refused> {
+    (count > 0).then(|| Refused {
         table: table.to_owned(),
         column: Some(column.to_owned()),
         path: column.to_owned(),
-        reason,
+        reason: format!("the column '{column}' of '{table}' must be unique, and {count} {what}"),
         hint: HINT,
         count,
         file: None,
         line: None,
-    }
+    })
 }
 
 /// How many values come more than once.

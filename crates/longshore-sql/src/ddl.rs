@@ -64,11 +64,8 @@ pub fn growth(dialect: &dyn Dialect, growth: &Growth<'_>) -> Vec<String> {
             statements.extend(of.flat_map(|c| hinted(dialect, growth.dataset, &change.table, c)));
         }
     }
-    let rejects = growth.rejects.then_some(SystemTable::Rejects);
-    let own = [SystemTable::Loads, SystemTable::Schemas, SystemTable::State].into_iter().chain(rejects);
-    let own: Vec<Table> = own.map(|t| system_table(system, t)).collect();
-    let missing = own.iter().filter(|t| !is_there(&t.name));
-    statements.extend(missing.map(|t| create_table(dialect, growth.dataset, t)));
+    let missing = own_tables(growth).filter(|t| !is_there(&t.name));
+    statements.extend(missing.map(|t| create_table(dialect, growth.dataset, &t)));
     statements
 }
 
@@ -134,6 +131,14 @@ fn index_name(table: &str, column: &Column) -> String {
 fn definition(dialect: &dyn Dialect, column: &Column) -> String {
     let not_null = if column.nullable { "" } else { " NOT NULL" };
     format!("{} {}{not_null}", identifier(&column.name), dialect.sized_type_name(column.column_type()))
+}
+
+/// Returns the loader's own tables that a load writes to.
+pub fn own_tables(growth: &Growth<'_>) -> impl Iterator<Item = Table> {
+    let system = growth.schema.system_columns;
+    let rejects = growth.rejects.then_some(SystemTable::Rejects);
+    let own = [SystemTable::Loads, SystemTable::Schemas, SystemTable::State].into_iter().chain(rejects);
+    own.map(move |table| system_table(system, table))
 }
 
 /// Returns the loader's own table of that kind. In dlt mode these are dlt's tables, column by column

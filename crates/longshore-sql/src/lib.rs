@@ -12,8 +12,8 @@ mod root_ids;
 
 pub use answer::{AnswerColumn, describe, faithful, is_json};
 pub use ddl::{
-    add_column, create_schema, create_table, drop_table, growth, hinted, inexact_values, repeated_values, system_table,
-    widen_column,
+    add_column, create_schema, create_table, drop_table, growth, hinted, inexact_values, own_tables, repeated_values,
+    system_table, widen_column,
 };
 pub use dialect::Dialect;
 pub use merge::{Family, checks, merge, validity_table};

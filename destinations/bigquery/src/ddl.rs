@@ -8,14 +8,13 @@ use crate::types::sized_type_name;
 use crate::widen;
 use longshore_core::destination::Growth;
 use longshore_core::error::Result;
-use longshore_core::schema::{DataType, SystemTable};
+use longshore_core::schema::DataType;
 use longshore_core::values::iso_timestamp::format_iso;
-use longshore_sql::system_table;
+use longshore_sql::own_tables;
 use serde_json::Value;
 
 /// Returns the statements that make room for what a load would add: datasets, tables, columns.
 pub(crate) fn statements(api: &Api, growth: &Growth<'_>) -> Result<Vec<String>> {
-    let system = growth.schema.system_columns;
     let is_there = |table: &str| growth.existing.iter().any(|t| t.table == table);
     let mut statements = Vec::new();
     if growth.existing.is_empty() {
@@ -33,9 +32,7 @@ pub(crate) fn statements(api: &Api, growth: &Growth<'_>) -> Result<Vec<String>> 
         }
         statements.extend(added(api, growth, &shape)?);
     }
-    let rejects = growth.rejects.then_some(SystemTable::Rejects);
-    let own = [SystemTable::Loads, SystemTable::Schemas, SystemTable::State].into_iter().chain(rejects);
-    for table in own.map(|t| system_table(system, t)).filter(|t| !is_there(&t.name)) {
+    for table in own_tables(growth).filter(|t| !is_there(&t.name)) {
         statements.push(create_table(&new_table(api, growth.dataset, &Shape::plain(table))?));
     }
     Ok(statements)

@@ -45,8 +45,7 @@ impl<'a> Foreign<'a> {
 
     /// Returns the table's data files that are not ours, by their paths below the dataset.
     pub(crate) async fn files(&self, table: &str) -> Result<Vec<Entry>> {
-        let listed = self.listed(table).await?;
-        Ok(listed.into_iter().filter(|(_, name)| is_data(name)).map(|(entry, _)| entry).collect())
+        Ok(data(self.listed(table).await?))
     }
 
     /// Returns the same for a table that rows are merged into.
@@ -62,7 +61,7 @@ impl<'a> Foreign<'a> {
                 .with("file", &entry.path)
                 .hint("Parquet, JSONL and CSV can be merged into: load into another table or dataset"));
         }
-        Ok(listed.into_iter().filter(|(_, name)| is_data(name)).map(|(entry, _)| entry).collect())
+        Ok(data(listed))
     }
 
     /// The files that are not ours, each with what follows the table's part of its path.
@@ -96,6 +95,10 @@ impl<'a> Foreign<'a> {
 fn is_data(path: &str) -> bool {
     let is_own = |part: &str| part.starts_with(['_', '.']);
     FileFormat::is_data_file(path) && !path.split('/').any(is_own)
+}
+
+fn data(listed: Vec<(Entry, String)>) -> Vec<Entry> {
+    listed.into_iter().filter(|(_, name)| is_data(name)).map(|(entry, _)| entry).collect()
 }
 
 /// True for what says that the table is one of Delta Lake's or Iceberg's, and for dlt's other forms of rows.

@@ -61,12 +61,14 @@ pub fn parse_date(text: &str) -> Option<i32> {
 /// As [`parse_date`], only of texts that say a day and nothing more: a date, or its midnight in UTC.
 #[must_use]
 pub fn parse_date_alone(text: &str) -> Option<i32> {
-    let is_alone = match parse_moment(text)? {
-        Moment::Date(_) => true,
-        Moment::DateTime { days, clock } => instant(days, clock)?.rem_euclid(DAY) == 0,
-        Moment::Time(_) => false,
-    };
-    is_alone.then(|| parse_date(text)).flatten()
+    match parse_moment(text)? {
+        Moment::Date(days) => Some(days),
+        Moment::DateTime { days, clock } => {
+            let midnight = instant(days, clock).filter(|micros| micros.rem_euclid(DAY) == 0)?;
+            i32::try_from(midnight / DAY).ok()
+        }
+        Moment::Time(_) => None,
+    }
 }
 
 /// Microseconds since midnight, UTC, of a text that goes into a time column
