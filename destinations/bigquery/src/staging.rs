@@ -138,7 +138,7 @@ pub(crate) async fn load_file(
 }
 
 /// Name of the table and job of that try.
-pub(crate) fn attempt_name(base: &str, attempt: u32) -> String {
+fn attempt_name(base: &str, attempt: u32) -> String {
     if attempt == 0 { base.to_owned() } else { format!("{base}_{attempt}") }
 }
 
@@ -151,24 +151,36 @@ async fn load_whole(
     file: &Chunk,
     rows: u64,
 ) -> Result<String, Failure> {
+    let begin = |name: String| async move {
+        let _slot = api.slots.acquire().await;
+        let job = staging.job(api, &name);
+        let is_new = jobs::find(api, &format!("longshore{name}"), Some(&staging.location)).await?.is_none();
+        if is_new {
+            tables::make_staging(api, &staging.dataset, &name, columns).await?;
+            at_once(api, &job, &file.bytes).await?;
+        }
+        staging.made_table(name);
+        Ok(is_new)
+    };
+    by_names(api, staging, base, rows, begin).await
+}
+
+/// Begins a job under one name after the other until one brings the rows; returns that name. `begin` tells whether the
+/// job is new: one of an earlier run that failed, or that is something else, only takes its name away.
+pub(crate) async fn by_names<F: Future<Output = Result<bool, Failure>>>(
+    api: &Api,
+    staging: &Staging,
+    base: &str,
+    rows: u64,
+    begin: impl Fn(String) -> F,
+) -> Result<String, Failure> {
     let mut patience = Patience::new(api.config.patience);
     let mut last = None;
     for attempt in 0..jobs::NAMES {
         let name = attempt_name(base, attempt);
-        let is_new = {
-            let _slot = api.slots.acquire().await;
-            let job = staging.job(api, &name);
-            let is_new = jobs::find(api, &format!("longshore{name}"), Some(&staging.location)).await?.is_none();
-            if is_new {
-                tables::make_staging(api, &staging.dataset, &name, columns).await?;
-                at_once(api, &job, &file.bytes).await?;
-            }
-            staging.made_table(name.clone());
-            is_new
-        };
+        let is_new = begin(name.clone()).await?;
         match staging.brought(api, &name, rows).await {
             Ok(true) => return Ok(name),
-            // What an earlier run left, or something of the same name: the next name is free of it.
             Ok(false) if !is_new => {}
             Err(failure) if !is_new && failure.is_of_job() => {
                 tracing::debug!(?failure, "an earlier job failed");
@@ -213,6 +225,6 @@ async fn load_in_chunks(
     }
 }
 
-pub(crate) fn miscounted(rows: u64) -> Failure {
+fn miscounted(rows: u64) -> Failure {
     Error::new(ErrorKind::Integrity, format!("a load job did not bring the {rows} rows of its file")).into()
 }

@@ -1,10 +1,10 @@
 //! Files by way of Cloud Storage: uploaded into a bucket, loaded from there, then removed. A job that fails is tried again
 //! without the upload, and what was uploaded can be kept near BigQuery's own limits: this is the way for large loads.
 
-use crate::api::{Api, Patience};
+use crate::api::Api;
 use crate::config::Bucket;
 use crate::error::Failure;
-use crate::staging::{Staging, attempt_name, miscounted};
+use crate::staging::{Staging, by_names};
 use crate::upload::{Chunk, in_chunks, open_session};
 use crate::{jobs, tables};
 use longshore_core::error::Error;
@@ -27,29 +27,15 @@ pub(crate) async fn load_by_bucket(
     let object = format!("{}{base}.parquet", bucket.prefix);
     let uploaded = upload(api, staging, bucket, &object, first, chunks).await;
     let rows = uploaded.map_err(explain)?;
-    let mut patience = Patience::new(api.config.patience);
-    let mut last = None;
-    for attempt in 0..jobs::NAMES {
-        let name = attempt_name(base, attempt);
+    let source = &json!([format!("gs://{}/{object}", bucket.name)]);
+    let begin = |name: String| async move {
         let mut job = staging.job(api, &name);
-        job["configuration"]["load"]["sourceUris"] = json!([format!("gs://{}/{object}", bucket.name)]);
+        job["configuration"]["load"]["sourceUris"] = source.clone();
         tables::make_staging(api, &staging.dataset, &name, columns).await?;
-        staging.made_table(name.clone());
-        let is_new = jobs::insert(api, &job).await?;
-        match staging.brought(api, &name, rows).await {
-            Ok(true) => return Ok(name),
-            // What an earlier run left, or something of the same name: the next name is free of it.
-            Ok(false) if !is_new => {}
-            Err(failure) if !is_new && failure.is_of_job() => {
-                tracing::debug!(?failure, "an earlier job failed");
-                last = Some(failure);
-            }
-            Ok(false) => return Err(miscounted(rows)),
-            Err(failure) if failure.is_passing() => patience.wait(failure).await?,
-            Err(failure) => return Err(failure),
-        }
-    }
-    Err(jobs::no_name_left(last))
+        staging.made_table(name);
+        jobs::insert(api, &job).await
+    };
+    by_names(api, staging, base, rows, begin).await
 }
 
 /// Uploads the file; returns its rows.

@@ -3,6 +3,7 @@
 use super::{Content, unreadable};
 use crate::config::{Compression, FileFormat};
 use crate::error::from_io;
+use csv::ByteRecord;
 use longshore_core::error::Result;
 use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -69,47 +70,21 @@ impl<'de> Visitor<'de> for &mut Keys {
     }
 }
 
-/// The names in the header. Lines end in quotes too: what counts is how long a whole row is.
+/// The names in the header, and how long a whole row is: lines end in quotes too.
 fn csv(reader: &mut dyn BufRead) -> io::Result<(Vec<String>, u64)> {
-    let (mut header, mut is_header, mut is_quoted) = (Vec::new(), true, false);
-    let (mut row, mut longest) = (0u64, 0u64);
-    loop {
-        let piece = reader.fill_buf()?;
-        if piece.is_empty() {
-            break;
-        }
-        for byte in piece {
-            row += 1;
-            is_quoted ^= *byte == b'"';
-            if *byte == b'\n' && !is_quoted {
-                (longest, row, is_header) = (longest.max(row), 0, false);
-            } else if is_header {
-                header.push(*byte);
-            }
-        }
-        let read = piece.len();
-        reader.consume(read);
+    let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
+    let mut names: Vec<String> = rows.headers()?.iter().map(str::to_owned).collect();
+    if names.is_empty() {
+        names.push(ROW_ID.to_owned());
     }
-    let header = String::from_utf8(header).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-    let names = match header.is_empty() {
-        true => vec![ROW_ID.to_owned()],
-        false => names(header.trim_start_matches('\u{feff}').trim_end_matches('\r')),
-    };
-    Ok((names, longest.max(row)))
-}
-
-fn names(header: &str) -> Vec<String> {
-    let (mut names, mut name, mut is_quoted, mut rest) = (Vec::new(), String::new(), false, header.chars().peekable());
-    while let Some(c) = rest.next() {
-        match c {
-            '"' if is_quoted && rest.next_if_eq(&'"').is_some() => name.push('"'),
-            '"' => is_quoted = !is_quoted,
-            ',' if !is_quoted => names.push(std::mem::take(&mut name)),
-            c => name.push(c),
-        }
+    let (mut row, mut begin) = (ByteRecord::new(), rows.position().byte());
+    let mut longest = begin;
+    while rows.read_byte_record(&mut row)? {
+        let end = rows.position().byte();
+        (longest, begin) = (longest.max(end - begin), end);
     }
-    names.push(name);
-    names
+    // Of an end of two bytes the second counts for the next row.
+    Ok((names, longest + 1))
 }
 
 #[cfg(test)]
@@ -124,6 +99,8 @@ mod tests {
         let mut rows = &b"\"a\",b,\"c \"\"d\"\", e\"\r\n1,\"two\nlines\",3\n"[..];
         let (names, longest) = csv(&mut rows).unwrap();
         assert_eq!((names, longest), (vec!["a".into(), "b".into(), "c \"d\", e".into()], 20));
+        assert_eq!(csv(&mut &b"\xef\xbb\xbfa\n"[..]).unwrap().0, ["a"]);
+        assert_eq!(csv(&mut &b""[..]).unwrap().0, ["_dlt_id"]);
         assert!(jsonl(&mut &b"[1]\n"[..]).is_err() && jsonl(&mut &b"{\"a\":"[..]).is_err());
         assert_eq!(jsonl(&mut &b""[..]).unwrap().0, ["_dlt_id"]);
     }
