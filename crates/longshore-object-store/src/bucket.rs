@@ -3,6 +3,7 @@
 use crate::cloud::Cloud;
 use crate::credentials;
 use crate::http::Connector;
+use crate::listing::Unreadable;
 use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
 use object_store::aws::AmazonS3Builder;
@@ -123,12 +124,20 @@ impl Bucket {
     /// # Errors
     /// When the settings do not go together.
     pub fn open(&self) -> Result<Arc<dyn ObjectStore>> {
-        self.build().map_err(|e| {
+        self.open_noting(&Unreadable::default())
+    }
+
+    /// Opens it as [`Bucket::open`]; the keys in its listings that cannot be read, and therefore are left out, are noted.
+    ///
+    /// # Errors
+    /// As [`Bucket::open`].
+    pub fn open_noting(&self, unreadable: &Unreadable) -> Result<Arc<dyn ObjectStore>> {
+        self.build(unreadable).map_err(|e| {
             Error::config("the object store cannot be opened with these settings").with("bucket", &self.name).source(e)
         })
     }
 
-    fn build(&self) -> object_store::Result<Arc<dyn ObjectStore>> {
+    fn build(&self, unreadable: &Unreadable) -> object_store::Result<Arc<dyn ObjectStore>> {
         // Requests are retried on 5xx (slow down) and lost connections, with growing pauses.
         let retry = RetryConfig { max_retries: 8, retry_timeout: Duration::from_secs(120), ..RetryConfig::default() };
         let client =
@@ -138,7 +147,7 @@ impl Bucket {
             Cloud::Aws => {
                 let mut builder =
                     AmazonS3Builder::new().with_client_options(client).with_retry(retry).with_bucket_name(name);
-                builder = builder.with_http_connector(Connector::default());
+                builder = builder.with_http_connector(Connector::noting(unreadable));
                 for (key, value) in &self.options {
                     builder = builder.with_config(key.parse()?, value);
                 }
@@ -149,7 +158,7 @@ impl Bucket {
                     .with_client_options(client)
                     .with_retry(retry)
                     .with_bucket_name(name)
-                    .with_http_connector(Connector::default());
+                    .with_http_connector(Connector::noting(unreadable));
                 for (key, value) in &self.options {
                     builder = builder.with_config(key.parse()?, value);
                 }
@@ -160,7 +169,7 @@ impl Bucket {
                     .with_client_options(client)
                     .with_retry(retry)
                     .with_container_name(name)
-                    .with_http_connector(Connector::default());
+                    .with_http_connector(Connector::noting(unreadable));
                 for (key, value) in &self.options {
                     builder = builder.with_config(key.parse()?, value);
                 }

@@ -76,6 +76,14 @@ pub fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, action: 
             .hint(format!(
                 "let this network in (the account's networking), and give the role, key or shared access signature {permission}"
             ))
+    } else if has(&["AuthorizationHeaderMalformed"]) && has(&["expecting '"]) {
+        elsewhere(error(lasting, format!("the object cannot be {what}: the bucket is in another region")))
+    } else if has(&["InvalidObjectState", "BlobArchived"]) {
+        error(lasting, format!("the object cannot be {what}: it is archived"))
+            .hint("bring it back from the archive first, or leave it out")
+    } else if has(&["kms:"]) {
+        error(lasting, format!("the object cannot be {what}: a permission for the key it is encrypted with is missing"))
+            .hint("give the credentials kms:Decrypt (to write, also kms:GenerateDataKey) on that key and run the same command again")
     } else if has(&[
         "InvalidAccessKeyId",
         "SignatureDoesNotMatch",
@@ -109,8 +117,7 @@ pub fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, action: 
         error(lasting, format!("the object cannot be {what}: the store does not know that request"))
             .hint("if it has no conditional puts, set conditional_put=disabled: two loaders at once are then told apart less surely")
     } else if has(&["redirect without LOCATION", "301 Moved", "PermanentRedirect"]) {
-        error(lasting, format!("the object cannot be {what}: the bucket is in another region"))
-            .hint("set region to the bucket's, and endpoint to the one of that region")
+        elsewhere(error(lasting, format!("the object cannot be {what}: the bucket is in another region")))
     } else if matches!(e, StoreError::NotFound { .. }) {
         error(lasting, "the object is not there".to_owned())
     } else if matches!(e, StoreError::Generic { .. } | StoreError::JoinError { .. }) {
@@ -120,6 +127,10 @@ pub fn from_store(e: StoreError, cloud: Cloud, bucket: &str, key: &str, action: 
         error(lasting, format!("the object cannot be {what}"))
     };
     made.source(words(&e))
+}
+
+fn elsewhere(error: Error) -> Error {
+    error.hint("set region to the bucket's, and endpoint to the one of that region")
 }
 
 /// An error's text with those of its causes that it does not repeat, as it mostly does.
@@ -179,6 +190,14 @@ mod tests {
                 "renew",
             ),
             ("404 Not Found: NoSuchUpload", true, ErrorKind::Unavailable, "run the same command again"),
+            (
+                "400: AuthorizationHeaderMalformed: wrong; expecting 'eu-west-1'",
+                false,
+                ErrorKind::Destination,
+                "region",
+            ),
+            ("403: InvalidObjectState", false, ErrorKind::Destination, "archive"),
+            ("403: AccessDenied: not authorized to perform: kms:Decrypt", false, ErrorKind::Destination, "kms:Decrypt"),
             ("501 Not Implemented: ", false, ErrorKind::Destination, "conditional_put=disabled"),
         ] {
             let error = of(text, is_missing);

@@ -9,7 +9,9 @@ mod cloud;
 mod credentials;
 mod error;
 mod http;
+mod listing;
 
 pub use bucket::{Bucket, requests};
 pub use cloud::Cloud;
 pub use error::{Action, from_store};
+pub use listing::Unreadable;

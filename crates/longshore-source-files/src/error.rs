@@ -51,6 +51,13 @@ pub enum Error {
         if *outer == "gzip" { "gzip" } else { "zstd" }
     )]
     Twice { name: String, outer: &'static str, inner: &'static str },
+    #[error("{name} is {what}, which is not read as text; {so}")]
+    Foreign {
+        name: String,
+        what: &'static str,
+        /// What to do.
+        so: &'static str,
+    },
     #[error("{name} is {encoding} text, and only UTF-8 is read; convert it with: iconv -f {encoding} -t UTF-8")]
     NotUtf8 {
         name: String,

@@ -88,9 +88,17 @@ pub(crate) fn selects_nothing(path: &str) -> Error {
         .hint("look at the input's first bytes: the path begins at its top level")
 }
 
-/// What to do next stands behind the last semicolon of the reader's messages.
+/// What to do next stands behind the last semicolon of the reader's messages. What a file elsewhere cannot be read for says it
+/// itself.
 pub fn to_error(error: crate::Error) -> Error {
-    use crate::Error::{BadPattern, NoInput, Path, StdinTwice};
+    use crate::Error::{BadPattern, NoInput, Path, Read, StdinTwice};
+    let error = match error {
+        Read { name, at, cause } => match cause.downcast::<Error>() {
+            Ok(own) => return own,
+            Err(cause) => Read { name, at, cause },
+        },
+        error => error,
+    };
     let kind = match error {
         BadPattern { .. } | NoInput | Path { .. } | StdinTwice { .. } => ErrorKind::Config,
         _ => ErrorKind::Input,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, Result};
 use crate::gzip::Members;
 use crate::progress::Progress;
-use crate::value::BYTE_ORDER_MARK;
+use longshore_core::json::BYTE_ORDER_MARK;
 
 pub(crate) struct Source {
     name: String,
@@ -50,7 +50,7 @@ struct Raw {
 /// Compressed bytes read at once.
 const CHUNK: usize = 256 << 10;
 /// Magic numbers and the byte order mark are no longer than this.
-const HEAD: usize = 4;
+const HEAD: usize = 8;
 /// A buffer that has to be cleared first grows from this size, so small inputs stay cheap.
 const FIRST_READ: usize = 64 << 10;
 
@@ -85,6 +85,9 @@ impl Source {
                 return Err(Error::Twice { name: source.name, outer, inner: format(is_zstd(&head)) });
             }
             source.head = head;
+        }
+        if let Some(what) = foreign(&source.head) {
+            return Err(Error::Foreign { name: source.name, what, so: what_to_do(what) });
         }
         let skipped = source.check_head()?;
         Ok((source, skipped))
@@ -166,8 +169,9 @@ impl Source {
             Decoder::Zstd(_) => "zstd",
             Decoder::Plain(_) => return Error::Read { name, at, cause },
         };
-        // Only the operating system's own errors carry a number, the decoders' do not.
-        if cause.raw_os_error().is_some() {
+        // Only the operating system's own errors carry a number, the decoders' do not; of files elsewhere the errors are ours.
+        let is_own = cause.get_ref().is_some_and(|e| e.is::<longshore_core::error::Error>());
+        if is_own || cause.raw_os_error().is_some() {
             let at = compressed;
             return Error::Read { name, at, cause };
         }
@@ -225,6 +229,30 @@ fn wide(head: &[u8]) -> Option<&'static str> {
         [1..=255, 0, ..] => Some("UTF-16LE"),
         [0, 1..=255, ..] => Some("UTF-16BE"),
         _ => None,
+    }
+}
+
+/// What is no text at all, by its first bytes.
+fn foreign(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [b'P', b'K', 3, 4, ..] => Some("a zip archive"),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26]
+        | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38] => Some("compressed with bzip2"),
+        [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Some("compressed with xz"),
+        [0x04, 0x22, 0x4D, 0x18, ..] => Some("compressed with lz4"),
+        [b'7', b'z', 0xBC, 0xAF, ..] => Some("a 7z archive"),
+        [b'P', b'A', b'R', b'1', 0..=0x1F, ..] => Some("a Parquet file"),
+        [b'A', b'R', b'R', b'O', b'W', b'1', 0, 0, ..] => Some("an Arrow file"),
+        _ => None,
+    }
+}
+
+fn what_to_do(what: &str) -> &'static str {
+    match what {
+        "a Parquet file" | "an Arrow file" => {
+            "name it .parquet or .arrow, not compressed as a whole, or say its format in longshore.toml"
+        }
+        _ => "unpack it first: gzip and zstd are what is unpacked while it is read",
     }
 }
 

@@ -41,9 +41,6 @@ impl Value {
     }
 }
 
-/// U+FEFF in UTF-8. It may stand before a value of the top level.
-pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
 #[inline]
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')

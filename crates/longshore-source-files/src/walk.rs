@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use crate::select::{Child, Select, Steps};
 use crate::skim::Skimmed;
-use crate::value::{BYTE_ORDER_MARK, Value, skip_space};
+use crate::value::{Value, skip_space};
+use longshore_core::json::BYTE_ORDER_MARK;
 pub(crate) use stop::{Fault, FaultKind, Stop};
 
 /// Positions are bytes of the buffer given to [`Walker::run`].

@@ -176,6 +176,160 @@ fn a_file_that_changes_while_it_is_read_is_no_mixture() {
 }
 
 #[test]
+fn without_entity_tags_the_time_of_change_tells_versions_apart() {
+    let body = lines(0..5000);
+    let server = Server::start(move |asked| {
+        let from = asked.header("range").and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+        let rest = body[from.unwrap_or(0)..].to_vec();
+        let status = if from.is_some() { 206 } else { 200 };
+        let cut = (asked.method == "GET" && rest.len() > 100_000).then_some(100_000);
+        let day = if asked.path == "/new.ndjson" && from.is_some() { "22" } else { "21" };
+        let answer = Answer { status, body: rest, cut, ..Answer::default() };
+        answer.header("last-modified", format!("Wed, {day} Oct 2025 07:28:00 GMT"))
+    });
+    let at = |name: &str| json!({ "type": "files", "files": format!("{}/{name}.ndjson", server.url) });
+    assert_eq!(load(at("same"), None).unwrap().ids.len(), 5000);
+    let error = load(at("new"), None).unwrap_err();
+    assert_eq!(error.message(), "the file was changed while it was read");
+    assert!(error.hint_text().unwrap().contains("run the same command again"));
+}
+
+#[test]
+fn an_address_that_is_signed_for_get_alone_is_read() {
+    let server = Server::start(|asked| match asked.method.as_str() {
+        "HEAD" => Answer { status: 403, ..Answer::default() },
+        _ => Answer { body: lines(0..3), ..Answer::default() }.header("etag", "\"v1\""),
+    });
+    let section =
+        json!({ "type": "files", "files": format!("{}/a.ndjson?X-Signature=hush", server.url), "only_new": true });
+    let loaded = load(section.clone(), None).unwrap();
+    assert_eq!(loaded.ids, [0, 1, 2]);
+    assert!(load(section, loaded.state).unwrap().ids.is_empty(), "its tag is known");
+}
+
+#[test]
+fn what_is_sent_to_a_host_goes_to_no_other_and_no_password_is_shown() {
+    let other = Server::start(|_| Answer { body: lines(0..1), ..Answer::default() });
+    let there = format!("{}/b.ndjson", other.url);
+    let server = Server::start(move |asked| match asked.path.as_str() {
+        "/here.ndjson" => Answer { status: 302, ..Answer::default() }.header("location", "/a.ndjson"),
+        "/away.ndjson" => Answer { status: 302, ..Answer::default() }.header("location", there.as_str()),
+        "/loop.ndjson" => Answer { status: 302, ..Answer::default() }.header("location", "/loop.ndjson"),
+        _ if asked.header("authorization") != Some("Basic dXM6cEBzcw==") => Answer { status: 401, ..Answer::default() },
+        _ => Answer { body: lines(0..2), ..Answer::default() },
+    });
+    let at = |name: &str, user: &str| {
+        let url = server.url.replace("://", &format!("://{user}@"));
+        json!({ "type": "files", "files": format!("{url}/{name}.ndjson?sig=hush"), "headers": { "X-Key": "hush" } })
+    };
+    let loaded = load(at("here", "us:p%40ss"), None).unwrap();
+    assert_eq!((loaded.ids.len(), &loaded.names[..]), (2, &[format!("{}/here.ndjson", server.url)][..]));
+    assert_eq!(load(at("away", "us:p%40ss"), None).unwrap().ids.len(), 1);
+    for asked in other.requests() {
+        for name in ["x-key", "authorization", "referer"] {
+            assert_eq!(asked.header(name), None, "{name}");
+        }
+    }
+    for (name, said) in [("a", "401"), ("loop", "more than 10 redirects")] {
+        let error = load(at(name, "us:hush"), None).unwrap_err();
+        assert!(error.to_string().contains(said) && !format!("{error:?}").contains("hush"), "{error:?}");
+    }
+}
+
+#[test]
+fn behind_http_are_no_patterns_and_what_is_gone_is_missed() {
+    let server = Server::start(|_| Answer::status(404, &json!({})));
+    let section = json!({ "type": "files", "files": format!("{}/*.json", server.url) });
+    let problems = FilesConfig::read("f", &section).unwrap_err();
+    assert!(problems[0].message.contains("there are no patterns"), "{problems:?}");
+    let gone = json!({ "type": "files", "files": format!("{}/a.json", server.url), "only_new": true });
+    let error = load(gone, None).unwrap_err();
+    assert!(error.to_string().contains("there is no such file"), "{error}");
+}
+
+/// A store of S3's that has just these objects.
+fn bucket_of(objects: &'static [(&'static str, &'static str)]) -> Server {
+    Server::start(move |asked| {
+        if asked.raw_query.contains("list-type=2") {
+            let prefix = asked.query.get("prefix").map_or("", String::as_str);
+            let listed = objects.iter().filter(|(key, _)| key.starts_with(prefix)).map(|(key, body)| {
+                let time = "2025-01-01T00:00:00.000Z";
+                let (size, key) = (body.len(), key.replace('&', "&amp;"));
+                format!("<Contents><Key>{key}</Key><Size>{size}</Size><LastModified>{time}</LastModified></Contents>")
+            });
+            let xml = format!("<ListBucketResult>{}</ListBucketResult>", listed.collect::<String>());
+            return Answer { body: xml.into_bytes(), ..Answer::default() };
+        }
+        let key = asked.path.replace("%5B", "[").replace("%5D", "]");
+        let key = key.strip_prefix("/lake/").unwrap_or_default();
+        match objects.iter().find(|(name, _)| *name == key) {
+            Some((_, body)) if *body != "forbidden" => {
+                let answer = Answer { body: body.as_bytes().to_vec(), ..Answer::default() };
+                answer.header("last-modified", "Wed, 01 Jan 2025 00:00:00 GMT")
+            }
+            Some(_) => {
+                let body = b"<Error><Code>AccessDenied</Code></Error>".to_vec();
+                Answer { status: 403, body, ..Answer::default() }
+            }
+            None => Answer { status: 404, ..Answer::default() },
+        }
+    })
+}
+
+fn in_lake(server: &Server, files: &str) -> Value {
+    json!({
+        "type": "files", "files": format!("s3://lake/{files}"),
+        "credentials": {
+            "endpoint_url": server.url, "region_name": "eu-north-1",
+            "aws_access_key_id": KEY, "aws_secret_access_key": SECRET,
+        },
+    })
+}
+
+#[test]
+fn folders_made_by_hand_and_names_that_cannot_be_read_are_in_nobodys_way() {
+    let server = bucket_of(&[
+        ("in/", ""),
+        ("in/sub/", ""),
+        ("in/a.json", "{\"id\":1}"),
+        ("in/empty.json", ""),
+        ("in//b.json", "{\"id\":2}"),
+        ("in/sub/c[1].json", "{\"id\":3}"),
+    ]);
+    assert_eq!(load(in_lake(&server, "in/*"), None).unwrap().ids, [1]);
+    assert_eq!(load(in_lake(&server, "in/sub/**"), None).unwrap().ids, [3]);
+    assert_eq!(load(in_lake(&server, "in/sub/c[1].json"), None).unwrap().ids, [3]);
+    assert!(!server.requests().iter().any(|r| r.path.ends_with("empty.json") || r.path.ends_with("sub")));
+    for all in ["in/", "in/**"] {
+        let error = load(in_lake(&server, all), None).unwrap_err();
+        assert!(error.to_string().contains("\"in//b.json\""), "{error}");
+    }
+}
+
+#[test]
+fn small_objects_are_asked_for_before_their_turn_and_come_in_order() {
+    static OBJECTS: std::sync::OnceLock<Vec<(&str, &str)>> = std::sync::OnceLock::new();
+    let objects = OBJECTS.get_or_init(|| {
+        let leak = |text: String| -> &'static str { text.leak() };
+        (0..60).map(|i| (leak(format!("in/{i:02}.json")), leak(format!("{{\"id\":{i}}}")))).collect()
+    });
+    let server = bucket_of(objects);
+    let loaded = load(in_lake(&server, "in/*.json"), None).unwrap();
+    assert_eq!(loaded.ids, (0..60).collect::<Vec<_>>());
+    assert_eq!(server.requests().iter().filter(|r| r.path.starts_with("/lake/in/")).count(), 60);
+}
+
+#[test]
+fn what_a_store_refuses_is_said_with_what_to_do() {
+    let server = bucket_of(&[("in/a.json", "{\"id\":1}"), ("in/b.csv", "forbidden"), ("in/c.json", "forbidden")]);
+    for file in ["in/*.csv", "in/*.json"] {
+        let error = load(in_lake(&server, file), None).unwrap_err();
+        assert_eq!(error.message(), "the object cannot be read: the permission s3:GetObject is missing", "{file}");
+        assert!(error.hint_text().unwrap().starts_with("give the credentials s3:GetObject"), "{file}");
+    }
+}
+
+#[test]
 fn http_errors_are_said_or_passed_over() {
     let server = Server::start(|asked| match (asked.path.as_str(), asked.header("x-key")) {
         ("/secret.json", None) => Answer::status(401, &json!({})),

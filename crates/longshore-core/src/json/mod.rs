@@ -11,3 +11,6 @@ mod text;
 pub use escape::unescape;
 pub use tape::{Kind, NOT_FINITE, Node, SyntaxError, Tape};
 pub use text::{write_as_dlt, write_compact, write_sorted_as_dlt};
+
+/// U+FEFF in UTF-8: some programs begin a text with it, and files that were joined have it in the middle, before a value.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";

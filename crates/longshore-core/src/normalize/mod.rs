@@ -37,7 +37,7 @@ pub use settings::{DEFAULT_MAX_NESTING, FieldPath, Settings, Unnest};
 pub use shape::Shape;
 pub use violation::{BadRecord, Cause, Fault, Violation};
 
-use crate::json::{Kind, SyntaxError, Tape};
+use crate::json::{BYTE_ORDER_MARK, Kind, SyntaxError, Tape};
 use crate::package::{DiscardCount, LoadId};
 use rows::BlockRows;
 use std::ops::Range;
@@ -207,10 +207,10 @@ impl Cursor<'_> {
 fn skip_between(bytes: &[u8], mut at: usize) -> usize {
     loop {
         at += bytes[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
-        if !bytes[at..].starts_with(b"\xEF\xBB\xBF") {
+        if !bytes[at..].starts_with(BYTE_ORDER_MARK) {
             return at;
         }
-        at += 3;
+        at += BYTE_ORDER_MARK.len();
     }
 }
 

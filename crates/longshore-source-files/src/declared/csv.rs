@@ -166,12 +166,13 @@ fn is_bool(text: &str) -> bool {
 fn wrong(name: &str, error: csv::Error) -> Error {
     let line = error.position().map(csv::Position::line);
     let is_encoding = matches!(error.kind(), csv::ErrorKind::Utf8 { .. });
-    let message = match error.kind() {
+    let message = match error.into_kind() {
         csv::ErrorKind::Utf8 { .. } => "the row is not UTF-8".to_owned(),
-        other => match other {
-            csv::ErrorKind::Io(e) => e.to_string(),
-            _ => "the file is no CSV".to_owned(),
+        csv::ErrorKind::Io(e) => match e.downcast::<crate::Error>() {
+            Ok(own) => return crate::to_error(own),
+            Err(e) => e.to_string(),
         },
+        _ => "the file is no CSV".to_owned(),
     };
     let mut error = Error::input(message).with("file", name);
     if let Some(line) = line {

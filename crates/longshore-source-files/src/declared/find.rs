@@ -52,7 +52,7 @@ impl File {
     fn address(&self) -> String {
         match &self.place {
             Place::Remote(found) => match &found.remote {
-                Remote::Web { url, .. } => url.as_str().split('#').next().unwrap_or_default().to_owned(),
+                Remote::Web(web) => web.url.as_str().split('#').next().unwrap_or_default().to_owned(),
                 Remote::Object { .. } => self.name.clone(),
             },
             Place::Local(_) => self.name.clone(),
@@ -92,14 +92,19 @@ pub(super) fn find(index: usize, resource: &Resource, folder: &Path, surrounding
 fn remotely(index: usize, name: &str, resource: &Resource, surroundings: &Connection) -> Result<Vec<File>> {
     let found = remote::locate(name, &resource.access, surroundings).map_err(|e| e.with("resource", &resource.name))?;
     let Some(found) = found else {
-        if resource.only_new {
+        let is_web = remote::is_web(name);
+        if resource.only_new && !is_web {
             return Ok(Vec::new()); // new ones may come
         }
-        let name = name.split('?').next().filter(|_| name.starts_with("http")).unwrap_or(name);
+        let hint = match is_web {
+            true => "check the address: behind http(s) a URL is one file",
+            false => "check the name; `*` stands for names in one folder, `**` also for folders",
+        };
+        let name = if is_web { remote::shown(name) } else { name.into() };
         return Err(Error::input("there is no such file")
             .with("file", name)
             .with("resource", &resource.name)
-            .hint("check the name; `*` stands for names in one folder, `**` also for folders"));
+            .hint(hint));
     };
     let file = |found: Found| File {
         resource: index,

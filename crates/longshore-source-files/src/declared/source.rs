@@ -1,5 +1,6 @@
 //! The files of a declared source, read one after the other.
 
+use super::ahead::Ahead;
 use super::columns::ColumnBlocks;
 use super::config::{FilesConfig, Format, Resource};
 use super::csv::CsvBlocks;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 pub struct FilesSource {
     resources: Vec<Resource>,
     files: VecDeque<File>,
+    ahead: Ahead,
     options: Options,
     pool: Pool,
     progress: Progress,
@@ -76,6 +78,7 @@ impl FilesSource {
         Ok(FilesSource {
             resources,
             files,
+            ahead: Ahead::default(),
             options,
             pool,
             progress,
@@ -98,11 +101,12 @@ impl FilesSource {
         format!("{:?} {files:?}", self.resources)
     }
 
-    fn open(&self, file: &File) -> Result<Reading> {
+    /// Opens a file, of which `fetched` is what was asked for before.
+    fn open(&self, file: &File, fetched: Option<RemoteReader>) -> Result<Reading> {
         let resource = &self.resources[file.resource];
         let format = format(resource, file.plain_name());
         if is_columnar(format) {
-            let (bytes, block) = (self.on_disk(file)?, self.options.block_bytes as u64);
+            let (bytes, block) = (self.on_disk(file, fetched)?, self.options.block_bytes as u64);
             let blocks = match format {
                 Format::Parquet => ColumnBlocks::parquet(file, bytes, block, resource.metadata)?,
                 _ => ColumnBlocks::arrow(file, bytes, block, resource.metadata)?,
@@ -111,7 +115,7 @@ impl FilesSource {
         }
         let bytes: Box<dyn Read + Send> = match &file.place {
             Place::Local(path) => Box::new(open_local(path, file)?),
-            Place::Remote(found) => Box::new(RemoteReader::open(found)?),
+            Place::Remote(found) => Box::new(fetched.map_or_else(|| RemoteReader::open(found), Ok)?),
         };
         if format == Format::Csv {
             let (text, _) = Text::open(file.name.clone(), bytes, self.progress.clone()).map_err(to_error)?;
@@ -137,7 +141,7 @@ impl FilesSource {
                 continue;
             }
             for file in files() {
-                columns.meet(self.open(file)?.schema());
+                columns.meet(self.open(file, None)?.schema());
                 if columns.have_all(resource) {
                     break;
                 }
@@ -148,7 +152,7 @@ impl FilesSource {
     }
 
     /// A file that is read here and there: one from elsewhere is brought to a temporary file without a name first.
-    fn on_disk(&self, file: &File) -> Result<std::fs::File> {
+    fn on_disk(&self, file: &File, fetched: Option<RemoteReader>) -> Result<std::fs::File> {
         let found = match &file.place {
             Place::Local(path) => return open_local(path, file),
             Place::Remote(found) => found,
@@ -161,7 +165,7 @@ impl FilesSource {
         };
         let folder = self.spool.clone().unwrap_or_else(std::env::temp_dir);
         let mut spooled = tempfile::tempfile_in(folder).map_err(failed)?;
-        let mut reader = RemoteReader::open(found)?;
+        let mut reader = fetched.map_or_else(|| RemoteReader::open(found), Ok)?;
         std::io::copy(&mut reader, &mut spooled).map_err(|e| match RemoteReader::cause(e) {
             Ok(own) => own,
             Err(e) => failed(e),
@@ -247,13 +251,15 @@ impl Source for FilesSource {
                 self.remember(&file);
             }
             let Some(file) = self.files.pop_front() else { return Ok(None) };
-            let reading = self.open(&file)?;
+            let fetched = self.ahead.take(&self.files)?;
+            let reading = self.open(&file, fetched)?;
             self.columns.entry(file.resource).or_default().meet(reading.schema());
             self.current = Some((file, reading));
         }
     }
 
     fn skip(&mut self, resource: usize) {
+        self.ahead.forget();
         self.files.retain(|file| file.resource != resource);
         self.paths.remove(&resource);
         self.columns.remove(&resource);

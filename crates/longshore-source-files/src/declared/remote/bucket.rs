@@ -4,7 +4,7 @@ use super::{Found, Remote};
 use crate::input::has_known_ending;
 use futures_util::TryStreamExt;
 use longshore_core::error::{Error, ErrorKind, Result};
-use longshore_object_store::{Action, Bucket, from_store, requests};
+use longshore_object_store::{Action, Bucket, Unreadable, from_store, requests};
 use object_store::path::Path as Key;
 use object_store::{Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::sync::Arc;
@@ -12,16 +12,27 @@ use std::sync::Arc;
 /// Finds the objects, sorted by key: the one of that key; those below it, if it is a folder; those that match it, if it
 /// is a pattern (`*` and `?` within one level, `**` across levels). `None` when there is none.
 pub(in super::super) fn find(bucket: Bucket) -> Result<Option<Vec<Found>>> {
-    let store = bucket.open()?;
+    let unreadable = Unreadable::default();
+    let store = bucket.open_noting(&unreadable)?;
     let is_pattern = bucket.key.contains(['*', '?', '[']);
     if !is_pattern && !bucket.key.is_empty() && !bucket.key.ends_with('/') {
-        match head(&bucket, &store)? {
-            Some(object) => return Ok(Some(vec![found(&bucket, &store, object)])),
-            None => return below(&bucket, &store, &bucket.key),
+        match head(&bucket, &store) {
+            Ok(Some(object)) => return Ok(Some(vec![found(&bucket, &store, object)])),
+            Ok(None) => return below(&bucket, &store, &unreadable),
+            // What was wrong with a request for the head alone no store says: an answer to HEAD has no body.
+            Err(e) if says(&e, "400 Bad Request") => return below(&bucket, &store, &unreadable),
+            Err(e) => return Err(e),
         }
     }
     if !is_pattern {
-        return below(&bucket, &store, &bucket.key);
+        return below(&bucket, &store, &unreadable);
+    }
+    // Brackets may be part of a name.
+    if bucket.key.contains('[')
+        && parse(&bucket.key).is_ok()
+        && let Ok(Some(object)) = head(&bucket, &store)
+    {
+        return Ok(Some(vec![found(&bucket, &store, object)]));
     }
     let pattern = glob::Pattern::new(&bucket.key)
         .map_err(|e| Error::config(format!("'{bucket}' is no pattern: {}", e.msg.to_lowercase())))?;
@@ -30,15 +41,35 @@ pub(in super::super) fn find(bucket: Bucket) -> Result<Option<Vec<Found>>> {
     let literal = bucket.key.split(['*', '?', '[']).next().unwrap_or_default();
     let folder = literal.rsplit_once('/').map_or("", |(folder, _)| folder);
     let objects = list(&bucket, &store, folder)?;
-    let matching = objects.into_iter().filter(|o| pattern.matches_with(o.location.as_ref(), options));
+    let matches = |key: &str| pattern.matches_with(key, options);
+    refuse_unreadable(&bucket, &unreadable, matches)?;
+    let matching = objects.into_iter().filter(|o| matches(o.location.as_ref()));
     Ok(some(matching.map(|o| found(&bucket, &store, o)).collect()))
 }
 
-fn below(bucket: &Bucket, store: &Arc<dyn ObjectStore>, folder: &str) -> Result<Option<Vec<Found>>> {
-    let objects = list(bucket, store, folder)?;
-    let hidden = |o: &ObjectMeta| o.location.parts().any(|p| p.as_ref().starts_with('.'));
-    let known = objects.into_iter().filter(|o| !hidden(o) && has_known_ending(&o.location.as_ref().to_lowercase()));
+fn below(bucket: &Bucket, store: &Arc<dyn ObjectStore>, unreadable: &Unreadable) -> Result<Option<Vec<Found>>> {
+    let objects = list(bucket, store, &bucket.key)?;
+    let is_known =
+        |key: &str| !key.split('/').any(|part| part.starts_with('.')) && has_known_ending(&key.to_lowercase());
+    refuse_unreadable(bucket, unreadable, is_known)?;
+    let known = objects.into_iter().filter(|o| is_known(o.location.as_ref()));
     Ok(some(known.map(|o| found(bucket, store, o)).collect()))
+}
+
+/// An object that is meant and cannot be read is never passed over.
+fn refuse_unreadable(bucket: &Bucket, unreadable: &Unreadable, is_meant: impl Fn(&str) -> bool) -> Result<()> {
+    match unreadable.keys().into_iter().find(|key| is_meant(key)) {
+        None => Ok(()),
+        Some(key) => Err(Error::input("an object cannot be read for its name")
+            .with("bucket", &bucket.name)
+            .with("key", format!("{key:?}"))
+            .hint("rename it, or leave it out by a narrower pattern: names with //, . or .. between slashes, a slash at an end, or control characters are not read")),
+    }
+}
+
+fn says(error: &Error, words: &str) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |e| e.source()).any(|e| e.to_string().contains(words))
 }
 
 fn some<T>(found: Vec<T>) -> Option<Vec<T>> {
@@ -58,8 +89,6 @@ fn list(bucket: &Bucket, store: &Arc<dyn ObjectStore>, folder: &str) -> Result<V
     let (prefix, store) = (parse(folder.trim_end_matches('/'))?, Arc::clone(store));
     let listed = run(async move { store.list(Some(&prefix)).try_collect::<Vec<_>>().await })?;
     let mut objects = listed.map_err(|e| error(bucket, folder, Action::List, e))?;
-    // Stores show folders that were made by hand as empty objects.
-    objects.retain(|o| o.size > 0 || !o.location.as_ref().ends_with('/'));
     objects.sort_by(|a, b| a.location.cmp(&b.location));
     Ok(objects)
 }

@@ -10,7 +10,7 @@ mod web;
 
 pub(super) use bucket::find;
 pub(super) use reader::RemoteReader;
-pub(super) use web::ask;
+pub(super) use web::{Web, ask, shown};
 
 use longshore_core::connect::Connection;
 use longshore_core::error::{Error, Result};
@@ -40,14 +40,14 @@ impl fmt::Debug for Access {
 #[derive(Clone)]
 pub(super) enum Remote {
     Object { bucket: Bucket, store: Arc<dyn ObjectStore>, key: Key },
-    Web { client: reqwest::Client, url: reqwest::Url },
+    Web(Web),
 }
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Remote::Object { bucket, key, .. } => f.write_str(&bucket.url(key.as_ref())),
-            Remote::Web { url, .. } => f.write_str(url.as_str()),
+            Remote::Web(web) => f.write_str(&shown(web.url.as_str())),
         }
     }
 }
@@ -56,7 +56,7 @@ impl fmt::Debug for Remote {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) remote: Remote,
-    /// Its URL without a query.
+    /// Its URL without what may be a secret.
     pub(super) name: String,
     pub(super) size: Option<u64>,
     /// Milliseconds since 1970; 0 when it is not known.
@@ -78,10 +78,25 @@ pub(crate) fn as_path(name: &str) -> &str {
     }
 }
 
-/// Checks that the scheme of a URL is one that can be read.
+/// Returns true for a URL that is one file of a web server.
+pub(super) fn is_web(name: &str) -> bool {
+    let scheme = name.split("://").next().unwrap_or_default();
+    is_remote(name) && (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
+}
+
+/// Checks that a URL is one that can be read.
 pub(crate) fn check_scheme(name: &str) -> Result<()> {
     let scheme = &*name.split("://").next().unwrap_or_default().to_ascii_lowercase();
-    if matches!(scheme, "http" | "https") || longshore_object_store::Cloud::of_scheme(scheme).is_some() {
+    if matches!(scheme, "http" | "https") {
+        // What stands behind a question mark or `#` is no name.
+        let path = name.split(['?', '#']).next().unwrap_or_default();
+        return match path.contains('*') {
+            true => Err(Error::config("behind http(s) a URL is one file, and there are no patterns")
+                .hint("write a list of URLs; a '*' that is part of a name is written %2A")),
+            false => Ok(()),
+        };
+    }
+    if longshore_object_store::Cloud::of_scheme(scheme).is_some() {
         return Ok(());
     }
     Err(Error::config(format!("files at {scheme}:// cannot be read"))

@@ -1,14 +1,14 @@
 //! The bytes of a file elsewhere: fetched ahead by a little, and again from where a connection broke.
 
 use super::bucket::error;
-use super::web::{refused, unreachable};
+use super::web::{Version, refused, shown, unreachable};
 use super::{Found, Remote};
 use futures_util::{Stream, StreamExt};
 use longshore_core::error::{Error, ErrorKind, Result};
 use longshore_object_store::{Action, requests};
 use object_store::{GetOptions, GetRange};
-use reqwest::StatusCode;
-use reqwest::header::{ETAG, IF_RANGE, RANGE};
+use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, IF_RANGE, RANGE};
+use reqwest::{Method, Response, StatusCode};
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::time::Duration;
@@ -33,8 +33,12 @@ impl RemoteReader {
     /// When no thread can be started.
     pub(in super::super) fn open(found: &Found) -> Result<Self> {
         let (send, pieces) = channel(WAITING);
-        let fetch = Fetch { remote: found.remote.clone(), tag: found.tag.clone(), size: found.size, at: 0 };
-        requests()?.spawn(fetch.run(send));
+        let version = Version { tag: found.tag.clone(), modified: None, size: found.size };
+        let is_empty = matches!(found.remote, Remote::Object { .. }) && found.size == Some(0);
+        // Of an empty object is nothing to fetch.
+        if !is_empty {
+            requests()?.spawn(Fetch { remote: found.remote.clone(), version, at: 0 }.run(send));
+        }
         Ok(RemoteReader { pieces, piece: io::Cursor::default() })
     }
 }
@@ -67,8 +71,7 @@ type Pieces = Pin<Box<dyn Stream<Item = Result<Vec<u8>>> + Send>>;
 struct Fetch {
     remote: Remote,
     /// The version of the file that is being read.
-    tag: Option<String>,
-    size: Option<u64>,
+    version: Version,
     /// Bytes handed on.
     at: u64,
 }
@@ -107,7 +110,7 @@ impl Fetch {
                 return Ok(()); // the load was given up
             }
         }
-        match self.size {
+        match self.version.size {
             Some(size) if self.at < size => {
                 Err(at_once(Error::new(ErrorKind::Unavailable, "the file ended early").with("at", self.at)))
             }
@@ -121,40 +124,43 @@ impl Fetch {
         match &self.remote {
             Remote::Object { bucket, store, key } => {
                 let range = (self.at > 0).then_some(GetRange::Offset(self.at));
-                let options = GetOptions { range, if_match: self.tag.clone(), ..GetOptions::default() };
+                let options = GetOptions { range, if_match: self.version.tag.clone(), ..GetOptions::default() };
                 let got = store.get_opts(key, options).await;
                 let got = got.map_err(|e| match e {
                     object_store::Error::Precondition { .. } => at_once(changed(bucket.url(key.as_ref()))),
                     e => at_once(error(bucket, key.as_ref(), Action::Read, e)),
                 })?;
-                self.tag = got.meta.e_tag.clone();
+                self.version.tag = got.meta.e_tag.clone();
                 let (bucket, key) = (bucket.clone(), key.clone());
                 let pieces = got.into_stream().map(move |piece| {
                     piece.map(|b| b.to_vec()).map_err(|e| error(&bucket, key.as_ref(), Action::Read, e))
                 });
                 Ok(Box::pin(pieces))
             }
-            Remote::Web { client, url } => {
-                let mut request = client.get(url.clone());
+            Remote::Web(web) => {
+                let url = &web.url;
+                let mut headers = HeaderMap::new();
                 if self.at > 0 {
-                    request = request.header(RANGE, format!("bytes={}-", self.at));
-                    if let Some(tag) = self.tag.as_deref().filter(|t| !t.starts_with("W/")) {
-                        request = request.header(IF_RANGE, tag);
-                    }
+                    let said = |text: &str| HeaderValue::from_str(text).ok();
+                    headers.extend(said(&format!("bytes={}-", self.at)).map(|range| (RANGE, range)));
+                    let tag = self.version.tag.as_deref().filter(|t| !t.starts_with("W/"));
+                    headers.extend(tag.and_then(said).map(|tag| (IF_RANGE, tag)));
                 }
-                let answer = request.send().await.map_err(|e| at_once(unreachable(url, e)))?;
+                let answer = web.send(Method::GET, headers).await.map_err(at_once)?;
                 let status = answer.status();
                 if !status.is_success() {
                     let (e, wait) = refused(url, status, answer.headers());
                     return Err((e, wait.unwrap_or_default()));
                 }
-                let tag = answer.headers().get(ETAG).and_then(|t| t.to_str().ok()).map(str::to_owned);
-                if self.at > 0 && self.tag.is_some() && tag != self.tag {
-                    return Err(at_once(changed(super::web::without_query(url.as_str()).to_owned())));
+                let version = Version::of(&answer);
+                if self.at > 0 && self.version.differs(&version) {
+                    return Err(at_once(changed(shown(url.as_str()).into_owned())));
                 }
                 // A server without ranges sends all of it again.
-                let skip = if status == StatusCode::PARTIAL_CONTENT { 0 } else { self.at };
-                self.tag = tag;
+                let skip =
+                    if status == StatusCode::PARTIAL_CONTENT { self.at - begin(&answer, self.at)? } else { self.at };
+                let size = version.size.or(self.version.size);
+                self.version = Version { size, ..version };
                 let url = url.clone();
                 let pieces = answer.bytes_stream().map(move |piece| match piece {
                     Ok(bytes) => Ok(bytes.to_vec()),
@@ -162,6 +168,19 @@ impl Fetch {
                 });
                 Ok(Box::pin(skipped(pieces, skip)))
             }
+        }
+    }
+}
+
+/// The position that a part of a file begins at; it may have been asked for from `at` on, and not from behind it.
+fn begin(answer: &Response, at: u64) -> std::result::Result<u64, (Error, Duration)> {
+    let said =
+        answer.headers().get(CONTENT_RANGE).and_then(|v| v.to_str().ok()?.strip_prefix("bytes ")?.split('-').next());
+    match said.map_or(Some(at), |begin| begin.trim().parse().ok()).filter(|begin| *begin <= at) {
+        Some(begin) => Ok(begin),
+        None => {
+            let error = Error::input("the server sent another part of the file than it was asked for");
+            Err((error.with("file", shown(answer.url().as_str())), Duration::ZERO))
         }
     }
 }
