@@ -104,6 +104,21 @@ fn another_pipelines_place_is_that_of_its_last_load() {
     // Where one expects it, nothing is said.
     ok(&lab, &["load", "in.ndjson", "--table", "orders", "--pipeline", "usual"]);
     assert_eq!(ok(&lab, &["query", COUNT, "--pipeline", "usual"]).stderr, "");
+    // Where none is named and the default one never loaded, it is the one that loaded last, and that is said.
+    let (empty, bare) = (lab.path("empty"), lab.path("data"));
+    std::fs::create_dir(&empty).expect("a folder can be made");
+    let in_empty = |args: &[&str]| {
+        let mut command = lab.command(args);
+        command.current_dir(&empty).env_remove("LONGSHORE_DESTINATION").env("LONGSHORE_DATA_DIR", &bare);
+        Output::of(command)
+    };
+    let query = in_empty(&["query", "SELECT count(*) AS n FROM orders", "--format", "json"]);
+    assert_eq!(query.stdout.trim(), r#"{"n":2}"#, "{query:#?}");
+    assert!(query.stderr.contains("usual.duckdb, where pipeline usual last loaded to"), "{query:#?}");
+    let tables = in_empty(&["tables", "--dataset", "raw", "--json"]);
+    assert!(tables.stderr.contains("where pipeline other last loaded to"), "{tables:#?}");
+    let unknown = in_empty(&["tables", "--dataset", "nowhere"]);
+    assert_eq!(unknown.status, Some(1), "{unknown:#?}");
     // Nothing known: the default, and that is said.
     let sync = ok_in(&lab, "bare", &["pipeline", "usual", "sync"]);
     assert!(sync.stderr.contains("usual.duckdb, the default of pipeline usual"), "{sync:#?}");

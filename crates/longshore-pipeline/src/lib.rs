@@ -51,7 +51,7 @@ mod writer;
 mod yaml_lines;
 
 pub use drop::{DropPlan, DropRequest};
-pub use last_place::LastPlace;
+pub use last_place::{LastPlace, last_loaded};
 pub use pipeline::{
     Connect, DEFAULT_LEASE_TIME, DEFAULT_WAIT, DestinationRef, FinishedRun, Order, Pipeline, RunOptions,
     default_data_dir,

@@ -28,7 +28,7 @@ pub(crate) fn run(cli: &Cli, args: &QueryArgs) -> Result<ExitCode> {
         );
     }
     let addresses = Addresses::here(Limits::default())?;
-    let place = Place::of_loads(&addresses, &data_dir(cli.data_dir.as_ref())?, args.place.said())?;
+    let place = Place::to_read(&addresses, &data_dir(cli.data_dir.as_ref())?, args.place.said())?;
     let asked = place.first();
     let batches = runtime()?.block_on(async {
         match asked.destination.query(&place.dataset, &args.sql).await {

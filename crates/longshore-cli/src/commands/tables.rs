@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 pub(crate) fn run(cli: &Cli, args: &TablesArgs) -> Result<ExitCode> {
     let addresses = Addresses::here(Limits::default())?;
-    let place = Place::of_loads(&addresses, &data_dir(cli.data_dir.as_ref())?, args.place.said())?;
+    let place = Place::to_read(&addresses, &data_dir(cli.data_dir.as_ref())?, args.place.said())?;
     let destination = &place.first().destination;
     let tables = runtime()?.block_on(destination.tables(&place.dataset))?;
     if tables.is_empty() {

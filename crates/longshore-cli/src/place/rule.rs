@@ -4,6 +4,7 @@
 use super::{Addresses, By, Place};
 use longshore_config::Project;
 use longshore_core::error::Result;
+use longshore_core::naming;
 use longshore_pipeline::DestinationRef;
 use longshore_pipeline::store::Store;
 use std::path::Path;
@@ -61,6 +62,25 @@ impl Place {
         // Nothing needs to be said of a last load that went where one expects it.
         let by = if known.by == By::LastLoad && place.is_default(addresses) { By::User } else { known.by };
         Ok(Place { by, ..place })
+    }
+
+    /// As [`Place::of_loads`], for commands that only read: where nothing says which pipeline is meant and the default one has never
+    /// loaded, it is the one that loaded last.
+    pub(crate) fn to_read(addresses: &Addresses, data_dir: &Path, said: Said<'_>) -> Result<Place> {
+        let (place, project) = (Place::of_loads(addresses, data_dir, said)?, addresses.project());
+        let is_named = said.pipeline.is_some() || project.pipeline().name.is_some() || !project.sources().is_empty();
+        let has_default = Path::new(&format!("{}.duckdb", place.pipeline)).exists();
+        if is_named || place.by != By::Nobody || has_default {
+            return Ok(place);
+        }
+        let dataset = said.dataset.and_then(naming::normalize_identifier);
+        match longshore_pipeline::last_loaded(data_dir, dataset.as_deref())? {
+            Some(last) => {
+                let place = Place::of_loads(addresses, data_dir, Said { pipeline: Some(&last), ..said })?;
+                Ok(Place { by: By::LastLoad, ..place })
+            }
+            None => Ok(place),
+        }
     }
 
     /// The pipeline of a project: the name it says, its only source, or the default.
