@@ -214,8 +214,9 @@ impl Run<'_> {
         let made = shape.make_unmet_columns();
         let unmet = unmet.into_iter().map(|path| unmet_note(&path, made.contains(&path)));
         let vain = shape.vain_hints().into_iter().map(|path| vain_note(&path));
+        let flat = shape.vain_unnests().into_iter().map(|name| flat_note(&name));
         let said = self.options.resources.iter().flat_map(|r| r.rules.notes.iter().cloned());
-        unmet.chain(vain).chain(said).collect()
+        unmet.chain(vain).chain(flat).chain(said).collect()
     }
 
     /// What comes of destinations where the lease could not be taken: one that cannot be reached takes no part.
@@ -364,6 +365,10 @@ fn unmet_note(path: &str, is_made: bool) -> String {
 
 fn vain_note(path: &str) -> String {
     format!("the hint of '{path}' does nothing: it is a list or an object, and its fields have hints of their own")
+}
+
+fn flat_note(name: &str) -> String {
+    format!("unnesting '{name}' does nothing: no value of it is a list or a struct")
 }
 
 fn already_note(finished: &FinishedRun, had_failed: bool) -> String {

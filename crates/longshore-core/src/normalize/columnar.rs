@@ -3,11 +3,12 @@
 //!
 //! The way of JSON is for what needs a decision value by value: a column whose type the table has otherwise (its
 //! values are coerced, or become variants), numbers and times that Longshore's types do not hold, lists and structs
-//! that are to be unnested, and all columns where a row's id follows from the whole record.
+//! that are to be unnested, and all columns where a row's id follows from the whole record, or where hints and contracts
+//! are asked value by value. On that way, too, columns have the types of the file, and stay JSON unless they are to be unnested.
 
 use super::identity::Identity;
 use super::settings::Unnest;
-use super::shape::{ColumnId, Shape, TableId};
+use super::shape::{ColumnId, NodeId, Shape, TableId};
 use super::{BadRecord, NormalizedBlock, OnError, RecordBytes, normalize};
 use crate::json::Tape;
 use crate::naming;
@@ -62,8 +63,64 @@ fn by_json_alone(
     columns: &[usize],
     on_error: OnError,
 ) -> Result<NormalizedBlock, BadRecord> {
-    let (bytes, records) = rows::as_json(batch, columns);
-    normalize(shape, tape, RecordBytes { bytes: &bytes, records: Some(&records), pages: false }, on_error)
+    let base = (shape.version, shape.epoch);
+    let (arrays, kept) = as_the_file_says(shape, batch, columns);
+    let (bytes, records) = rows::as_json(batch.num_rows(), &arrays);
+    let done = normalize(shape, tape, RecordBytes { bytes: &bytes, records: Some(&records), pages: false }, on_error);
+    // Records that come as JSON may have objects at the same place.
+    kept.iter().for_each(|&(node, edge)| shape.nodes[node as usize].edges[edge as usize].stays_json = false);
+    let mut done = done?;
+    done.base = base;
+    done.changed = base != (shape.version, shape.epoch);
+    Ok(done)
+}
+
+/// A name with its values.
+type Named<'a> = (&'a str, ArrayRef);
+
+/// Makes new columns with the types that the file says, and keeps lists and structs as JSON that nobody asked to unnest.
+/// Returns the columns' values in the form of these types, and the keys that are kept as JSON for this block alone.
+fn as_the_file_says<'a>(
+    shape: &mut Shape,
+    batch: &'a RecordBatch,
+    columns: &[usize],
+) -> (Vec<Named<'a>>, Vec<(NodeId, u32)>) {
+    let fields = batch.schema_ref().fields();
+    let mut arrays: Vec<Named<'a>> =
+        columns.iter().map(|&i| (fields[i].name().as_str(), ArrayRef::clone(batch.column(i)))).collect();
+    let mut kept = Vec::new();
+    if batch.num_rows() == 0 {
+        return (arrays, kept);
+    }
+    // Where a contract lets no table be made, the first record is told so.
+    let Ok(table) = shape.root() else { return (arrays, kept) };
+    let top = shape.top(table, i64::from(shape.settings.max_nesting));
+    let system = shape.settings.system;
+    for (i, (name, array)) in arrays.iter_mut().enumerate() {
+        let edge = shape.edge(top, name.as_bytes(), i as u32);
+        let known = &mut shape.nodes[top as usize].edges[edge as usize];
+        // dlt keeps the id a row brings.
+        if known.ignored || (system == SystemColumns::Dlt && *name == system.column(ColumnRole::RowId).name) {
+            continue;
+        }
+        if array.data_type().is_nested() {
+            if known.flattened || shape.settings.unnest.is_asked(name) {
+                continue;
+            }
+            if !std::mem::replace(&mut known.stays_json, true) {
+                kept.push((top, edge));
+            }
+            // A contract that bars the column decides value by value.
+            let _ = shape.column(top, edge, || DataType::Json);
+            continue;
+        }
+        let Some((data_type, own)) = own_column(array, &shape.settings.unnest, name) else { continue };
+        let column = shape.column(top, edge, || data_type);
+        if column.is_ok_and(|column| shape.column_type(table, column) == data_type.into()) {
+            *array = own;
+        }
+    }
+    (arrays, kept)
 }
 
 /// Tells the columns that go over whole, with their places, from those that go by JSON.

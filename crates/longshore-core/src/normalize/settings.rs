@@ -169,6 +169,17 @@ impl FieldPath {
 
     /// Returns true when a schema has tables or columns below that path, and no column at it, by the usual names.
     pub(super) fn is_nested_in(&self, schema: &crate::schema::Schema, root: &str) -> bool {
+        let (nested, at) = self.place_in(schema, root);
+        nested && !at
+    }
+
+    /// Returns true when a schema has tables or columns below that path, by the usual names.
+    pub(super) fn has_below(&self, schema: &crate::schema::Schema, root: &str) -> bool {
+        self.place_in(schema, root).0
+    }
+
+    /// Whether there are tables or columns below the path, and whether there is a column at it.
+    fn place_in(&self, schema: &crate::schema::Schema, root: &str) -> (bool, bool) {
         let keys: Vec<String> = self.0.iter().map(|k| naming::normalize_key(k)).collect();
         let path = format!("{root}__{}", keys.join("__"));
         let (mut nested, mut at) = (false, false);
@@ -178,10 +189,10 @@ impl FieldPath {
                 continue;
             };
             let below = format!("{column}__");
-            nested |= table.columns.iter().any(|c| c.name.starts_with(&below));
+            nested |= table.columns.iter().any(|c| !c.variant && c.name.starts_with(&below));
             at |= table.column(column).is_some();
         }
-        nested && !at
+        (nested, at)
     }
 
     /// The keys, from the record down.

@@ -1,7 +1,7 @@
 //! What was said of fields that no record had: a slip of the pen, or a column that is wanted all the same.
 
 use super::shape::{NodeId, Shape, TableId, root_table_name};
-use super::{FieldPath, Settings};
+use super::{FieldPath, Settings, Unnest};
 use std::sync::Arc;
 
 impl Shape {
@@ -41,6 +41,23 @@ impl Shape {
                 let path = path.to_string();
                 if !vain.contains(&path) {
                     vain.push(path);
+                }
+            }
+        }
+        vain
+    }
+
+    /// Returns the columns that are to be unnested and have neither lists nor objects in any value: there is nothing to unnest.
+    pub fn vain_unnests(&self) -> Vec<String> {
+        let mut vain = Vec::new();
+        for settings in self.resources.iter() {
+            let Unnest::Columns(names) = &settings.unnest else { continue };
+            let root = root_table_name(settings);
+            for name in names {
+                let path = FieldPath::from_keys([name.clone()]);
+                let is_flat = path.is_in(&self.schema, &root) && !path.has_below(&self.schema, &root);
+                if is_flat && !vain.contains(name) {
+                    vain.push(name.clone());
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Arrow values as JSON: every digit of a number, times in ISO 8601, bytes as `0x…`.
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, StringArray, UnionArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::DataType as ArrowType;
 use std::fmt::Write;
@@ -9,12 +9,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Returns an object for each row, with those columns, and where each stands.
-pub(super) fn as_json(batch: &RecordBatch, columns: &[usize]) -> (Vec<u8>, Vec<Range<usize>>) {
-    let names: Vec<String> = columns.iter().map(|&i| text(batch.schema_ref().field(i).name())).collect();
-    let writers: Vec<Writer<'_>> = columns.iter().map(|&i| Writer::new(batch.column(i).as_ref())).collect();
+pub(super) fn as_json(count: usize, columns: &[(&str, ArrayRef)]) -> (Vec<u8>, Vec<Range<usize>>) {
+    let names: Vec<String> = columns.iter().map(|(name, _)| text(name)).collect();
+    let writers: Vec<Writer<'_>> = columns.iter().map(|(_, array)| Writer::new(array.as_ref())).collect();
     let mut out = String::new();
-    let mut records = Vec::with_capacity(batch.num_rows());
-    for row in 0..batch.num_rows() {
+    let mut records = Vec::with_capacity(count);
+    for row in 0..count {
         let start = out.len();
         out.push('{');
         for (i, (name, writer)) in names.iter().zip(&writers).enumerate() {
@@ -42,7 +42,9 @@ pub(super) fn json_texts(array: &ArrayRef) -> ArrayRef {
             out
         })
     };
-    Arc::new((0..array.len()).map(value).collect::<StringArray>())
+    // In a union or behind a key may be nothing, of which the array's own nulls do not know.
+    let texts = (0..array.len()).map(|row| value(row).filter(|text| text != "null"));
+    Arc::new(texts.collect::<StringArray>())
 }
 
 /// Writes the values of one array.
@@ -65,6 +67,8 @@ enum Kind<'a> {
     List(Box<Writer<'a>>, Box<dyn Fn(usize) -> Range<usize> + 'a>),
     /// Keys and values.
     Map(Box<Writer<'a>>, Box<Writer<'a>>),
+    /// The children by their ids; each value is one of them.
+    Union(&'a UnionArray, Vec<(i8, Writer<'a>)>),
     /// Keys into values.
     Keyed(Box<Writer<'a>>, Box<dyn Fn(usize) -> Option<usize> + 'a>),
     Null,
@@ -106,6 +110,25 @@ impl<'a> Writer<'a> {
             A::FixedSizeList(_, size) => {
                 let size = *size as usize;
                 list(array.as_fixed_size_list().values().as_ref(), move |row| row * size..(row + 1) * size)
+            }
+            A::ListView(_) => {
+                let views = array.as_list_view::<i32>();
+                list(views.values().as_ref(), move |row| {
+                    let start = views.value_offset(row) as usize;
+                    start..start + views.value_size(row) as usize
+                })
+            }
+            A::LargeListView(_) => {
+                let views = array.as_list_view::<i64>();
+                list(views.values().as_ref(), move |row| {
+                    let start = views.value_offset(row) as usize;
+                    start..start + views.value_size(row) as usize
+                })
+            }
+            A::Union(fields, _) => {
+                let union = array.as_union();
+                let children = fields.iter().map(|(id, _)| (id, Writer::new(union.child(id).as_ref())));
+                Kind::Union(union, children.collect())
             }
             A::Map(..) => {
                 let map = array.as_map();
@@ -168,6 +191,13 @@ impl<'a> Writer<'a> {
                     out.push(':');
                     values.write(i, out);
                 });
+            }
+            Kind::Union(union, children) => {
+                let id = union.type_id(row);
+                match children.iter().find(|(child, _)| *child == id) {
+                    Some((_, values)) => values.write(union.value_offset(row), out),
+                    None => out.push_str("null"),
+                }
             }
             Kind::Keyed(values, key) => match key(row) {
                 Some(i) => values.write(i, out),

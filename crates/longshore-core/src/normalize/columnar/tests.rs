@@ -1,15 +1,15 @@
 use super::*;
-use crate::normalize::{Offsets, Settings, TableBatch};
+use crate::normalize::{FieldPath, Offsets, Settings, TableBatch};
 use crate::package::LoadId;
 use crate::schema::Schema;
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Decimal128Array, Float64Array, Int64Array, ListArray, StringArray, StructArray, TimestampMillisecondArray,
-    TimestampNanosecondArray, UInt64Array,
+    BinaryArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int64Array, ListArray, StringArray,
+    StructArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt64Array, UnionArray,
 };
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_cast::pretty::pretty_format_batches;
-use arrow_schema::{Field, Fields};
+use arrow_schema::{Field, Fields, UnionFields};
 use std::sync::Arc;
 
 struct Loaded {
@@ -154,4 +154,65 @@ fn names_that_meet_keep_both_values() {
     for value in 1..=5 {
         assert!(shown.contains(&format!("| {value} ")), "{value}\n{shown}");
     }
+}
+
+#[test]
+fn hints_of_one_column_change_nothing_of_the_others() {
+    let rows = batch(vec![
+        ("day", Arc::new(Date32Array::from(vec![Some(19_000), None]))),
+        ("at", Arc::new(TimestampMillisecondArray::from(vec![1_000, 2_000]))),
+        ("text", Arc::new(StringArray::from(vec!["2020-01-01T00:00:00Z", "b"]))),
+        ("bytes", Arc::new(BinaryArray::from(vec![&b"\x00\xff"[..], b""]))),
+        ("small", Arc::new(Float32Array::from(vec![0.1, 2.0]))),
+        ("whole", Arc::new(Decimal128Array::from(vec![7, 8]).with_precision_and_scale(9, 0).unwrap())),
+        ("list", Arc::new(nested().column(1).slice(0, 2))),
+        ("part", Arc::new(nested().column(2).slice(0, 2))),
+        ("never", arrow_array::new_null_array(&ArrowType::Int64, 2)),
+    ]);
+    let free = load(settings(Unnest::Nothing), &[rows.clone()], "");
+    let mut told = settings(Unnest::Nothing);
+    told.rules.ignore = vec![FieldPath::parse("gone").unwrap()];
+    let by_json = load(told, &[rows], "{\"later\":1}\n");
+    let types = "day date, at timestamp, text text, bytes binary, small double, whole decimal, list json, part json, never bigint";
+    assert_eq!(free.types("t"), types);
+    assert_eq!(by_json.types("t"), format!("later bigint, {types}"));
+    for column in ["day", "at", "text", "bytes", "small", "whole", "list", "part"] {
+        assert_eq!(by_json.values("t", column)[..], free.values("t", column)[..], "{column}");
+    }
+}
+
+#[test]
+fn what_is_nested_stays_one_value_in_a_column_of_another_type() {
+    let nested = nested();
+    let lists = |name| batch(vec![(name, Arc::clone(nested.column(1)))]);
+    let loaded = load(settings(Unnest::Nothing), &[lists("a"), lists("n")], "{\"a\":\"x\",\"n\":5}\n");
+    assert_eq!(loaded.types("t"), "a text, n bigint, n__v_json json");
+    assert_eq!(loaded.values("t", "a")[..4], ["x", "[1,2]", "-", "[]"]);
+    assert!(loaded.shape.schema().table("t__a").is_none());
+    // Records of JSON are unnested all the same.
+    let mut shape = loaded.shape;
+    let after = RecordBytes { bytes: b"{\"a\":[3]}\n", records: None, pages: true };
+    normalize(&mut shape, &mut Tape::default(), after, OnError::Fail).unwrap();
+    assert!(shape.schema().table("t__a").is_some());
+}
+
+#[test]
+fn a_union_is_the_value_that_it_holds() {
+    let fields = UnionFields::from_iter([
+        (0, Arc::new(Field::new("n", ArrowType::Int64, true))),
+        (1, Arc::new(Field::new("s", ArrowType::Utf8, true))),
+    ]);
+    let children: Vec<ArrayRef> =
+        vec![Arc::new(Int64Array::from(vec![1, 0, 0])), Arc::new(StringArray::from(vec![None, Some("b"), None]))];
+    let union = UnionArray::try_new(fields, vec![0, 1, 1].into(), None, children).unwrap();
+    let loaded = load(settings(Unnest::Nothing), &[batch(vec![("u", Arc::new(union))])], "");
+    assert_eq!(loaded.values("t", "u"), ["1", "\"b\"", "-"]);
+}
+
+#[test]
+fn unnesting_what_is_flat_is_told() {
+    let asked = ["Id", "list", "Some Struct", "none"].map(str::to_owned).to_vec();
+    let loaded = load(settings(Unnest::Columns(asked)), &[nested()], "");
+    assert_eq!(loaded.shape.vain_unnests(), ["Id"]);
+    assert_eq!(loaded.shape.unmet_paths(), ["none"]);
 }
