@@ -240,8 +240,90 @@ fn a_project_can_be_looked_at_without_asking_a_vault() {
     assert_eq!(section.to_json()["a"], "***");
     let near = looked(&project(vault).with("secrets.toml", "[shop]\napi_token = \"near\"\n")).unwrap();
     assert_eq!((near.unasked().len(), &near.to_json()["a"]), (0, &serde_json::json!("near")));
-    let misspelt = looked(&project("type = \"hashicrop\"\n")).unwrap_err().to_string();
-    assert!(misspelt.contains("hashicrop"), "{misspelt}");
+    // What is wrong with a vault is told by itself, and hides nothing else.
+    let misspelt = project("type = \"hashicrop\"\n");
+    assert_eq!(looked(&misspelt).unwrap().unasked(), ["sources.s.a"]);
+    let told = misspelt.open().unwrap().vault_problems();
+    assert_eq!(told[0].hint.as_deref(), Some("did you mean 'hashicorp'?"), "{told:?}");
+    let open = project("type = \"hashicorp\"\n").open().unwrap().vault_problems();
+    assert_eq!(open[0].hint.as_deref(), Some("set address, or VAULT_ADDR or BAO_ADDR in the environment"), "{open:?}");
     let alone = looked(&Folder::new().with("longshore.toml", SOURCE)).unwrap_err().to_string();
     assert!(alone.contains("'shop.api_token' is not to be found"), "{alone}");
+}
+
+/// A vault that starts, or has too much to do, is asked again; one that says no is not.
+#[test]
+fn trouble_that_passes_is_waited_for_by_all_vaults() {
+    let answers = |good: &'static str, bad: (u16, &'static str)| {
+        let asked = std::sync::atomic::AtomicU32::new(0);
+        move |request: &Request| match request.line.split(' ').nth(1).unwrap_or_default() {
+            "/computeMetadata/v1/instance/service-accounts/default/token" => (200, r#"{"access_token":"at"}"#.into()),
+            _ if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 => (bad.0, bad.1.to_owned()),
+            _ => (200, good.to_owned()),
+        }
+    };
+    let google = (r#"{"payload":{"data":"dg=="}}"#, "type = \"google\"\nproject = \"p\"\nendpoint");
+    let aws = (
+        r#"{"SecretString":"v"}"#,
+        "type = \"aws\"\nregion = \"r\"\naccess_key_id = \"a\"\nsecret_access_key = \"s\"\nendpoint",
+    );
+    let vault = (
+        r#"{"data":{"data":{"api_token":"v"}}}"#,
+        "type = \"hashicorp\"\nkv_version = \"2\"\ntoken = \"t\\n\"\nmount = \"/kv/\"\naddress",
+    );
+    for ((good, keys), bad) in [
+        (google, (503, "{}")),
+        (aws, (400, r#"{"__type":"x#ThrottlingException"}"#)),
+        (vault, (500, "{}")),
+        (vault, (429, "{}")),
+    ] {
+        let double = Double::start(answers(good, bad));
+        let host = double.address.trim_start_matches("http://").to_owned();
+        let folder = project(&format!("{keys} = \"{}\"\n", double.address)).env("GCE_METADATA_HOST", &host);
+        assert_eq!(secret(&folder).unwrap(), "v", "{keys}");
+    }
+    let sealed = Double::start(|_| (503, r#"{"errors":["Vault is sealed"]}"#.into()));
+    let error = secret(&project(&format!("{} = \"{}\"\n", vault.1, sealed.address))).unwrap_err();
+    assert!(error.contains("Vault is sealed") && error.contains("unsealed"), "{error}");
+    assert!(error.contains("looked for HashiCorp vault") && error.contains("kv/shop, field api_token"), "{error}");
+    assert_eq!(sealed.lines(), ["GET /v1/kv/data/shop HTTP/1.1"]);
+}
+
+/// Who may read one document alone is refused whatever else there may be.
+#[test]
+fn a_document_is_read_where_the_name_by_itself_is_forbidden() {
+    let double = Double::start(|request| match request.body.as_str() {
+        r#"{"SecretId":"shop"}"# => (200, r#"{"SecretString":"{\"api_token\":\"of the document\"}"}"#.into()),
+        r#"{"SecretId":"other/api_token"}"# => (200, r#"{"SecretBinary":"Ynl0ZXM="}"#.into()),
+        _ => (400, r#"{"__type":"AccessDeniedException","Message":"not authorized"}"#.into()),
+    });
+    let vault = format!(
+        "type = \"aws\"\nregion = \"r\"\naccess_key_id = \"a\"\nsecret_access_key = \"s\"\nendpoint = \"{}\"\n",
+        double.address
+    );
+    assert_eq!(secret(&project(&vault)).unwrap(), "of the document");
+    let with = |name: &str| {
+        let source = SOURCE.replace("shop.", name);
+        Folder::new().with("longshore.toml", &format!("{source}[vaults.v]\n{vault}"))
+    };
+    assert_eq!(secret(&with("other.")).unwrap(), "bytes");
+    let error = secret(&with("third.")).unwrap_err();
+    assert!(error.contains("AccessDeniedException: not authorized") && error.contains("credentials hold"), "{error}");
+    assert!(error.contains("third/api_token, or the key api_token of third"), "{error}");
+}
+
+/// A token that may not look at mounts still reads either version.
+#[test]
+fn hashicorp_of_a_version_that_cannot_be_asked() {
+    let double = Double::start(|request| match request.line.split(' ').nth(1).unwrap_or_default() {
+        "/v1/old/shop" => (200, r#"{"data":{"api_token":"of version 1"}}"#.into()),
+        _ => (403, r#"{"errors":["permission denied"]}"#.into()),
+    });
+    let vault = |mount: &str, address: &str| {
+        project(&format!("type = \"hashicorp\"\naddress = \"{address}\"\nmount = \"{mount}\"\ntoken = \"t\"\n"))
+    };
+    assert_eq!(secret(&vault("old", &double.address)).unwrap(), "of version 1");
+    assert!(secret(&vault("none", &double.address)).unwrap_err().contains("permission denied"));
+    let error = secret(&vault("old", "vault.example.com:8200")).unwrap_err();
+    assert!(error.contains("not a web address"), "{error}");
 }

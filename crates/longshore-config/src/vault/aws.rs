@@ -1,11 +1,15 @@
 //! AWS Secrets Manager, by access keys.
 
+use super::http::{client, refused, send};
 use super::sigv4::Signer;
-use super::{Settings, Vault, client, itself_or_field, refused, unreachable};
+use super::{Settings, Vault, itself_or_field, names};
 use crate::problem::Problem;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use longshore_core::connect::Secret;
 use longshore_core::error::Error;
 use longshore_core::values::civil_from_days;
+use reqwest::blocking::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -54,6 +58,29 @@ impl Aws {
     }
 
     fn fetch(&self, id: &str) -> Result<Option<Secret>, Error> {
+        let client = client()?;
+        let (status, text) = send(NAME, || Ok(self.request(&client, id)))?;
+        let document: Value = serde_json::from_str(&text).unwrap_or_default();
+        if status.is_success() {
+            let binary = || document["SecretBinary"].as_str().and_then(|d| STANDARD.decode(d).ok());
+            let secret = document["SecretString"].as_str().map(str::to_owned);
+            let secret = secret.or_else(|| binary().and_then(|bytes| String::from_utf8(bytes).ok()));
+            return secret
+                .map(|text| Some(Secret::new(text)))
+                .ok_or_else(|| Error::config(format!("{NAME}: the answer for {id} has no secret that is text")));
+        }
+        let kind = document["__type"].as_str().unwrap_or_default();
+        let kind = kind.rsplit('#').next().unwrap_or_default();
+        if kind == "ResourceNotFoundException" {
+            return Ok(None);
+        }
+        let message = document["message"].as_str().or(document["Message"].as_str());
+        let reason = [Some(kind), message].into_iter().flatten().filter(|part| !part.is_empty());
+        Err(refused(NAME, id, status, &reason.collect::<Vec<_>>().join(": ")))
+    }
+
+    /// The request, signed for this moment.
+    fn request(&self, client: &Client, id: &str) -> RequestBuilder {
         let body = json!({ "SecretId": id }).to_string();
         let time = amz_time(SystemTime::now());
         let host = self.endpoint.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
@@ -66,29 +93,17 @@ impl Aws {
         let signer =
             Signer { access_key_id: &self.access_key_id, secret_access_key: &self.secret_access_key, region, service };
         let authorization = signer.authorization(&headers, body.as_bytes(), &time);
-        let mut request = client()?.post(format!("{}/", self.endpoint)).header("authorization", authorization);
+        let mut request = client.post(format!("{}/", self.endpoint)).header("authorization", authorization);
         for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
             request = request.header(*name, *value);
         }
-        let answer = request.body(body).send().map_err(|e| unreachable(NAME, &e))?;
-        let status = answer.status();
-        let text = answer.text().map_err(|e| unreachable(NAME, &e))?;
-        let document: Value = serde_json::from_str(&text).unwrap_or_default();
-        if status.is_success() {
-            return Ok(document["SecretString"].as_str().map(Secret::new));
-        }
-        let kind = document["__type"].as_str().unwrap_or_default();
-        if kind.ends_with("ResourceNotFoundException") {
-            return Ok(None);
-        }
-        let reason = document["message"].as_str().or(document["Message"].as_str()).unwrap_or(kind);
-        Err(refused(NAME, id, status, reason))
+        request.body(body)
     }
 }
 
 impl Vault for Aws {
     fn place(&self, path: &[String]) -> String {
-        format!("{NAME} in {}: {}", self.region, self.id(path))
+        format!("{NAME} in {}: {}", self.region, names(path, |path| self.id(path)))
     }
 
     fn get(&self, path: &[String]) -> Result<Option<Secret>, Error> {

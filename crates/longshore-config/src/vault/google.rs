@@ -1,6 +1,7 @@
 //! Google Secret Manager, by a service account's key or the machine's own identity.
 
-use super::{Settings, Vault, client, itself_or_field, refused, unreachable};
+use super::http::{client, refused, send};
+use super::{Settings, Vault, itself_or_field, names};
 use crate::problem::Problem;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -63,18 +64,17 @@ impl Google {
         if let Some(token) = self.token.get() {
             return Ok(token);
         }
-        let request = match &self.account {
+        let client = client()?;
+        let asked = send("Google's token server", || match &self.account {
             Some(account) => {
                 let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
                 let form = [("grant_type", grant), ("assertion", &assertion(account)?)];
-                client()?.post(&account.token_uri).form(&form)
+                Ok(client.post(&account.token_uri).form(&form))
             }
-            None => client()?.get(&self.metadata).header("Metadata-Flavor", "Google"),
-        };
+            None => Ok(client.get(&self.metadata).header("Metadata-Flavor", "Google")),
+        });
         let no_account = "set credentials to a service account's key file, if this is no machine of Google's";
-        let answer = request.send().map_err(|e| unreachable("Google's token server", &e).hint(no_account))?;
-        let status = answer.status();
-        let text = answer.text().map_err(|e| unreachable("Google's token server", &e))?;
+        let (status, text) = asked.map_err(|e| if self.account.is_none() { e.hint(no_account) } else { e })?;
         let document: Value = serde_json::from_str(&text).unwrap_or_default();
         match document["access_token"].as_str() {
             Some(token) if status.is_success() => Ok(self.token.get_or_init(|| Secret::new(token))),
@@ -92,10 +92,8 @@ impl Google {
 
     fn fetch(&self, id: &str) -> Result<Option<Secret>, Error> {
         let url = format!("{}/v1/projects/{}/secrets/{id}/versions/latest:access", self.endpoint, self.project);
-        let answer = client()?.get(url).bearer_auth(self.token()?.expose()).send();
-        let answer = answer.map_err(|e| unreachable(NAME, &e))?;
-        let status = answer.status();
-        let text = answer.text().map_err(|e| unreachable(NAME, &e))?;
+        let (client, token) = (client()?, self.token()?);
+        let (status, text) = send(NAME, || Ok(client.get(&url).bearer_auth(token.expose())))?;
         let document: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.as_u16() == 404 {
             return Ok(None);
@@ -111,7 +109,7 @@ impl Google {
 
 impl Vault for Google {
     fn place(&self, path: &[String]) -> String {
-        format!("{NAME}, project {}: {}", self.project, self.id(path))
+        format!("{NAME}, project {}: {}", self.project, names(path, |path| self.id(path)))
     }
 
     fn get(&self, path: &[String]) -> Result<Option<Secret>, Error> {

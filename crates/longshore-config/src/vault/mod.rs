@@ -5,21 +5,25 @@
 mod aws;
 mod google;
 mod hashicorp;
+mod http;
 mod sigv4;
 
 use crate::node::{Node, Origin, Table};
 use crate::problem::{Problem, Problems};
 use crate::section::Section;
 use longshore_core::connect::Secret;
-use longshore_core::error::{Error, ErrorKind};
+use longshore_core::error::Error;
 use longshore_core::misspelt::suggest;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::sync::OnceLock;
 
 /// The kinds and their keys.
 pub(crate) const KINDS: [(&str, &[&str]); 3] = [
-    ("hashicorp", &["type", "address", "mount", "prefix", "namespace", "token", "role_id", "secret_id", "kv_version"]),
+    (
+        "hashicorp",
+        &["type", "address", "mount", "prefix", "namespace", "token", "role_id", "secret_id", "kv_version", "ca_cert"],
+    ),
     ("aws", &["type", "region", "endpoint", "prefix", "access_key_id", "secret_access_key", "session_token"]),
     ("google", &["type", "project", "endpoint", "prefix", "credentials"]),
 ];
@@ -35,7 +39,14 @@ trait Vault: Send + Sync {
 
 /// All vaults of a project, in the order they are declared.
 #[derive(Default)]
-pub(crate) struct Vaults(Vec<(Origin, Box<dyn Vault>)>);
+pub(crate) struct Vaults(Vec<Declared>);
+
+struct Declared {
+    origin: Origin,
+    vault: Box<dyn Vault>,
+    /// What was wrong when it could not be asked: it is not asked again for each secret.
+    failure: OnceLock<Problem>,
+}
 
 impl Vaults {
     /// Makes the vaults of `[vaults]`; asks none of them yet.
@@ -44,7 +55,7 @@ impl Vaults {
         for entry in declared.and_then(Node::as_table).into_iter().flat_map(|t| &t.entries) {
             let section = Section::new("vaults", &entry.key, String::new(), entry.value.clone());
             match make(&section, environment) {
-                Ok(vault) => vaults.push((entry.origin.clone(), vault)),
+                Ok(vault) => vaults.push(Declared { origin: entry.origin.clone(), vault, failure: OnceLock::new() }),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -58,19 +69,30 @@ impl Vaults {
 
     /// Asks one after the other, each for the longest path first.
     pub(crate) fn find(&self, paths: &[Vec<String>], tried: &mut Vec<String>) -> Result<Option<Node>, Problem> {
-        for (origin, vault) in &self.0 {
+        for declared in &self.0 {
             for path in paths {
-                let place = vault.place(path);
-                let failed = |e: Error| {
-                    Problem::new(origin, "vaults", format!("{e}")).maybe_hint(e.hint_text().map(str::to_owned))
-                };
-                if let Some(secret) = vault.get(path).map_err(failed)? {
+                let place = declared.vault.place(path);
+                if let Some(secret) = declared.get(path, &place)? {
                     return Ok(Some(Node::text(secret.expose(), Origin::Vault(place))));
                 }
                 tried.push(place);
             }
         }
         Ok(None)
+    }
+}
+
+impl Declared {
+    fn get(&self, path: &[String], place: &str) -> Result<Option<Secret>, Problem> {
+        if let Some(failure) = self.failure.get() {
+            return Err(failure.clone());
+        }
+        self.vault.get(path).map_err(|e| {
+            let (passes, e) = (e.is_retryable(), e.with("looked for", place));
+            let problem =
+                Problem::new(&self.origin, "vaults", format!("{e}")).maybe_hint(e.hint_text().map(str::to_owned));
+            if passes { self.failure.get_or_init(|| problem).clone() } else { problem }
+        })
     }
 }
 
@@ -118,13 +140,16 @@ struct Settings<'a> {
 impl Settings<'_> {
     fn get(&self, key: &str, variables: &[&str]) -> Option<String> {
         let variable = || variables.iter().find_map(|v| self.environment.get(*v)).filter(|v| !v.is_empty());
-        self.table.text(key).or_else(|| variable().map(String::as_str)).map(str::to_owned)
+        self.table.text(key).or_else(|| variable().map(String::as_str)).map(|text| text.trim().to_owned())
     }
 
     fn need(&self, key: &str, variables: &[&str]) -> Result<String, Problem> {
         self.get(key, variables).ok_or_else(|| {
-            let or = variables.iter().map(|v| format!(" or {v} in the environment")).collect::<String>();
-            self.section.problem::<&str>(&[], format!("the vault needs the key '{key}'")).hint(format!("set {key}{or}"))
+            let hint = match variables {
+                [] => format!("set {key}"),
+                _ => format!("set {key}, or {} in the environment", variables.join(" or ")),
+            };
+            self.section.problem::<&str>(&[], format!("the vault needs the key '{key}'")).hint(hint)
         })
     }
 
@@ -137,51 +162,42 @@ impl Settings<'_> {
     }
 }
 
-/// A client that follows no redirect: a token belongs to one host.
-fn client() -> Result<reqwest::blocking::Client, Error> {
-    // A provider that somebody else installed in this process serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::blocking::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(30))
-        .build()
-        .map_err(|e| Error::internal("cannot make an HTTP client").source(e))
-}
-
-fn unreachable(vault: &str, error: &reqwest::Error) -> Error {
-    let cause = std::error::Error::source(error).map(|c| format!(": {c}")).unwrap_or_default();
-    let url = error.url().map(|u| format!(" ({})", u.host_str().unwrap_or_default())).unwrap_or_default();
-    let what = if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
-    Error::new(ErrorKind::Unavailable, format!("{vault} {what}{url}{cause}"))
-}
-
-/// An answer that is neither a secret nor "there is none".
-fn refused(vault: &str, place: &str, status: reqwest::StatusCode, body: &str) -> Error {
-    let reason: String = body.chars().filter(|c| !c.is_control()).take(200).collect();
-    let error = Error::config(format!("{vault} answers {status} for {place}: {reason}"));
-    match status.as_u16() {
-        401 | 403 => error.hint("check that its credentials hold and may read this secret"),
-        _ => error,
-    }
-}
-
 /// The secret of a path, or else the field of its last name in the document that the rest of the path is called by. `id` makes
-/// a name of a path, `secret` asks for it.
+/// a name of a path, `secret` asks for it. Whoever may read the document alone is refused the first, which need not exist.
 fn itself_or_field(
     path: &[String],
     id: impl Fn(&[String]) -> String,
     secret: impl Fn(&str) -> Result<Option<Secret>, Error>,
 ) -> Result<Option<Secret>, Error> {
-    if let Some(found) = secret(&id(path))? {
-        return Ok(Some(found));
-    }
-    let Some((key, sections)) = path.split_last() else { return Ok(None) };
+    let itself = match secret(&id(path)) {
+        Ok(None) => Ok(None),
+        Err(e) if !e.is_retryable() => Err(e),
+        other => return other,
+    };
+    let Some((key, sections)) = path.split_last() else { return itself };
     let id = id(sections);
     if id.is_empty() {
-        return Ok(None);
+        return itself;
     }
-    let document = secret(&id)?.and_then(|s| serde_json::from_str(s.expose()).ok());
-    Ok(document.and_then(|d| field(&d, key)))
+    let document = match (secret(&id), &itself) {
+        (Ok(document), _) => document,
+        (Err(e), Ok(_)) => return Err(e),
+        (Err(_), Err(_)) => return itself,
+    };
+    let document = document.and_then(|s| serde_json::from_str(s.expose()).ok());
+    match document.and_then(|d| field(&d, key)) {
+        Some(found) => Ok(Some(found)),
+        None => itself,
+    }
+}
+
+/// The names that [`itself_or_field`] looks for.
+fn names(path: &[String], id: impl Fn(&[String]) -> String) -> String {
+    let document = path.split_last().map(|(key, sections)| (key, id(sections)));
+    match document.filter(|(_, id)| !id.is_empty()) {
+        Some((key, document)) => format!("{}, or the key {key} of {document}", id(path)),
+        None => id(path),
+    }
 }
 
 /// One field of a JSON document of several secrets.
