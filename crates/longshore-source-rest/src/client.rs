@@ -3,11 +3,15 @@
 mod answer;
 mod charset;
 mod connect;
+mod cookies;
+mod roots;
 mod trouble;
 mod trust;
+mod unpack;
 
 pub(crate) use answer::{is_kept_header, said};
 pub(crate) use connect::http_client;
+pub(crate) use trouble::is_unknown_host;
 
 use crate::auth::Authenticator;
 use crate::cassette::Cassette;
@@ -16,9 +20,11 @@ use crate::doc::Doc;
 use crate::manners::{Gate, Rate, backoff, gate, is_limit, used_up};
 use crate::redact::Redactor;
 use crate::request::Request;
-use longshore_core::error::{Error, Result};
+use longshore_core::error::{Error, ErrorKind, Result};
 use reqwest::StatusCode;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -28,6 +34,7 @@ use url::Url;
 /// A good answer.
 #[derive(Debug)]
 pub(crate) struct Response {
+    pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// `None`: there was no body.
     pub(crate) doc: Option<Doc>,
@@ -40,6 +47,13 @@ pub(crate) enum Outcome {
     Answer(Box<Response>),
     /// A response action says that there is nothing more here.
     Ignored,
+}
+
+impl Outcome {
+    /// True for status 200 without a body, which an API hardly means.
+    pub(crate) fn is_hollow(&self) -> bool {
+        matches!(self, Outcome::Answer(answer) if answer.doc.is_none() && answer.status == StatusCode::OK)
+    }
 }
 
 /// An answer as it came.
@@ -67,6 +81,7 @@ pub(crate) struct Client {
     rate: Option<Rate>,
     cassette: Cassette,
     requests: AtomicU64,
+    cookies: cookies::Cookies,
 }
 
 const MAX_REDIRECTS: usize = 10;
@@ -74,7 +89,7 @@ const MAX_REDIRECTS: usize = 10;
 const LONG_WAIT: Duration = Duration::from_secs(10);
 /// A wait that is none: `Retry-After: 0`, or a moment that is over by a clock that goes differently.
 const NO_WAIT: Duration = Duration::from_millis(10);
-/// How often a body that is no JSON is asked for again: it may have been cut.
+/// How often a body that is no JSON is asked for: it may have been cut.
 const JSON_ATTEMPTS: u32 = 3;
 
 /// Why an attempt has to be repeated.
@@ -82,10 +97,24 @@ struct Failed {
     error: Error,
     /// What the server asks for.
     wait: Option<Duration>,
-    /// The body was no JSON.
-    damaged: bool,
+    /// How often there is sense in it, where that is less often than usual.
+    most: Option<u32>,
     /// It came too fast.
     limited: bool,
+}
+
+impl Failed {
+    fn new(error: Error) -> Failed {
+        Failed { error, wait: None, most: None, limited: false }
+    }
+}
+
+/// What is known of an attempt while it goes on.
+struct Course {
+    /// The header it authenticated with.
+    sent: Option<HeaderValue>,
+    /// What of the budget has not been used. Waiting for the host's gate uses none of it.
+    left: Duration,
 }
 
 /// The end of an attempt: an answer, a reason to try again, or an error for good.
@@ -111,6 +140,7 @@ impl Client {
             config: Arc::clone(config),
             cassette,
             requests: AtomicU64::new(0),
+            cookies: cookies::Cookies::default(),
         })
     }
 
@@ -128,14 +158,20 @@ impl Client {
         let place = |e: Error| e.with("url", self.redactor.url(&request.url));
         let budget = Duration::from_secs_f64(self.config.retry_budget.unwrap_or(1800.0));
         let attempts = self.config.max_attempts.unwrap_or(8);
-        let (begun, mut attempt, mut counted, mut renewed, mut damaged) = (Instant::now(), 0, 0, false, 0);
+        let (mut left, mut attempt, mut counted, mut renewed, mut few) = (budget, 0, 0, false, 0);
         let gate = self.gate(&request.url);
         loop {
             attempt += 1;
             let good = gate.good();
-            let mut sent = None;
-            let tried = match self.attempt(resource, request, &mut sent).await {
-                Ok(raw) if raw.status == StatusCode::UNAUTHORIZED && !renewed && self.renew(resource, sent).await => {
+            let mut course = Course { sent: None, left };
+            let tried = self.attempt(resource, request, &mut course).await;
+            left = course.left;
+            let tried = match tried {
+                Ok(raw)
+                    if raw.status == StatusCode::UNAUTHORIZED
+                        && !renewed
+                        && self.renew(resource, course.sent).await =>
+                {
                     renewed = true;
                     continue;
                 }
@@ -150,20 +186,32 @@ impl Client {
             // While the host answers others, it only asks this one to wait.
             counted += u32::from(!failed.limited || gate.good() == good);
             let longest = self.longest_wait();
-            damaged += u32::from(failed.damaged);
-            if damaged >= JSON_ATTEMPTS {
+            few += u32::from(failed.most.is_some());
+            if failed.most.is_some_and(|most| few >= most) {
                 return Err(place(failed.error));
             }
             let wait = failed.wait.filter(|wait| *wait > NO_WAIT).map_or_else(
                 || backoff(attempt, self.config.backoff_factor.unwrap_or(1.0), longest),
                 |w| w.min(longest),
             );
-            if counted >= attempts || begun.elapsed() + wait > budget {
+            if counted >= attempts || wait >= left {
                 let asked = failed.wait.filter(|wait| *wait > NO_WAIT);
                 return Err(place(trouble::given_up(failed.error, attempt, asked)));
             }
+            if self.cassette.is_replay() {
+                continue; // nobody is to be spared
+            }
             self.tell_wait(attempt, wait, &failed.error, &request.url);
             tokio::time::sleep(wait).await;
+            left -= wait;
+        }
+    }
+
+    /// Waits before something is asked again that was answered.
+    pub(crate) async fn pause(&self, attempt: u32) {
+        if !self.cassette.is_replay() {
+            let factor = self.config.backoff_factor.unwrap_or(1.0);
+            tokio::time::sleep(backoff(attempt, factor, self.longest_wait())).await;
         }
     }
 
@@ -181,8 +229,8 @@ impl Client {
         }
     }
 
-    /// One attempt: redirects are followed, the body is read whole. `sent` becomes the header it authenticated with.
-    async fn attempt(&self, resource: usize, request: &Request, sent: &mut Option<HeaderValue>) -> Attempt {
+    /// One attempt: redirects are followed, the body is read whole.
+    async fn attempt(&self, resource: usize, request: &Request, course: &mut Course) -> Attempt {
         if let Some(answer) = self.cassette.replay(&self.redactor, request).map_err(Err)? {
             return Ok(answer);
         }
@@ -193,24 +241,33 @@ impl Client {
             let _place = gate.enter().await;
             let began = Instant::now();
             let mut headers = request.headers.clone();
-            let mut asked = url.clone();
-            if self.is_trusted(&url) {
-                if let Some(auth) = self.auth(resource) {
-                    auth.apply(&self.http, &self.redactor, &mut asked, &mut headers).await.map_err(retryable)?;
-                    *sent = headers.get(AUTHORIZATION).cloned();
+            let (mut asked, mut sent) = (url.clone(), None);
+            let exchange = async {
+                if self.is_trusted(&url) {
+                    if let Some(auth) = self.auth(resource) {
+                        auth.apply(&self.http, &self.redactor, &mut asked, &mut headers).await.map_err(retryable)?;
+                        sent = headers.get(AUTHORIZATION).cloned();
+                    }
+                } else {
+                    headers = self.without_secrets(&url, &headers, body.as_deref()).map_err(Err)?;
                 }
-            } else {
-                headers = self.without_secrets(&url, &headers, body.as_deref()).map_err(Err)?;
-            }
-            self.requests.fetch_add(1, Ordering::Relaxed);
-            let mut builder = self.http.request(method.clone(), asked).headers(headers);
-            if let Some(body) = &body {
-                builder = builder.body(body.clone());
-            }
-            let answer = builder.send().await.map_err(|e| self.transport(e, "no answer"))?;
-            let step = Duration::from_secs_f64(self.config.backoff_factor.unwrap_or(1.0));
-            gate.answered(began, is_limit(answer.status(), answer.headers()), step);
-            let raw = self.read(answer, &gate).await?;
+                self.cookies.add_to(&url, &mut headers);
+                headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(unpack::ACCEPTED));
+                self.requests.fetch_add(1, Ordering::Relaxed);
+                let mut builder = self.http.request(method.clone(), asked).headers(headers);
+                if let Some(body) = &body {
+                    builder = builder.body(body.clone());
+                }
+                let answer = builder.send().await.map_err(|e| self.transport(e, "no answer"))?;
+                self.cookies.keep(&url, answer.headers());
+                let step = Duration::from_secs_f64(self.config.backoff_factor.unwrap_or(1.0));
+                gate.answered(began, is_limit(answer.status(), answer.headers()), step);
+                self.read(answer, &gate).await
+            };
+            let raw = tokio::time::timeout(course.left, exchange).await;
+            course.left = course.left.saturating_sub(began.elapsed());
+            course.sent = sent.or(course.sent.take());
+            let raw = raw.unwrap_or_else(|_| Err(Ok(trouble::too_slow())))?;
             if !(raw.status.is_redirection() && raw.headers.contains_key(LOCATION)) {
                 let kind = raw.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
                 let body = charset::to_utf8(raw.body, kind);
@@ -241,27 +298,38 @@ impl Client {
             gate.silence(wait);
         }
         let limit = self.config.max_body_size.unwrap_or(256 << 20);
-        let expected = answer.content_length().unwrap_or(0).min(limit);
+        let too_large = || {
+            let error = Error::input("the response is larger than allowed").with("bytes", limit);
+            Err(error.hint("ask for smaller pages, or raise client.max_body_size"))
+        };
+        // What is said of the length need not be true.
+        let expected = answer.content_length().unwrap_or(0).min(limit).min(16 << 20);
         let mut body = Vec::with_capacity(expected as usize);
         while let Some(chunk) = answer.chunk().await.map_err(|e| self.transport(e, "the answer broke off"))? {
             if (body.len() + chunk.len()) as u64 > limit {
-                return Err(Err(Error::input("the response is larger than allowed")
-                    .with("bytes", limit)
-                    .hint("ask for smaller pages, or raise client.max_body_size")));
+                return Err(too_large());
             }
             body.extend_from_slice(&chunk);
+        }
+        // The connection's own task takes it back now, so that the next request finds it and opens no other.
+        tokio::task::yield_now().await;
+        let encodings = headers.get_all(CONTENT_ENCODING).iter().filter_map(|v| v.to_str().ok()).collect::<Vec<_>>();
+        if !encodings.is_empty() {
+            let broken = |e| Error::new(ErrorKind::Unavailable, "the answer cannot be unpacked").source(e);
+            let unpacked = unpack::unpack(body, &encodings.join(","), limit);
+            body = unpacked.map_err(|e| Ok(Failed::new(broken(e))))?.ok_or_else(too_large)?;
         }
         Ok(Raw { status, headers, body, url })
     }
 
     fn gate(&self, url: &Url) -> Arc<Gate> {
-        gate(&host(url), self.config.max_concurrency.unwrap_or(8), self.rate)
+        gate(&host(url), self.config.max_concurrency, self.rate)
     }
 }
 
 /// Errors of tokens that may pass are tried again with the request.
 fn retryable(error: Error) -> std::result::Result<Failed, Error> {
-    if error.is_retryable() { Ok(Failed { error, wait: None, damaged: false, limited: false }) } else { Err(error) }
+    if error.is_retryable() { Ok(Failed::new(error)) } else { Err(error) }
 }
 
 /// Host and port: what manners and trust go by.

@@ -1,14 +1,15 @@
 //! Manners towards a host: how many requests at once, how many in a time, and silence when it asks for silence.
 //! One gate a host, for everything in the process.
 
+mod headers;
 mod pace;
 
+pub(crate) use headers::{asked_to_wait, is_limit, used_up};
+
 use pace::Pace;
-use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// At most so many requests in any stretch of that length.
@@ -19,17 +20,18 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// Reads `5000/h`, `100/min`, `10/s`, `30/10s`.
+    /// Reads `5000/h`, `100/min`, `10/s`, `30/10s`, `5000 per hour`.
     pub(crate) fn parse(text: &str) -> Result<Rate, String> {
         let wrong = || "not a rate".to_owned();
+        let text = text.to_lowercase().replace(" per ", "/");
         let (count, per) = text.split_once('/').ok_or_else(wrong)?;
         let per = per.trim();
         let (number, unit) = per.split_at(per.find(|c: char| !c.is_ascii_digit()).unwrap_or(per.len()));
         let seconds = match unit.trim() {
-            "s" | "sec" | "second" => 1,
-            "m" | "min" | "minute" => 60,
-            "h" | "hour" => 3600,
-            "d" | "day" => 86_400,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60,
+            "h" | "hr" | "hrs" | "hour" | "hours" => 3600,
+            "d" | "day" | "days" => 86_400,
             _ => return Err(wrong()),
         };
         let number: u64 = if number.is_empty() { 1 } else { number.parse().map_err(|_| wrong())? };
@@ -48,42 +50,84 @@ pub(crate) struct Gate {
     log: Mutex<Log>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Log {
-    rate: Option<Rate>,
-    /// When the last requests went out, as many as the rate counts.
-    sent: VecDeque<Instant>,
+    /// How many may pass at once, and whether somebody said so.
+    places: usize,
+    is_said: bool,
+    /// Places that are to go as soon as those who hold them are done.
+    owed: usize,
+    limits: Vec<Limit>,
     silent_until: Option<Instant>,
     pace: Pace,
 }
 
+/// A rate, and when the last requests went out, as many as it counts.
+#[derive(Debug)]
+struct Limit {
+    rate: Rate,
+    sent: VecDeque<Instant>,
+}
+
+/// Requests to a host at once, where nobody says how many.
+const AT_ONCE: usize = 8;
+
 static GATES: LazyLock<Mutex<HashMap<String, Arc<Gate>>>> = LazyLock::new(Mutex::default);
 
-/// Returns the gate of a host. The first to ask decides how many may pass at once, the strictest rate holds.
-pub(crate) fn gate(host: &str, at_once: usize, rate: Option<Rate>) -> Arc<Gate> {
+/// Returns the gate of a host. Of those who say how many may pass at once the smallest number holds, and all rates that are
+/// named hold together.
+pub(crate) fn gate(host: &str, at_once: Option<usize>, rate: Option<Rate>) -> Arc<Gate> {
     let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
-    let gate = gates
-        .entry(host.to_owned())
-        .or_insert_with(|| Arc::new(Gate { places: Semaphore::new(at_once.max(1)), log: Mutex::default() }));
-    if let Some(new) = rate {
-        let mut log = gate.log();
-        let speed = |r: Rate| r.count as f64 / r.window.as_secs_f64();
-        if log.rate.is_none_or(|old| speed(new) < speed(old)) {
-            log.rate = Some(new);
-        }
+    let gate = gates.entry(host.to_owned()).or_insert_with(|| Arc::new(Gate::new()));
+    let mut log = gate.log();
+    if let Some(at_once) = at_once {
+        gate.limit_places(&mut log, at_once.clamp(1, Semaphore::MAX_PERMITS / 2));
     }
+    if let Some(rate) = rate {
+        log.limit(rate);
+    }
+    drop(log);
     Arc::clone(gate)
 }
 
 impl Gate {
+    fn new() -> Gate {
+        let log = Log {
+            places: AT_ONCE,
+            is_said: false,
+            owed: 0,
+            limits: Vec::new(),
+            silent_until: None,
+            pace: Pace::default(),
+        };
+        Gate { places: Semaphore::new(AT_ONCE), log: Mutex::new(log) }
+    }
+
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first who says how many decides, after that it becomes only less.
+    fn limit_places(&self, log: &mut Log, at_once: usize) {
+        if at_once > log.places && !log.is_said {
+            self.places.add_permits(at_once - log.places);
+            log.places = at_once;
+        } else if at_once < log.places {
+            let gone = log.places - at_once;
+            log.owed += gone - self.places.forget_permits(gone);
+            log.places = at_once;
+        }
+        log.is_said = true;
     }
 
     /// Waits until a request may go out; the place is held until the permit is dropped.
     pub(crate) async fn enter(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed, so there is always a permit.
-        let place = self.places.acquire().await.ok();
+        let mut place = self.places.acquire().await.ok();
+        while self.log().takes_a_place() {
+            place.take().into_iter().for_each(SemaphorePermit::forget);
+            place = self.places.acquire().await.ok();
+        }
         loop {
             let wait = self.log().wait(Instant::now());
             match wait {
@@ -113,7 +157,35 @@ impl Gate {
     }
 }
 
+impl Limit {
+    /// How long until one more may go out.
+    fn wait(&mut self, now: Instant) -> Option<Duration> {
+        let window = self.rate.window;
+        while self.sent.front().is_some_and(|first| now.duration_since(*first) >= window) {
+            self.sent.pop_front();
+        }
+        let first = self.sent.front().filter(|_| self.sent.len() >= self.rate.count)?;
+        Some(window.saturating_sub(now.duration_since(*first)).max(Duration::from_millis(1)))
+    }
+}
+
 impl Log {
+    /// One more rate. What went out before counts for it, as far as it is known.
+    fn limit(&mut self, rate: Rate) {
+        if self.limits.iter().all(|limit| limit.rate != rate) {
+            let longest = self.limits.iter().max_by_key(|limit| limit.sent.len());
+            let sent = longest.map_or_else(VecDeque::new, |limit| limit.sent.clone());
+            self.limits.push(Limit { rate, sent });
+        }
+    }
+
+    /// True where a place that was to go goes now.
+    fn takes_a_place(&mut self) -> bool {
+        let is_owed = self.owed > 0;
+        self.owed -= usize::from(is_owed);
+        is_owed
+    }
+
     /// Says how long to wait, or notes that a request goes out now.
     fn wait(&mut self, now: Instant) -> Option<Duration> {
         if let Some(rest) =
@@ -124,79 +196,13 @@ impl Log {
         if let Some(wait) = self.pace.wait(now) {
             return Some(wait);
         }
-        if let Some(rate) = self.rate {
-            while self.sent.front().is_some_and(|first| now.duration_since(*first) >= rate.window) {
-                self.sent.pop_front();
-            }
-            if let Some(first) = self.sent.front().filter(|_| self.sent.len() >= rate.count) {
-                return Some(rate.window.saturating_sub(now.duration_since(*first)).max(Duration::from_millis(1)));
-            }
-            self.sent.push_back(now);
+        if let Some(wait) = self.limits.iter_mut().filter_map(|limit| limit.wait(now)).max() {
+            return Some(wait);
         }
+        self.limits.iter_mut().for_each(|limit| limit.sent.push_back(now));
         self.pace.went(now);
         None
     }
-}
-
-/// How long the server asks to wait, by `Retry-After`, or by when its limit begins anew.
-pub(crate) fn asked_to_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    if let Some(text) = text(headers, "retry-after") {
-        if let Ok(seconds) = text.trim().parse::<f64>() {
-            return Some(Duration::from_secs_f64(seconds.clamp(0.0, 1e6)));
-        }
-        if let Ok(date) = httpdate::parse_http_date(text.trim()) {
-            return Some(date.duration_since(now).unwrap_or_default());
-        }
-    }
-    // Many say with each answer when their limit begins anew; while something is left of it, that is no wait.
-    if left(headers).is_some_and(|left| left > 0.0) { None } else { until_reset(headers, now) }
-}
-
-/// True for a refusal because requests came too fast. GitHub and others say 403 and that nothing is left.
-pub(crate) fn is_limit(status: StatusCode, headers: &HeaderMap) -> bool {
-    let is_said = || headers.contains_key("retry-after") || left(headers).is_some_and(|left| left <= 0.0);
-    status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::FORBIDDEN && is_said())
-}
-
-/// What is left of a limit.
-fn left(headers: &HeaderMap) -> Option<f64> {
-    ["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"]
-        .iter()
-        .find_map(|n| number(headers, n))
-        .or_else(|| parameter(headers, &["remaining", "r"]))
-}
-
-/// How long until a limit that is used up begins anew; `None` while something is left of it.
-pub(crate) fn used_up(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    if left(headers)? > 0.0 { None } else { until_reset(headers, now) }
-}
-
-fn until_reset(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let names = ["ratelimit-reset", "x-ratelimit-reset-after", "x-ratelimit-reset", "x-rate-limit-reset"];
-    let seconds = names.iter().find_map(|n| number(headers, n)).or_else(|| parameter(headers, &["reset", "t"]))?;
-    // Large numbers are moments, in seconds or milliseconds since 1970; small ones are seconds from now.
-    let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    let wait = match seconds {
-        s if s > 1e11 => s / 1e3 - since_1970,
-        s if s > 1e8 => s - since_1970,
-        s => s,
-    };
-    Some(Duration::from_secs_f64(wait.clamp(0.0, 1e6)))
-}
-
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
-}
-
-fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
-    text(headers, name)?.split([',', ';']).next()?.trim().parse().ok().filter(|n: &f64| n.is_finite())
-}
-
-/// A parameter of the `RateLimit` header, in its older (`remaining=0, reset=5`) or newer form (`"default";r=0;t=5`).
-fn parameter(headers: &HeaderMap, names: &[&str]) -> Option<f64> {
-    let parts = text(headers, "ratelimit")?.split([',', ';']);
-    let mut pairs = parts.filter_map(|part| part.trim().split_once('='));
-    pairs.find(|(name, _)| names.contains(name)).and_then(|(_, value)| value.trim().parse().ok())
 }
 
 /// Exponential, with jitter: between half of the step and all of it.
@@ -214,14 +220,20 @@ mod tests {
     fn rates_are_read() {
         assert_eq!(Rate::parse("5000/h").unwrap(), Rate { count: 5000, window: Duration::from_secs(3600) });
         assert_eq!(Rate::parse("30/10s").unwrap(), Rate { count: 30, window: Duration::from_secs(10) });
-        for wrong in ["5000", "0/s", "x/s", "5/fortnight", "5/"] {
+        let hourly = Rate::parse("5000/h").unwrap();
+        for same in ["5,000 / Hour", "5000/hours", "5000 per hour", "5000/hr", "5000/1h", "5000/60 minutes"] {
+            assert_eq!(Rate::parse(same).unwrap(), hourly, "{same}");
+        }
+        for wrong in ["5000", "0/s", "x/s", "5/fortnight", "5/", "5/ms", "5/hs"] {
             assert!(Rate::parse(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn never_more_than_the_rate_in_any_window() {
-        let mut log = Log { rate: Some(Rate { count: 3, window: Duration::from_secs(1) }), ..Log::default() };
+        let gate = Gate::new();
+        let mut log = gate.log();
+        log.limit(Rate { count: 3, window: Duration::from_secs(1) });
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         assert_eq!([log.wait(at(0)), log.wait(at(100)), log.wait(at(200))], [None; 3]);
@@ -231,28 +243,39 @@ mod tests {
     }
 
     #[test]
-    fn servers_say_in_many_ways_how_long_to_wait() {
-        let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let wait = |name: &'static str, value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, value.parse().unwrap());
-            asked_to_wait(&headers, now).map(|d| d.as_secs_f64())
+    fn all_rates_of_a_host_hold_together() {
+        let gate = Gate::new();
+        let mut log = gate.log();
+        log.limit(Rate::parse("2/s").unwrap());
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!([log.wait(at(0)), log.wait(at(10))], [None; 2]);
+        // Fewer on the average, but more at once; what went out before is counted.
+        log.limit(Rate::parse("3/10s").unwrap());
+        assert_eq!(log.wait(at(20)), Some(Duration::from_millis(980)));
+        assert_eq!(log.wait(at(1000)), None);
+        assert_eq!(log.wait(at(1100)), Some(Duration::from_millis(8900)));
+    }
+
+    #[tokio::test]
+    async fn the_smallest_number_at_once_holds() {
+        let host = "the-smallest.example:80";
+        let enters = async |gate: &Arc<Gate>| {
+            tokio::time::timeout(Duration::from_millis(50), gate.enter()).await.is_ok_and(|place| place.is_some())
         };
-        assert_eq!(wait("retry-after", "7"), Some(7.0));
-        assert_eq!(wait("retry-after", "Tue, 14 Nov 2023 22:13:30 GMT"), Some(10.0));
-        assert_eq!(wait("x-ratelimit-reset", "1700000005"), Some(5.0));
-        assert_eq!(wait("x-ratelimit-reset", "1700000005000"), Some(5.0));
-        assert_eq!(wait("ratelimit-reset", "30"), Some(30.0));
-        assert_eq!(wait("ratelimit", "limit=100, remaining=0, reset=9"), Some(9.0));
-        assert_eq!(wait("ratelimit", "\"default\";r=0;t=8"), Some(8.0));
-        assert_eq!(wait("server", "x"), None);
-        let mut headers = HeaderMap::new();
-        headers.insert("x-ratelimit-reset", "5".parse().unwrap());
-        headers.insert("x-ratelimit-remaining", "1".parse().unwrap());
-        assert_eq!((used_up(&headers, now), asked_to_wait(&headers, now)), (None, None));
-        assert!(!is_limit(StatusCode::FORBIDDEN, &headers) && is_limit(StatusCode::TOO_MANY_REQUESTS, &headers));
-        headers.insert("x-ratelimit-remaining", "0".parse().unwrap());
-        assert_eq!(used_up(&headers, now), Some(Duration::from_secs(5)));
-        assert!(is_limit(StatusCode::FORBIDDEN, &headers) && !is_limit(StatusCode::BAD_GATEWAY, &headers));
+        // Nobody has said how many until the second does.
+        let gate_of = |at_once| gate(host, at_once, None);
+        let gate = gate_of(None);
+        assert_eq!(gate_of(Some(10)).places.available_permits(), 10);
+        let held = (gate.enter().await, gate.enter().await);
+        gate_of(Some(1));
+        gate_of(Some(5));
+        assert!(!enters(&gate).await, "two are under way, one may be");
+        drop(held);
+        let one = gate.enter().await;
+        assert!(!enters(&gate).await);
+        drop(one);
+        assert!(enters(&gate).await);
+        assert!(gate_of(Some(usize::MAX)).enter().await.is_some());
     }
 }

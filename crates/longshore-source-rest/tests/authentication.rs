@@ -169,6 +169,38 @@ fn credentials_are_not_sent_to_another_host() {
     assert!(server.requests().iter().all(|r| r.header("x-key") == Some("hush-hush")));
 }
 
+/// What was not sent was not refused.
+#[test]
+fn a_refusal_says_that_nothing_was_sent_to_another_host() {
+    let other = Server::start(|_| Answer::status(401, &json!({ "errors": ["who are you?"] })));
+    let place = other.url.replace("127.0.0.1", "localhost");
+    let server = Server::start(move |_| Answer { status: 302, ..Answer::default() }.header("location", place.clone()));
+    let error = run(&config(&server.url, json!({ "token": "hush" })), &How::default()).unwrap_err();
+    assert!(error.to_string().contains("who are you? (used no authentication"), "{error}");
+    assert!(error.hint_text().unwrap().contains("client.auth_hosts"), "{error:?}");
+    let error = run(&config(&other.url, Value::Null), &How::default()).unwrap_err();
+    assert!(error.hint_text().unwrap().contains("wants credentials: client.auth"), "{error:?}");
+}
+
+#[test]
+fn a_token_endpoint_that_asks_for_patience_gets_it() {
+    let times = std::sync::Mutex::new(Vec::new());
+    let server = Server::start(move |asked| {
+        let mut times = times.lock().unwrap();
+        match asked.path.as_str() {
+            "/token" if times.is_empty() => {
+                times.push(std::time::Instant::now());
+                Answer::status(429, &json!({})).header("retry-after", "1.5")
+            }
+            "/token" if times[0].elapsed().as_millis() < 1400 => Answer::status(400, &json!({ "error": "too early" })),
+            "/token" => Answer::json(&json!({ "access_token": "t" })),
+            _ => Answer::json(&json!({ "data": [{ "id": 1 }] })),
+        }
+    });
+    let auth = json!({ "type": "oauth2_client_credentials", "access_token_url": format!("{}/token", server.url), "client_id": "i", "client_secret": "s" });
+    load(&config(&server.url, auth));
+}
+
 #[test]
 fn a_refusing_token_endpoint_is_told_without_secrets() {
     let server = Server::start(|_| {

@@ -88,10 +88,11 @@ fn numbers_that_are_no_json_are_said_to_be_that_at_once() {
 
 #[test]
 fn an_encoding_that_is_not_unpacked_is_named() {
-    let server =
-        Server::start(|_| Answer { body: vec![0x78, 0x9c], ..Answer::default() }.header("content-encoding", "deflate"));
+    let server = Server::start(|_| {
+        Answer { body: vec![0x1f, 0x9d], ..Answer::default() }.header("content-encoding", "compress")
+    });
     let error = run(&things(&server.url, json!({})), &How::default()).unwrap_err();
-    assert!(error.to_string().contains("content encoding deflate"), "{error}");
+    assert!(error.to_string().contains("content encoding compress"), "{error}");
 }
 
 #[test]
@@ -171,6 +172,30 @@ fn an_own_root_certificate_is_trusted_where_it_is_given_and_http_2_is_spoken() {
     std::fs::write(&root, "no certificate").unwrap();
     let error = run(&things(&url, json!({ "root_certificates": [&root] })), &How::default()).unwrap_err();
     assert!(error.to_string().contains("root.pem"), "{error}");
+}
+
+/// As `openssl req -x509` makes it: the certificate of a server that calls itself an authority.
+#[test]
+fn a_certificate_that_signed_itself_is_trusted_where_it_is_given() {
+    let key = KeyPair::generate().unwrap();
+    let made = |name: &str| {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.self_signed(&key).unwrap().pem()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("server.pem");
+    for (name, is_trusted) in [("localhost", true), ("other.example", false)] {
+        let certificate = made(name);
+        let (port, versions) = secure_server(&certificate, &key.serialize_pem());
+        let url = format!("https://localhost:{port}");
+        let error = run(&things(&url, json!({})), &How::default()).unwrap_err();
+        assert!(error.hint_text().unwrap().contains("client.root_certificates"), "{error:?}");
+        std::fs::write(&root, certificate).unwrap();
+        let loaded = run(&things(&url, json!({ "root_certificates": [&root] })), &How::default());
+        assert_eq!(loaded.is_ok(), is_trusted, "{name}: {loaded:?}");
+        assert_eq!(versions.lock().unwrap().len(), usize::from(is_trusted));
+    }
 }
 
 #[test]

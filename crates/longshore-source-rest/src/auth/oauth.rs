@@ -2,13 +2,13 @@
 
 use super::jwt;
 use crate::config::{AuthConfig, OneOrMany};
-use crate::manners::backoff;
+use crate::manners::{asked_to_wait, backoff};
 use crate::redact::Redactor;
 use longshore_core::connect::Secret;
 use longshore_core::error::{Error, ErrorKind, Result};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde::Deserialize;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Mutex;
 use url::form_urlencoded::Serializer;
 
@@ -43,6 +43,20 @@ struct Reply {
 }
 
 const ATTEMPTS: u32 = 4;
+/// The longest wait that a token endpoint may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// No token, and how long the endpoint asks to wait.
+struct Refused {
+    error: Error,
+    wait: Option<Duration>,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Refused {
+        Refused { error, wait: None }
+    }
+}
 
 impl Tokens {
     pub(super) fn new(config: &AuthConfig) -> Result<Tokens> {
@@ -138,10 +152,13 @@ impl Tokens {
         loop {
             attempt += 1;
             match self.ask(http, redactor, refresh).await {
-                Err(e) if e.is_retryable() && attempt < ATTEMPTS => {
-                    tokio::time::sleep(backoff(attempt, 0.5, Duration::from_secs(10))).await;
+                Err(Refused { error, wait }) if error.is_retryable() && attempt < ATTEMPTS => {
+                    let wait = wait.filter(|wait| !wait.is_zero()).map(|wait| wait.min(LONGEST_WAIT));
+                    let wait = wait.unwrap_or_else(|| backoff(attempt, 0.5, Duration::from_secs(10)));
+                    tracing::debug!("{error}; attempt {} follows in {:.1} seconds", attempt + 1, wait.as_secs_f64());
+                    tokio::time::sleep(wait).await;
                 }
-                other => return other,
+                other => return other.map_err(|refused| refused.error),
             }
         }
     }
@@ -168,24 +185,28 @@ impl Tokens {
         http: &reqwest::Client,
         redactor: &Redactor,
         refresh: &mut Option<Secret>,
-    ) -> Result<(Secret, Instant)> {
+    ) -> Result<(Secret, Instant), Refused> {
         let request = http
             .post(&self.url)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(ACCEPT, "application/json");
         let failed = |e: reqwest::Error| {
-            Error::new(ErrorKind::Unavailable, "the token endpoint cannot be reached")
-                .with("host", self.origin())
-                .source(e.without_url())
+            let is_unknown = crate::client::is_unknown_host(&e);
+            // A name that nobody knows is hardly known a moment later.
+            let kind = if is_unknown { ErrorKind::Input } else { ErrorKind::Unavailable };
+            let error = Error::new(kind, "the token endpoint cannot be reached").with("host", self.origin());
+            let error = error.source(e.without_url());
+            if is_unknown { error.hint("check the address that tokens are fetched from") } else { error }
         };
         let response = request.body(self.form(refresh.as_ref())?).send().await.map_err(failed)?;
         let status = response.status();
+        let wait = asked_to_wait(response.headers(), SystemTime::now());
         let body = response.bytes().await.map_err(failed)?;
         if !status.is_success() {
             let retry = status.is_server_error() || status.as_u16() == 429;
             let kind = if retry { ErrorKind::Unavailable } else { ErrorKind::Input };
             let said = crate::client::said(&body).map_or_else(String::new, |s| format!(": {}", redactor.text(&s)));
-            return Err(Error::new(kind, format!("the token endpoint refused{said}"))
+            let error = Error::new(kind, format!("the token endpoint refused{said}"))
                 .with("host", self.origin())
                 .with("status", status.as_u16())
                 .hint(match &self.grant {
@@ -194,7 +215,8 @@ impl Tokens {
                         "check refresh_token, which may have expired or been replaced, client_id and client_secret"
                     }
                     Grant::Assertion(_) => "check client_id, private_key, scopes and audience",
-                }));
+                });
+            return Err(Refused { error, wait });
         }
         let reply: Reply = serde_json::from_slice(&body)
             .map_err(|_| Error::input("the token endpoint's answer is no JSON object").with("host", self.origin()))?;

@@ -1,6 +1,6 @@
 //! What an answer means: a page, nothing, a reason to ask again, or an error in the API's own words.
 
-use super::{Client, Failed, Outcome, Raw, Response};
+use super::{Client, Failed, JSON_ATTEMPTS, Outcome, Raw, Response};
 use crate::auth::Authenticator;
 use crate::config::{Action, ResponseAction};
 use crate::doc::Doc;
@@ -9,6 +9,7 @@ use crate::request::Request;
 use longshore_core::error::{Error, ErrorKind};
 use longshore_core::json::NOT_FINITE;
 use reqwest::StatusCode;
+use serde_json::Value;
 use std::time::SystemTime;
 
 impl Client {
@@ -28,7 +29,7 @@ impl Client {
         match action.map(|a| a.action) {
             Some(Action::Ignore) => return Ok(Outcome::Ignored),
             Some(Action::Retry) => {
-                return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false, limited: false }));
+                return Err(Ok(Failed { wait, ..Failed::new(self.refusal(resource, &raw)) }));
             }
             Some(Action::Fail) => {
                 return Err(Err(self.refusal(resource, &raw).hint("response_actions say that this ends the load")));
@@ -41,16 +42,18 @@ impl Client {
             if let Some(wait) = wait.filter(|_| limited || status == StatusCode::SERVICE_UNAVAILABLE) {
                 self.gate(&request.url).silence(wait.min(self.longest_wait()));
             }
-            return Err(Ok(Failed { error: self.refusal(resource, &raw), wait, damaged: false, limited }));
+            return Err(Ok(Failed { wait, limited, ..Failed::new(self.refusal(resource, &raw)) }));
         }
         if !status.is_success() {
             return Err(Err(self.refusal(resource, &raw)));
         }
         if raw.body.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Outcome::Answer(Box::new(Response { headers: raw.headers, doc: None, url: raw.url })));
+            return Ok(Outcome::Answer(Box::new(Response { status, headers: raw.headers, doc: None, url: raw.url })));
         }
         match Doc::parse(raw.body) {
-            Ok(doc) => Ok(Outcome::Answer(Box::new(Response { headers: raw.headers, doc: Some(doc), url: raw.url }))),
+            Ok(doc) => {
+                Ok(Outcome::Answer(Box::new(Response { status, headers: raw.headers, doc: Some(doc), url: raw.url })))
+            }
             Err(e) => {
                 let kind =
                     raw.headers.get(reqwest::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("no type");
@@ -73,7 +76,7 @@ impl Client {
                     error = error.with("content encoding", encoding);
                 }
                 if !self.cassette.is_replay() {
-                    Err(Ok(Failed { error, wait: None, damaged: true, limited: false }))
+                    Err(Ok(Failed { most: Some(JSON_ATTEMPTS), ..Failed::new(error) }))
                 } else {
                     Err(Err(error))
                 }
@@ -89,10 +92,21 @@ impl Client {
         let kind = if retry { ErrorKind::Unavailable } else { ErrorKind::Input };
         let name = raw.status.canonical_reason().unwrap_or("no known status").to_lowercase();
         let error = Error::new(kind, format!("the API answered {status} {name}{said}"));
-        let used = self.auth(resource).map_or_else(|| "no authentication".to_owned(), Authenticator::describe);
+        let auth = self.auth(resource).filter(|_| self.is_trusted(&raw.url));
+        let used = auth.map_or_else(|| "no authentication".to_owned(), Authenticator::describe);
+        let none = match self.auth(resource) {
+            Some(_) => {
+                "a redirect or link leads to another host, which gets no credentials; if it may: client.auth_hosts"
+            }
+            None if status == 401 => "the API wants credentials: client.auth",
+            None => "it is not allowed to read this without credentials (client.auth), or at all",
+        };
         match status {
+            401 | 403 if !retry && auth.is_none() => error.with("used", used).hint(none),
             401 => error.with("used", used).hint("the credentials are missing, wrong or expired"),
             403 if !retry => error.with("used", used).hint("the credentials are known, but not allowed to read this"),
+            407 => Error::input("the proxy answered 407 proxy authentication required")
+                .hint("put the proxy's user and password into client.proxy, or HTTP_PROXY of the environment"),
             404 => error.hint(
                 "where this is no error, say so: response_actions = [{ status_code = 404, action = \"ignore\" }]",
             ),
@@ -114,24 +128,49 @@ fn instead_of_json(content_type: &str) -> Option<&'static str> {
     lines.then_some("it is a JSON value a line: 'longshore load URL' and sources of type \"files\" read that")
 }
 
-/// What an error's body says: the code and the message of the usual forms, shortened.
+/// What an error's body says: the code and the message of the usual forms, or a short text as it is; shortened.
 pub(crate) fn said(body: &[u8]) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let text = |v: &serde_json::Value, keys: &[&str]| {
+    let said = match serde_json::from_slice(body) {
+        Ok(value) => words(&value),
+        Err(_) => std::str::from_utf8(body).ok().map(str::trim).filter(|text| is_plain(text))?.to_owned(),
+    };
+    let short: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
+    (!short.is_empty()).then_some(short)
+}
+
+/// No page, no JSON that was cut.
+fn is_plain(text: &str) -> bool {
+    text.len() <= 200 && !text.starts_with(['<', '{', '['])
+}
+
+fn words(value: &Value) -> String {
+    let text = |v: &Value, keys: &[&str]| {
         keys.iter().find_map(|k| match v.get(k)? {
-            serde_json::Value::String(s) if !s.is_empty() => Some(s.clone()),
-            serde_json::Value::Number(n) => Some(n.to_string()),
+            Value::String(s) if !s.is_empty() => Some(s.clone()),
+            Value::Number(n) => Some(n.to_string()),
             _ => None,
         })
     };
-    let first = value.get("errors").and_then(|e| e.get(0)).unwrap_or(&value);
+    let first = match value.get("errors") {
+        Some(Value::Array(all)) => all.first().unwrap_or(value),
+        // The mistakes by field: {"page": ["is too large"]}.
+        Some(Value::Object(fields)) => {
+            let mistakes = fields.iter().filter_map(|(field, said)| {
+                let said = said.get(0).unwrap_or(said).as_str()?;
+                Some(format!("{field}: {said}"))
+            });
+            return mistakes.collect::<Vec<_>>().join(", ");
+        }
+        _ => value,
+    };
+    if let Value::String(text) = first {
+        return text.clone();
+    }
     let inner = first.get("error").filter(|e| e.is_object()).unwrap_or(first);
     let code = text(inner, &["code", "error_code", "error", "type", "status"]);
     let words = ["message", "error_description", "detail", "error_message", "title", "reason", "description", "error"];
     let message = text(inner, &words).filter(|message| Some(message) != code.as_ref());
-    let said = [code, message].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let short: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
-    (!short.is_empty()).then_some(short)
+    [code, message].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn memmem(body: &[u8], text: &[u8]) -> bool {
@@ -144,6 +183,7 @@ pub(crate) fn is_kept_header(name: &str) -> bool {
         || name.contains("ratelimit")
         || name.contains("cursor")
         || name.contains("next")
+        || name.contains("continuation")
         || name.contains("page")
         || name.contains("total")
 }
@@ -171,7 +211,11 @@ mod tests {
             (r#"{"error":"no_token"}"#, Some("no_token")),
             (r#"{"error":{"code":7,"message":"no"}}"#, Some("7, no")),
             (r#"{"errors":[{"title":"wrong"}]}"#, Some("wrong")),
+            (r#"{"errors":["page is too large"]}"#, Some("page is too large")),
+            (r#"{"errors":{"page":["is too large"],"size":"no"}}"#, Some("page: is too large, size: no")),
+            ("upstream is away\n", Some("upstream is away")),
             ("<html>", None),
+            ("{\"error\":", None),
         ] {
             assert_eq!(said(body.as_bytes()).as_deref(), words, "{body}");
         }

@@ -1,5 +1,6 @@
 //! The HTTP client as the configuration wants it: time limits, proxy, root certificates.
 
+use super::roots;
 use crate::config::ClientConfig;
 use longshore_core::error::{Error, Result};
 use std::path::Path;
@@ -16,25 +17,19 @@ pub(crate) fn http_client(config: &ClientConfig, folder: &Path) -> Result<reqwes
         )
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        // Answers are unpacked when they are whole: see `unpack`.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
         .connect_timeout(seconds(config.connect_timeout, 20.0))
         .read_timeout(seconds(config.timeout, 60.0));
     if let Some(proxy) = &config.proxy {
         let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|_| Error::config("the proxy's address is wrong"))?;
         builder = builder.proxy(proxy);
     }
-    let mut roots = Vec::new();
-    for file in config.root_certificates.iter().map(|file| folder.join(file)) {
-        let pem = std::fs::read(&file)
-            .map_err(|e| Error::config("a root certificate cannot be read").with("file", file.display()).source(e))?;
-        let wrong = || Error::config("a root certificate is no PEM").with("file", file.display());
-        let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong().source(e))?;
-        if found.is_empty() {
-            return Err(wrong());
-        }
-        roots.extend(found);
-    }
-    if !roots.is_empty() {
-        builder = builder.tls_certs_merge(roots);
+    if !config.root_certificates.is_empty() {
+        let files = config.root_certificates.iter().map(|file| folder.join(file));
+        builder = builder.tls_backend_preconfigured(roots::tls(files)?);
     }
     builder.build().map_err(|e| Error::config("the HTTP client cannot be made").source(e))
 }

@@ -24,11 +24,14 @@ pub(super) fn check_client(client: &ClientConfig) -> Vec<Problem> {
     for name in client.headers.keys().filter(|name| !is_header(name)) {
         problems.push(Problem::new(format!("client.headers.{name}"), "this cannot be the name of a header"));
     }
-    if client.proxy.as_ref().is_some_and(|proxy| reqwest::Proxy::all(proxy.expose()).is_err()) {
-        problems.push(Problem::new("client.proxy", "not the address of a proxy").suggest("such as http://proxy:3128"));
+    if client.proxy.as_ref().is_some_and(|proxy| !is_proxy(proxy.expose())) {
+        problems.push(
+            Problem::new("client.proxy", "not the address of a proxy")
+                .suggest("such as http://proxy:3128, https://proxy:443 or socks5h://proxy:1080"),
+        );
     }
     if let Some(Err(e)) = client.rate.as_deref().map(Rate::parse) {
-        problems.push(Problem::new("client.rate", e).suggest("such as 5000/h, 100/min or 10/s"));
+        problems.push(Problem::new("client.rate", e).suggest("such as 5000/h, 100/min, 10/s or 1/2s"));
     }
     let positive = [
         ("timeout", client.timeout),
@@ -44,15 +47,36 @@ pub(super) fn check_client(client: &ClientConfig) -> Vec<Problem> {
     if client.backoff_factor.is_some_and(|v| !(0.0..1e6).contains(&v)) {
         problems.push(Problem::new("client.backoff_factor", "expected a number of seconds"));
     }
-    if client.max_attempts == Some(0) || client.max_concurrency == Some(0) {
-        problems.push(Problem::new("client", "max_attempts and max_concurrency begin with 1"));
+    for (key, value) in
+        [("max_attempts", client.max_attempts.map(|n| n as usize)), ("max_concurrency", client.max_concurrency)]
+    {
+        if value == Some(0) {
+            problems.push(Problem::new(format!("client.{key}"), format!("{key} begins with 1")));
+        }
     }
     problems
+}
+
+/// Of a scheme that it does not know the HTTP library would ask without a proxy.
+fn is_proxy(address: &str) -> bool {
+    let scheme = address.split_once("://").map_or("http", |(scheme, _)| scheme).to_lowercase();
+    let known = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+    known.contains(&scheme.as_str()) && reqwest::Proxy::all(address).is_ok()
 }
 
 /// True for what can be the name of a header.
 pub(super) fn is_header(name: &str) -> bool {
     reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
+}
+
+/// True for one that puts its values into a JSON body.
+pub(super) fn needs_json(paginator: &PaginatorConfig) -> bool {
+    match paginator {
+        PaginatorConfig::Cursor(c) => c.cursor_body_path.is_some(),
+        PaginatorConfig::Offset(c) => c.offset_body_path.is_some() || c.limit_body_path.is_some(),
+        PaginatorConfig::PageNumber(c) => c.page_body_path.is_some(),
+        _ => false,
+    }
 }
 
 /// What makes a paginator impossible.
@@ -67,8 +91,11 @@ pub(super) fn check_paginator(paginator: &PaginatorConfig) -> Vec<String> {
             vec![&c.has_more_path]
         }
         PaginatorConfig::Offset(c) => {
-            if both(&c.offset_param, &c.offset_body_path) || both(&c.limit_param, &c.limit_body_path) {
-                wrong.push("a parameter and a body path cannot both be given".to_owned());
+            if both(&c.offset_param, &c.offset_body_path) {
+                wrong.push("offset_param and offset_body_path cannot both be given".to_owned());
+            }
+            if both(&c.limit_param, &c.limit_body_path) {
+                wrong.push("limit_param and limit_body_path cannot both be given".to_owned());
             }
             if c.limit == 0 {
                 wrong.push("limit begins with 1".to_owned());
