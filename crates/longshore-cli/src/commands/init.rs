@@ -48,7 +48,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
     for (name, _) in &project.0 {
         say!("wrote {}", shown(&dir.join(name)));
     }
-    let at = if dir == Path::new(".") { String::new() } else { format!(" {}", dir.display()) };
+    let at = if dir == Path::new(".") { String::new() } else { format!(" {}", for_shells(&dir.display().to_string())) };
     let open = open(&project, &dir).into_iter().chain(needs(destination).and_then(|n| n.open).map(str::to_owned));
     open.for_each(|open| say!("fill in: {open}"));
     say!("next: longshore check{at}, then longshore run{at}");
@@ -193,6 +193,12 @@ fn write_one(path: &Path, content: &str) -> std::io::Result<()> {
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     }
     Ok(())
+}
+
+/// A word as shells read it.
+fn for_shells(word: &str) -> String {
+    let is_plain = word.chars().all(|c| c.is_alphanumeric() || "/._-+,@%".contains(c));
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 fn shown(path: &Path) -> String {

@@ -9,6 +9,28 @@ const LISTS: [&str; 12] = [
     "value",
 ];
 
+/// Names of properties that records have and pages do not.
+const OF_RECORDS: [&str; 8] = ["id", "uuid", "name", "title", "createdat", "email", "key", "slug"];
+
+/// Names of objects that wrap up what is asked for.
+const WRAPPINGS: [&str; 9] =
+    ["data", "result", "results", "response", "payload", "body", "embedded", "page", "content"];
+
+/// Other fields than those of pages that may stand beside a list without a usual name.
+const MOST_BESIDE: usize = 3;
+
+/// Words that speak of pages, or of the answer itself.
+const OF_PAGES: [&str; 34] = [
+    "total", "count", "page", "next", "prev", "cursor", "offset", "limit", "has", "more", "size", "first", "last",
+    "start", "token", "link", "url", "href", "self", "status", "code", "message", "success", "error", "object", "kind",
+    "etag", "request", "took", "time", "result", "number", "version", "context",
+];
+
+fn is_of_pages(key: &str) -> bool {
+    let key = fold(key);
+    key == "ok" || OF_PAGES.iter().any(|word| key.contains(word))
+}
+
 /// The good answer of an operation.
 pub(super) struct Answer<'a> {
     /// Keys that lead to the list; empty where the answer itself is it. `None`: there is no list.
@@ -46,18 +68,17 @@ impl<'a> Answer<'a> {
         Answer { list: None, fields: Vec::new(), beside: Vec::new(), links, is_unknown: true }
     }
 
-    /// An object: it holds a list of records, or is one. An order has `items` too: what is asked for by its id and has an id of its
-    /// own is a record, whatever its lists are called.
+    /// An object: it holds a list of records, or is one. A record has lists too, an order even `items`: it is told from a page by
+    /// what stands beside the list, and more strictly where it is asked for by its id.
     fn envelope(&mut self, document: &'a Document, schema: &'a Value, of_one: bool) {
         let mut lists = Vec::new();
         walk(document, schema, &mut Vec::new(), &mut lists, &mut self.beside);
         let named = |(path, _): &&(Vec<String>, &Value)| path.last().is_some_and(|l| LISTS.contains(&fold(l).as_str()));
         let of_objects = |(_, items): &&(Vec<String>, &Value)| matches!(document.kind(items), "object" | "");
-        let may_be_page = |(path, _): &&(Vec<String>, &Value)| !of_one || self.is_envelope(path.len());
-        let found = lists.iter().filter(of_objects).filter(may_be_page).find(named);
-        // A record has lists too. An object is a page where its list has a usual name, or nothing but counts and links stand beside it.
-        let only = lists.iter().filter(of_objects).find(|(path, _)| self.is_envelope(path.len()));
-        match found.or(only) {
+        let pages = || lists.iter().filter(of_objects);
+        let told = pages().filter(named).find(|(path, _)| self.is_page(path, if of_one { 0 } else { usize::MAX }));
+        let only = || pages().find(|(path, _)| self.is_page(path, if of_one { 0 } else { MOST_BESIDE }));
+        match told.or_else(only) {
             Some((path, items)) => {
                 self.list = Some(path.clone());
                 self.fields = fields(document, items);
@@ -67,12 +88,19 @@ impl<'a> Answer<'a> {
         self.is_unknown = lists.is_empty() && self.beside.is_empty();
     }
 
-    fn is_envelope(&self, depth: usize) -> bool {
-        let names = ["id", "uuid", "name", "title", "createdat", "email", "key", "slug"];
-        let is_of_record = |(path, _): &(Vec<String>, &Value)| {
-            path.len() == 1 && depth == 1 && path.last().is_some_and(|k| names.contains(&fold(k).as_str()))
+    /// True where a list stands in the answer as a page's does: neither beside it nor on the way to it is what a record has, and
+    /// no more than so much that does not speak of pages.
+    fn is_page(&self, list: &[String], most: usize) -> bool {
+        let level = |depth: usize| {
+            let beside = self.beside.iter().map(|(path, _)| path);
+            beside.filter(move |p| p.len() == depth + 1 && p[..depth] == list[..depth]).filter_map(|p| p.last())
         };
-        !self.beside.iter().any(is_of_record)
+        (0..list.len()).all(|depth| {
+            // What is wrapped up is told by what is in the wrapping.
+            let is_wrapped = depth + 1 < list.len() && WRAPPINGS.contains(&fold(&list[depth]).as_str());
+            let is_record = !is_wrapped && level(depth).any(|key| OF_RECORDS.contains(&fold(key).as_str()));
+            !is_record && level(depth).filter(|key| !is_of_pages(key)).count() <= most
+        })
     }
 
     /// The first scalar beside the records with one of these names, in their order.

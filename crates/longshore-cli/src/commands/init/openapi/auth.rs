@@ -1,13 +1,20 @@
 //! The authentication that a document asks for, as lines of the client.
 
-use super::document::Document;
+use super::document::{Document, fold};
+use super::tree::Parameter;
 use super::{quoted, remark};
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
+#[derive(Default)]
 pub(super) struct Auth {
     pub(super) lines: String,
     /// Names of the secrets that have to be filled in.
     pub(super) keys: Vec<String>,
+    /// Keys in the query that are asked for beside the first: their names and those of their secrets.
+    query: Vec<(String, String)>,
+    /// Names of the headers and parameters that are sent for it.
+    sent: Vec<String>,
 }
 
 /// Takes the easiest of the schemes that are asked for, and what is asked for together with it.
@@ -19,34 +26,91 @@ pub(super) fn of(document: &Document) -> Auth {
     let asked = asked(doc);
     let wanted = all.iter().filter(|(name, _)| asked.contains(name)).min_by_key(|(_, s)| effort(s));
     let Some((name, scheme)) = wanted.or_else(|| all.iter().min_by_key(|(_, s)| effort(s))) else {
-        return Auth { lines: "# The document says nothing about authentication.\n".to_owned(), keys: Vec::new() };
+        return Auth { lines: "# The document says nothing about authentication.\n".to_owned(), ..Auth::default() };
     };
     let mut auth = lines(document, name, scheme);
     let together = together(doc, name);
-    let beside = all.iter().filter(|(n, _)| n != name && together.contains(n));
-    let (headers, others): (Vec<_>, Vec<_>) = beside.partition(|(_, s)| effort(s) == 1 && s["in"] == "header");
-    let headers: Vec<String> = headers.into_iter().map(|(_, scheme)| auth.header(document, scheme)).collect();
+    let insisted = insisted(document);
+    let beside = all.iter().filter(|(n, s)| {
+        n != name && (together.contains(n) || s["name"].as_str().is_some_and(|p| insisted.contains(p)))
+    });
+    let mut headers = Vec::new();
+    for (name, scheme) in beside {
+        // Two schemes may be one key, described twice.
+        if scheme["name"].as_str().is_some_and(|name| auth.sent.contains(&fold(name))) {
+            continue;
+        }
+        match (effort(scheme), scheme["in"].as_str()) {
+            (1, Some("header")) => headers.push(auth.header(document, scheme)),
+            (1, Some("query")) => {
+                let key = auth.key(scheme);
+                auth.query.push((scheme["name"].as_str().unwrap_or_default().to_owned(), key));
+            }
+            _ if together.contains(name) => {
+                auth.lines
+                    .push_str(&format!("# ? The document asks for '{}' as well, together with it.\n", remark(name)));
+            }
+            _ => {}
+        }
+    }
     if !headers.is_empty() {
         auth.lines.push_str(&format!("headers = {{ {} }}    # asked for together with it\n", headers.join(", ")));
     }
-    for (name, _) in others {
-        auth.lines.push_str(&format!("# ? The document asks for '{}' as well, together with it.\n", remark(name)));
-    }
     auth
+}
+
+/// Names of the parameters that every operation insists on, or nearly.
+fn insisted(document: &Document) -> HashSet<&str> {
+    let (mut counts, mut all) = (HashMap::<&str, usize>::new(), 0);
+    for get in document.root["paths"].as_object().into_iter().flatten().map(|(_, item)| &item["get"]) {
+        all += usize::from(get.is_object());
+        let parameters = get["parameters"].as_array().into_iter().flatten().map(|p| document.follow(p));
+        let needed = parameters.filter(|p| p["required"] == true).filter_map(|p| p["name"].as_str());
+        needed.for_each(|name| *counts.entry(name).or_default() += 1);
+    }
+    counts.into_iter().filter(|(_, count)| count * 2 > all).map(|(name, _)| name).collect()
 }
 
 impl Auth {
     /// A header with a secret of its own, which is noted.
     fn header(&mut self, document: &Document, scheme: &Value) -> String {
+        let key = self.key(scheme);
+        format!("{} = {}", quoted(scheme["name"].as_str().unwrap_or_default()), secret(document, &key))
+    }
+
+    /// Notes that a scheme's key is sent; returns the name of its secret.
+    fn key(&mut self, scheme: &Value) -> String {
         let name = scheme["name"].as_str().unwrap_or_default();
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
         let mut key: String = name.chars().map(plain).collect();
         while self.keys.contains(&key) {
             key.push_str("_2");
         }
-        let header = format!("{} = {}", quoted(name), secret(document, &key));
-        self.keys.push(key);
-        header
+        self.keys.push(key.clone());
+        self.sent.push(fold(name));
+        key
+    }
+
+    /// Parameters of all requests, as lines of `resource_defaults`.
+    pub(super) fn parameters(&self, document: &Document) -> String {
+        let pair = |(name, key): &(String, String)| format!("{} = {}", quoted(name), secret(document, key));
+        let pairs: Vec<String> = self.query.iter().map(pair).collect();
+        if pairs.is_empty() {
+            return String::new();
+        }
+        format!("endpoint = {{ params = {{ {} }} }}    # asked for together with the first key\n", pairs.join(", "))
+    }
+
+    /// True for what is sent with every request: by the client itself, or for the authentication that was found.
+    pub(super) fn covers(&self, parameter: &Parameter<'_>) -> bool {
+        let name = fold(parameter.name);
+        let of_client = ["useragent", "accept", "acceptencoding", "contenttype", "host"];
+        let of_tokens = ["authorization", "token", "accesstoken", "authtoken"];
+        parameter.is_header() && of_client.contains(&name.as_str())
+            || (parameter.is_query() || parameter.is_header()) && self.sent.contains(&name)
+            || (parameter.is_query() || parameter.is_header())
+                && self.keys.iter().any(|key| key == "api_token" || key == "client_id")
+                && of_tokens.contains(&name.as_str())
     }
 }
 
@@ -130,7 +194,9 @@ fn lines(document: &Document, name: &str, scheme: &Value) -> Auth {
             (auth, &["api_token"], note)
         }
     };
-    Auth { lines: format!("{note}auth = {{ {auth} }}\n"), keys: keys.iter().map(|key| (*key).to_owned()).collect() }
+    let sent = if effort(scheme) == 1 { scheme["name"].as_str().unwrap_or("Authorization") } else { "Authorization" };
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    Auth { lines: format!("{note}auth = {{ {auth} }}\n"), keys, query: Vec::new(), sent: vec![fold(sent)] }
 }
 
 fn secret(document: &Document, key: &str) -> String {

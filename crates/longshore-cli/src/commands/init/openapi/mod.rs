@@ -9,22 +9,21 @@ mod resource;
 mod tree;
 
 use super::{Files, quoted, secrets};
+use auth::Auth;
 use document::Document;
-use longshore_core::error::{Error, Result};
+use longshore_core::error::Error;
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
-use tree::Node;
+use tree::{Node, Tree};
 
-pub(super) fn project(path: &Path) -> Result<Files> {
+pub(super) fn project(path: &Path) -> longshore_core::error::Result<Files> {
     if path.to_str().is_some_and(|p| p.starts_with("http://") || p.starts_with("https://")) {
         return Err(Error::config("the OpenAPI document has to be a file").hint("fetch it first, with curl -LO URL"));
     }
     let text = std::fs::read_to_string(path)
         .map_err(|e| Error::config("the OpenAPI document cannot be read").with("file", path.display()).source(e))?;
-    // JSON is YAML too, but for a few characters.
-    let root = serde_json::from_str(&text).or_else(|_| serde_yaml_ng::from_str::<Value>(&text));
-    let root = root.map_err(|e| {
+    let root = read(&text).map_err(|e| {
         Error::config("the OpenAPI document is neither YAML nor JSON").with("file", path.display()).source(e)
     })?;
     if root.get("paths").and_then(Value::as_object).is_none() {
@@ -34,12 +33,23 @@ pub(super) fn project(path: &Path) -> Result<Files> {
     let auth = auth::of(&document);
     let fields: String = auth.keys.iter().map(|key| format!("{key} = \"fill in\"\n")).collect();
     let filled = if fields.is_empty() { fields } else { format!("[sources.{}]\n{fields}", document.name) };
-    Ok(Files(vec![("longshore.toml", write(&document, &auth.lines)), ("secrets.toml", secrets(&filled))]))
+    Ok(Files(vec![("longshore.toml", write(&document, &auth)), ("secrets.toml", secrets(&filled))]))
 }
 
-fn write(document: &Document, auth: &str) -> String {
+/// JSON is YAML too, but for a few characters.
+fn read(text: &str) -> Result<Value, serde_yaml_ng::Error> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Ok(json) = serde_json::from_str(text) {
+        return Ok(json);
+    }
+    // Limits of whole numbers are longer than 64 bits in some documents (OpenAI's), which only our own reader takes.
+    let again = |e| longshore_config::parse("openapi.yaml", text).map(|tree| tree.to_json()).map_err(|_| e);
+    serde_yaml_ng::from_str::<Value>(text).or_else(again)
+}
+
+fn write(document: &Document, auth: &Auth) -> String {
     let name = &document.name;
-    let (nodes, left_out) = tree::of(document);
+    let Tree { nodes, left_out, elsewhere } = tree::of(document, auth);
     let none = match nodes.iter().all(|n| !n.needs.is_empty()) {
         true => {
             "# No path can be read as it is: put in what is missing below, and take this line away.\nresources = []\n"
@@ -56,11 +66,12 @@ fn write(document: &Document, auth: &str) -> String {
     );
     let (base_url, note) = document.base_url();
     let _ = writeln!(out, "base_url = {}{note}", quoted(&base_url)); // into a String: cannot fail
-    out.push_str(auth);
+    out.push_str(&auth.lines);
     let _ = write!(
         out,
         "\n# Each run replaces what is there. To keep what the API no longer has: \"append\", or \"merge\" with a primary_key.\n\
-         [sources.{name}.resource_defaults]\nwrite_disposition = \"replace\"\n"
+         [sources.{name}.resource_defaults]\nwrite_disposition = \"replace\"\n{}",
+        auth.parameters(document)
     );
     for node in &nodes {
         out.push('\n');
@@ -68,6 +79,13 @@ fn write(document: &Document, auth: &str) -> String {
     }
     if !left_out.is_empty() {
         let _ = write!(out, "\n# Left out, because they answer no JSON records: {}\n", left_out.join(", "));
+    }
+    if !elsewhere.is_empty() {
+        let _ = write!(
+            out,
+            "\n# Not read, because they stand in other files; join them to one document first (redocly bundle): {}\n",
+            elsewhere.join(", ")
+        );
     }
     out
 }

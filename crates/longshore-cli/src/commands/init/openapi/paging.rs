@@ -5,10 +5,10 @@ use super::document::{Document, fold};
 use super::quoted;
 use super::tree::Parameter;
 
-/// The paginator's keys, and the size of a page as a parameter.
-pub(super) struct Paging {
+/// The paginator's keys, and the parameter that is the size of a page.
+pub(super) struct Paging<'n> {
     pub(super) keys: String,
-    pub(super) size: Option<(String, u64)>,
+    pub(super) size: Option<&'n Parameter<'n>>,
 }
 
 const CURSORS: [&str; 14] = [
@@ -60,13 +60,18 @@ const SIZES: [&str; 10] =
     ["limit", "perpage", "pagesize", "maxresults", "size", "count", "top", "pagelimit", "itemsperpage", "rows"];
 
 /// `None`: the document gives nothing away; it is then found out from the first answer.
-pub(super) fn guess(document: &Document, answer: &Answer<'_>, parameters: &[Parameter<'_>]) -> Option<Paging> {
+pub(super) fn guess<'n>(
+    document: &Document,
+    answer: &Answer<'_>,
+    parameters: &'n [Parameter<'n>],
+) -> Option<Paging<'n>> {
     let named = |names: &[&str]| {
-        names.iter().find_map(|name| parameters.iter().find(|p| p.is_query() && fold(p.name) == *name))
+        let sent = |p: &&Parameter<'_>| p.is_query() || p.is_body();
+        names.iter().find_map(|name| parameters.iter().filter(sent).find(|p| fold(p.name) == *name))
     };
-    let size = named(&SIZES).map(|p| (p.name.to_owned(), p.most().unwrap_or(100)));
-    let known = named(&SIZES).filter(|p| p.most().is_some()).map(|p| (p.name.to_owned(), p.most().unwrap_or(100)));
-    let with = |keys: String| Some(Paging { keys, size: known.clone() });
+    let size = named(&SIZES);
+    let known = size.filter(|p| p.most().is_some());
+    let with = |keys: String| Some(Paging { keys, size: known });
     let more = answer.beside(&["hasmore", "hasnext", "hasnextpage", "more"], &["boolean"], document);
     let more = more.map_or_else(String::new, |path| format!(", has_more_path = {}", quoted(&dotted(path))));
     if answer.links {
@@ -82,23 +87,23 @@ pub(super) fn guess(document: &Document, answer: &Answer<'_>, parameters: &[Para
         let total = answer.beside(&PAGES, &["integer", "number"], document);
         let total = total.map_or_else(String::new, |path| format!(", total_path = {}", quoted(&dotted(path))));
         let base = u64::from(!page.begins_with_zero());
-        let name = quoted(page.name);
-        return with(format!("type = \"page_number\", base_page = {base}, page_param = {name}{total}"));
+        return with(format!("type = \"page_number\", base_page = {base}, {}{total}", sent_as("page", page)));
     }
     let offset = named(&["offset", "skip", "start", "startat", "startindex", "from", "pageoffset"])?;
-    let (limit, count) = size?;
+    let (limit, count) = size.map(|p| (p, p.most().unwrap_or(100)))?;
     let total = answer.beside(&TOTALS, &["integer", "number"], document);
     let total = total.map_or_else(String::new, |path| format!(", total_path = {}", quoted(&dotted(path))));
-    let keys = format!(
-        "type = \"offset\", limit = {count}, offset_param = {}, limit_param = {}{total}",
-        quoted(offset.name),
-        quoted(&limit)
-    );
-    Some(Paging { keys, size: None })
+    let (offset, limit) = (sent_as("offset", offset), sent_as("limit", limit));
+    Some(Paging { keys: format!("type = \"offset\", limit = {count}, {offset}, {limit}{total}"), size: None })
+}
+
+/// `page_param = "page"`, or `page_body_path` where it stands in the body.
+fn sent_as(what: &str, parameter: &Parameter<'_>) -> String {
+    let place = if parameter.is_body() { "body_path" } else { "param" };
+    format!("{what}_{place} = {}", quoted(parameter.name))
 }
 
 fn cursor_keys(document: &Document, answer: &Answer<'_>, cursor: &Parameter<'_>, more: &str) -> Option<String> {
-    let param = quoted(cursor.name);
     let told = answer.beside(&NEXT, &["string", "integer", ""], document).map(dotted);
     // Without a cursor beside the records, the last record's id is it.
     let last = || {
@@ -107,7 +112,7 @@ fn cursor_keys(document: &Document, answer: &Answer<'_>, cursor: &Parameter<'_>,
         answer.fields.contains(&"id").then(|| format!("{list}[-1].id"))
     };
     let path = told.or_else(last)?;
-    Some(format!("type = \"cursor\", cursor_param = {param}, cursor_path = {}{more}", quoted(&path)))
+    Some(format!("type = \"cursor\", {}, cursor_path = {}{more}", sent_as("cursor", cursor), quoted(&path)))
 }
 
 /// A link to the next page: under a name of its own, or under `next` beside other links.

@@ -2,20 +2,28 @@
 
 use super::document::Document;
 use super::paging::{self, dotted};
-use super::tree::{Node, is_of_one};
+use super::tree::{Node, Parameter, is_of_one};
 use super::{quoted, remark};
 use serde_json::Value;
 
 pub(super) fn lines(document: &Document, node: &Node<'_>, all: &[Node<'_>]) -> String {
-    let is_details = is_of_one(node.path) && node.answer.list.is_none();
+    let is_details = is_of_one(node.path) && node.answer.list.is_none() && !node.is_post;
     let mut out =
         format!("# {}\n[[sources.{}.resources]]\nname = {}\n", title(node), document.name, quoted(&node.name));
     if is_details && node.bound.iter().any(|(_, b)| b.is_some()) {
         out.push_str("selected = false    # one request for each record of the list: take this line away to load it\n");
     }
+    if node.is_post {
+        out.push_str(
+            "selected = false    # ? a POST that only looks for something: then take this line away to load it\n",
+        );
+    }
     out.push_str(&format!("[sources.{}.resources.endpoint]\npath = {}", document.name, quoted(&path(node, all))));
     out.push_str(&remark_on_path(node));
     out.push('\n');
+    if node.is_post {
+        out.push_str("method = \"POST\"\n");
+    }
     if let Some(line) = selector(node, is_details) {
         out.push_str(&line);
     }
@@ -49,7 +57,7 @@ fn path(node: &Node<'_>, all: &[Node<'_>]) -> String {
     let mut path = node.path.trim_start_matches('/').to_owned();
     for (parameter, bound) in &node.bound {
         if let Some((parent, field)) = bound {
-            let value = format!("{{resources.{}.{field}}}", all[*parent].name);
+            let value = format!("{{resources.{}.{}}}", all[*parent].name, dotted(std::slice::from_ref(field)));
             path = path.replacen(&format!("{{{parameter}}}"), &value, 1);
         }
     }
@@ -70,29 +78,30 @@ fn selector(node: &Node<'_>, is_details: bool) -> Option<String> {
         Some(path) => Some(format!("data_selector = {}    # ? the list in the answer\n", quoted(&dotted(path)))),
         None if is_details => Some("data_selector = \"$\"\n".to_owned()),
         None if answer.is_unknown => None,
-        None => Some("data_selector = \"$\"    # ? the answer has no list\n".to_owned()),
+        None => Some("data_selector = \"$\"    # ? the answer is one record\n".to_owned()),
     }
 }
 
 /// Parameters the API insists on, and the size of a page.
-fn parameters(node: &Node<'_>, size: Option<(String, u64)>) -> String {
-    let mut params: Vec<String> = Vec::new();
-    let mut headers: Vec<String> = Vec::new();
-    for parameter in node.parameters.iter().filter(|p| p.is_needed()) {
-        let value = parameter.value().map_or_else(|| quoted("fill in"), toml);
-        let pair = format!("{} = {value}", quoted(parameter.name));
-        if parameter.is_query() { params.push(pair) } else { headers.push(pair) }
-    }
-    let note = if params.is_empty() { "" } else { "    # ? the API asks for it" };
-    if let Some((name, count)) = size.filter(|(name, _)| !params.iter().any(|p| p.starts_with(&quoted(name)))) {
-        params.push(format!("{} = {count}", quoted(&name)));
-    }
+fn parameters(node: &Node<'_>, size: Option<&Parameter<'_>>) -> String {
     let mut out = String::new();
-    if !params.is_empty() {
-        out.push_str(&format!("params = {{ {} }}{note}\n", params.join(", ")));
-    }
-    if !headers.is_empty() {
-        out.push_str(&format!("headers = {{ {} }}    # ? the API asks for it\n", headers.join(", ")));
+    let parts: [(&str, fn(&Parameter<'_>) -> bool); 3] =
+        [("params", |p| p.is_query()), ("headers", |p| p.is_header()), ("json", |p| p.is_body())];
+    for (key, is_here) in parts {
+        let needed = node.parameters.iter().filter(|p| p.is_needed() && is_here(p));
+        let value = |p: &Parameter<'_>| p.value().map_or_else(|| quoted("fill in"), toml);
+        let mut pairs: Vec<String> = needed.map(|p| format!("{} = {}", quoted(p.name), value(p))).collect();
+        let note = if pairs.is_empty() { "" } else { "    # ? the API asks for it" };
+        if let Some((p, most)) = size.filter(|p| is_here(p)).and_then(|p| Some((p, p.most()?)))
+            && !p.is_needed()
+        {
+            pairs.push(format!("{} = {most}", quoted(p.name)));
+        }
+        if !pairs.is_empty() {
+            out.push_str(&format!("{key} = {{ {} }}{note}\n", pairs.join(", ")));
+        } else if key == "json" && node.is_post {
+            out.push_str("json = {}\n");
+        }
     }
     out
 }

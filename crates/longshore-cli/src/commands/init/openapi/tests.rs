@@ -14,7 +14,7 @@ const TICKETS: &str = include_str!("documents/tickets.yaml");
 fn made(text: &str) -> String {
     let document = Document::new(serde_yaml_ng::from_str(text).unwrap());
     let auth = auth::of(&document);
-    let project = write(&document, &auth.lines);
+    let project = write(&document, &auth);
     let tree = longshore_config::parse("longshore.toml", &project)
         .unwrap_or_else(|e| panic!("{:?}\n{project}", e.0))
         .to_json();
@@ -75,7 +75,8 @@ fn what_is_asked_for_at_once_is_all_sent() {
     has(&both, &["name = \"DD-APPLICATION-KEY\"", header]);
     assert!(!both.contains("site"), "{both}");
     let other = made(&document(serde_json::json!([{ "key": [], "site": [] }])));
-    has(&other, &["# ? The document asks for 'site' as well"]);
+    let query = "endpoint = { params = { \"site\" = { secret = \"sources.metrics.site\" } } }    # asked for together";
+    has(&other, &[query]);
     assert!(!made(&document(serde_json::json!([{ "key": [] }, { "app": [] }]))).contains("headers"));
 }
 
@@ -206,4 +207,97 @@ paths:
             "path = \"orders/{resources.orders.id}/items\"    # ? id is its orderId\ndata_selector = \"items\"",
         ],
     );
+}
+
+/// A document with these paths, each answering an object of these properties.
+fn with_answers(paths: Value) -> String {
+    let of = |(path, properties): (String, Value)| {
+        let schema = serde_json::json!({ "type": "object", "properties": properties });
+        let answer = serde_json::json!({ "200": { "content": { "application/json": { "schema": schema } } } });
+        (path, serde_json::json!({ "get": { "responses": answer } }))
+    };
+    let paths: serde_json::Map<String, Value> = paths.as_object().unwrap().clone().into_iter().map(of).collect();
+    serde_json::json!({ "openapi": "3.1.0", "info": { "title": "Accounts" }, "paths": paths }).to_string()
+}
+
+#[test]
+fn lists_within_a_record_are_no_pages() {
+    let text = serde_json::json!({ "type": "string" });
+    let list = serde_json::json!({ "type": "array", "items": { "type": "object", "properties": { "id": text } } });
+    let page =
+        serde_json::json!({ "type": "object", "properties": { "data": list, "has_more": { "type": "boolean" } } });
+    let project = made(&with_answers(serde_json::json!({
+        "/account": { "id": text, "email": text, "cards": page },
+        "/accounts": { "data": list, "has_more": { "type": "boolean" }, "url": text },
+        "/accounts/{account}": { "id": text, "cards": page },
+        "/advisories": { "advisories": list },
+        "/advisories/{ghsa_id}": { "ghsa_id": text, "summary": text, "identifiers": list },
+        "/settings": { "theme": text, "zone": text, "locale": text, "unit": text, "features": list },
+        "/search/{term}": { "results": list, "total_count": { "type": "integer" } },
+    })));
+    let of = |name: &str| project.split("\n\n").find(|b| b.contains(&format!("name = \"{name}\"\n"))).unwrap();
+    for record in ["accounts_details", "advisories_details"] {
+        assert!(of(record).contains("selected = false") && of(record).contains("data_selector = \"$\""), "{project}");
+    }
+    for record in ["account", "settings"] {
+        assert!(of(record).contains("data_selector = \"$\""), "{project}");
+    }
+    assert!(of("accounts").contains("data_selector = \"data\""), "{project}");
+    assert!(of("search_details").contains("data_selector = \"results\""), "{project}");
+}
+
+#[test]
+fn a_search_by_post_is_there_and_off() {
+    let document = r##"{ "openapi": "3.0.0", "info": { "title": "Notes" }, "servers": [{ "url": "https://notes.example.com" }], "paths": {
+        "/search": { "post": { "operationId": "postSearch",
+            "requestBody": { "content": { "application/json": { "schema": { "required": ["kind"], "properties": {
+                "kind": { "type": "string", "enum": ["page"] }, "start_cursor": { "type": "string" },
+                "page_size": { "type": "integer", "maximum": 50 } } } } } },
+            "responses": { "200": { "content": { "application/json": { "schema": { "properties": {
+                "results": { "type": "array", "items": { "type": "object" } }, "next_cursor": { "type": "string" } } } } } } } } },
+        "/lists": { "post": { "operationId": "createList", "responses": { "200": { "content": { "application/json": { "schema": {
+            "type": "array", "items": { "type": "object" } } } } } } } } } }"##;
+    let project = made(document);
+    has(
+        &project,
+        &[
+            "selected = false    # ? a POST that only looks for something",
+            "method = \"POST\"\n",
+            "paginator = { type = \"cursor\", cursor_body_path = \"start_cursor\", cursor_path = \"next_cursor\" }",
+            "json = { \"kind\" = \"page\", \"page_size\" = 50 }",
+        ],
+    );
+    assert!(!project.contains("lists"), "{project}");
+}
+
+#[test]
+fn numbers_of_any_length_and_odd_names_of_ids() {
+    let yaml = "openapi: 3.1.0\ninfo: { title: Seeds }\npaths:\n  /seeds:\n    get:\n      responses:\n        '200':\n          content:\n            \
+        application/json:\n              schema: { type: array, items: { properties: { $id: { type: integer, minimum: -9223372036854776000 } } } }\n  \
+        /seeds/{id}:\n    get: { responses: { '200': { content: { application/json: { schema: { type: object } } } } } }\n";
+    assert!(serde_yaml_ng::from_str::<Value>(yaml).is_err(), "the usual reader takes it by now");
+    let document = read(yaml).unwrap();
+    has(&made(&document.to_string()), &["path = \"seeds/{resources.seeds.$['$id']}\""]);
+}
+
+#[test]
+fn what_every_request_sends_is_not_missed() {
+    let document = r#"{ "openapi": "3.0.0", "info": { "title": "Boards" }, "paths": { "/boards": { "get": {
+        "security": [{ "key": [] }, { "token": [] }],
+        "parameters": [{ "name": "key", "in": "query", "required": true }, { "name": "token", "in": "query", "required": true },
+            { "name": "User-Agent", "in": "header", "required": true }],
+        "responses": { "200": { "content": { "application/json": { "schema": { "type": "array", "items": { "type": "object" } } } } } } } } },
+        "components": { "securitySchemes": { "key": { "type": "apiKey", "in": "query", "name": "key" },
+            "token": { "type": "apiKey", "in": "query", "name": "token" },
+            "again": { "type": "apiKey", "in": "query", "name": "token" } } } }"#;
+    let project = made(document);
+    assert!(!project.contains("Missing"), "{project}");
+    has(&project, &["params = { \"token\" = { secret = \"sources.boards.token\" } }"]);
+}
+
+#[test]
+fn paths_in_other_files_are_named() {
+    let document =
+        r#"{ "openapi": "3.1.0", "info": { "title": "Parts" }, "paths": { "/a": { "$ref": "paths/a.yaml" } } }"#;
+    has(&made(document), &["# Not read, because they stand in other files;", "(redocly bundle): /a\n"]);
 }

@@ -1,15 +1,19 @@
 //! The paths that can be fetched, each with the list that gives it its values.
 
 use super::answer::Answer;
+use super::auth::Auth;
 use super::document::{Document, fold};
 use longshore_core::naming;
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
-/// A path with GET.
+/// A path with GET, or with a POST that looks for something.
 pub(super) struct Node<'a> {
     pub(super) name: String,
     pub(super) path: &'a str,
+    /// The operation.
     pub(super) get: &'a Value,
+    pub(super) is_post: bool,
     pub(super) answer: Answer<'a>,
     pub(super) parameters: Vec<Parameter<'a>>,
     /// For each part in braces: the resource and the field that gives it.
@@ -36,8 +40,13 @@ impl<'a> Parameter<'a> {
         self.place == "header"
     }
 
+    /// A property of the JSON body.
+    pub(super) fn is_body(&self) -> bool {
+        self.place == BODY
+    }
+
     pub(super) fn is_needed(&self) -> bool {
-        self.required && (self.is_query() || self.is_header())
+        self.required && (self.is_query() || self.is_header() || self.is_body())
     }
 
     /// A value the document itself gives.
@@ -70,28 +79,84 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// All paths that answer records, and those that do not.
-pub(super) fn of(document: &Document) -> (Vec<Node<'_>>, Vec<&str>) {
-    let (mut nodes, mut left_out) = (Vec::<Node<'_>>::new(), Vec::new());
+/// Where a parameter of ours stands that is a property of the body.
+const BODY: &str = "in the body";
+
+/// The paths that answer records, and the others.
+pub(super) struct Tree<'a> {
+    pub(super) nodes: Vec<Node<'a>>,
+    /// They answer something else.
+    pub(super) left_out: Vec<&'a str>,
+    /// They stand in other files.
+    pub(super) elsewhere: Vec<&'a str>,
+}
+
+pub(super) fn of<'a>(document: &'a Document, auth: &Auth) -> Tree<'a> {
+    let (mut nodes, mut left_out, mut elsewhere) = (Vec::<Node<'_>>::new(), Vec::new(), Vec::new());
+    let mut names = HashSet::new();
     for (path, item) in document.root["paths"].as_object().into_iter().flatten() {
         let item = document.follow(item);
-        let Some(get) = item.get("get").filter(|g| g.is_object()) else { continue };
-        let Some(answer) = Answer::of(document, get, is_of_one(path)) else {
+        if item.get("$ref").is_some() {
+            elsewhere.push(path.as_str());
+        }
+        let operation = |method: &str| item.get(method).filter(|o| o.is_object());
+        let get = operation("get").map(|get| (get, Answer::of(document, get, is_of_one(path))));
+        if matches!(get, Some((_, None))) {
             left_out.push(path.as_str());
-            continue;
-        };
-        let parameters = parameters(document, get, item);
-        let name = name(path, &nodes);
-        nodes.push(Node { name, path, get, answer, parameters, bound: Vec::new(), needs: Vec::new() });
+        }
+        let post = operation("post").filter(|post| is_search(path, post));
+        let post = post.map(|post| (post, Answer::of(document, post, false).filter(|a| a.list.is_some())));
+        for ((get, answer), is_post) in get.into_iter().map(|g| (g, false)).chain(post.into_iter().map(|p| (p, true))) {
+            let Some(answer) = answer else { continue };
+            let mut parameters = parameters(document, get, item);
+            if is_post {
+                parameters.extend(body(document, get));
+            }
+            parameters.retain(|p| !auth.covers(p));
+            let name = name(path, is_post, &mut names);
+            nodes.push(Node { name, path, get, is_post, answer, parameters, bound: Vec::new(), needs: Vec::new() });
+        }
     }
+    let lists = lists(&nodes);
     // A path's values come from lists at shorter paths, so these are settled first.
     let mut order: Vec<usize> = (0..nodes.len()).collect();
     order.sort_by_key(|i| nodes[*i].path.matches('{').count());
     for at in order {
-        let (bound, needs) = bind(&nodes, at);
+        let (bound, needs) = bind(&nodes, &lists, at);
         (nodes[at].bound, nodes[at].needs) = (bound, needs);
     }
-    (nodes, left_out)
+    Tree { nodes, left_out, elsewhere }
+}
+
+/// True for a POST that asks and changes nothing, as far as its names tell: `/issues/search`, `searchIssues`.
+fn is_search(path: &str, post: &Value) -> bool {
+    const WORDS: [&str; 5] = ["search", "query", "find", "list", "filter"];
+    let last = fold(bare(path).rsplit(['/', ':', '.']).next().unwrap_or_default());
+    let id = post["operationId"].as_str().unwrap_or_default();
+    let is_verb = |word: &&str| {
+        let rest =
+            id.get(..word.len()).filter(|begin| begin.eq_ignore_ascii_case(word)).map(|begin| &id[begin.len()..]);
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_lowercase()))
+    };
+    let changes = ["create", "update", "delete"].iter().any(|word| id.to_lowercase().contains(word));
+    let is_named = WORDS.contains(&last.as_str()) || last.ends_with("search") || last.ends_with("query");
+    // What stands behind a # is no part of an address, and tells two operations of one path apart (AWS).
+    !path.contains('#') && !changes && (is_named || WORDS.iter().any(|word| is_verb(word)))
+}
+
+/// The properties of a JSON body.
+fn body<'a>(document: &'a Document, post: &'a Value) -> Vec<Parameter<'a>> {
+    let content = document.follow(&post["requestBody"])["content"].as_object();
+    let json = content.into_iter().flatten().find(|(kind, _)| kind.to_lowercase().contains("json"));
+    // Swagger 2 has the body among the parameters.
+    let mut older = post["parameters"].as_array().into_iter().flatten().map(|p| document.follow(p));
+    let older = older.find(|p| p["in"] == "body").map(|p| &p["schema"]);
+    let Some(schema) = json.map(|(_, media)| &media["schema"]).or(older).map(|s| document.follow(s)) else {
+        return Vec::new();
+    };
+    let required = |name: &str| schema["required"].as_array().is_some_and(|r| r.iter().any(|r| r == name));
+    let parameter = |(name, schema)| Parameter { name, place: BODY, required: required(name), whole: schema, schema };
+    document.properties(schema).into_iter().map(parameter).collect()
 }
 
 fn parameters<'a>(document: &'a Document, get: &'a Value, item: &'a Value) -> Vec<Parameter<'a>> {
@@ -109,21 +174,24 @@ fn parameters<'a>(document: &'a Document, get: &'a Value, item: &'a Value) -> Ve
 }
 
 /// The path's words, without versions.
-fn name(path: &str, others: &[Node<'_>]) -> String {
+fn name(path: &str, is_post: bool, taken: &mut HashSet<String>) -> String {
     let is_version = |w: &str| w.strip_prefix('v').is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()));
     let words: Vec<&str> = path.split('/').filter(|w| !w.is_empty() && !w.contains('{')).collect();
     let telling: Vec<&str> = words.iter().copied().filter(|w| !is_version(w) && *w != "api").collect();
     let words = if telling.is_empty() { words } else { telling };
     let words = words.join("_").trim_end_matches(".json").to_owned();
     let mut name = naming::normalize_identifier(&words).unwrap_or_else(|| "root".to_owned());
-    if is_of_one(path) {
+    if is_of_one(path) && !is_post {
         name.push_str("_details");
     }
-    let taken = |name: &str| others.iter().any(|o| o.name == name);
-    match (2..).map(|n| format!("{name}_{n}")).find(|n| !taken(n)) {
-        Some(numbered) if taken(&name) => numbered,
-        _ => name,
+    let mut free = name.clone();
+    for n in 2.. {
+        if taken.insert(free.clone()) {
+            break;
+        }
+        free = format!("{name}_{n}");
     }
+    free
 }
 
 /// True where a path ends in a part in braces.
@@ -138,15 +206,32 @@ fn bare(path: &str) -> &str {
 
 type Bound<'a> = Vec<(&'a str, Option<(usize, String)>)>;
 
+/// Which nodes are lists, by the shape of their paths.
+fn lists(nodes: &[Node<'_>]) -> HashMap<String, Vec<usize>> {
+    let mut found = HashMap::<String, Vec<usize>>::new();
+    for (at, node) in nodes.iter().enumerate().filter(|(_, n)| !is_of_one(n.path) && !n.is_post) {
+        found.entry(shape(node.path)).or_default().push(at);
+    }
+    found
+}
+
+/// A path without the names in its braces.
+fn shape(path: &str) -> String {
+    let parts = bare(path).split('/').filter(|w| !w.is_empty());
+    parts.map(|w| if w.starts_with('{') { "{}" } else { w }).collect::<Vec<_>>().join("/")
+}
+
 /// Finds where each part in braces gets its values: from the records of the list at the path before it.
-fn bind<'a>(nodes: &[Node<'a>], at: usize) -> (Bound<'a>, Vec<String>) {
+fn bind<'a>(nodes: &[Node<'a>], lists: &HashMap<String, Vec<usize>>, at: usize) -> (Bound<'a>, Vec<String>) {
     let node = &nodes[at];
     let (mut bound, mut needs): (Bound<'a>, Vec<String>) = (Vec::new(), Vec::new());
     let mut from = 0;
     while let Some(open) = node.path[from..].find('{').map(|i| i + from) {
         let Some(close) = node.path[open..].find('}').map(|i| i + open) else { break };
         let parameter = &node.path[open + 1..close];
-        let parent = nodes.iter().position(|p| is_list_at(p, &node.path[..open]) && follows(p, &bound));
+        let before = Some(&node.path[..open]).filter(|before| before.ends_with('/'));
+        let mut fitting = before.and_then(|before| lists.get(&shape(before))).into_iter().flatten().copied();
+        let parent = fitting.find(|p| follows(&nodes[*p], &bound));
         match parent {
             Some(parent) => bound.push((parameter, Some((parent, field(&nodes[parent], parameter))))),
             None => {
@@ -166,14 +251,6 @@ fn bind<'a>(nodes: &[Node<'a>], at: usize) -> (Bound<'a>, Vec<String>) {
         needs.push(format!("a value for '{}'", parameter.name));
     }
     (bound, needs)
-}
-
-fn is_list_at(node: &Node<'_>, prefix: &str) -> bool {
-    let shape = |path: &str| -> String {
-        let parts = bare(path).split('/').filter(|w| !w.is_empty());
-        parts.map(|w| if w.starts_with('{') { "{}" } else { w }).collect::<Vec<_>>().join("/")
-    };
-    prefix.ends_with('/') && shape(node.path) == shape(prefix) && !is_of_one(node.path)
 }
 
 /// True where a list is bound to the very resources that come before it in the path.
