@@ -10,10 +10,12 @@ pub(crate) use plan::{PlanArgs, PlanWhat};
 pub(crate) use project::{CheckArgs, InitArgs, RunArgs};
 pub(crate) use upkeep::{AtArgs, DropArgs, SyncArgs};
 
+use crate::machine;
 use crate::refresh::RefreshArgs;
 use crate::schema_args::{SchemaArgs, ShapeArgs};
 use crate::write_args::WriteArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use longshore_core::connect::Limits;
 use longshore_pipeline::{DEFAULT_LEASE_TIME, DEFAULT_WAIT, Pipeline};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -98,6 +100,25 @@ impl TurnArgs {
     }
 }
 
+/// What the command may use of the machine.
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Threads to use, 1 to 1024 [default: as many as there are processors]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+
+    /// Memory to stay within, such as 256M or 1.5G, at least 32M [default: half of what the process may have, at most 256M]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+}
+
+impl LimitArgs {
+    /// What destinations may use of it.
+    pub(crate) fn read(&self) -> longshore_core::error::Result<Limits> {
+        Ok(machine::limits(machine::threads(self.threads)?, machine::memory(self.memory.as_deref())?))
+    }
+}
+
 /// One byte between fields; a tabulator may be written as shells can.
 fn delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
@@ -153,6 +174,10 @@ pub(crate) struct LoadArgs {
     /// JSONPath to the records inside a wrapper, such as '$.data[*]'
     #[arg(long, value_name = "PATH")]
     pub(crate) select: Option<String>,
+
+    /// How the files are written, where their endings do not say it [default: by the ending, else JSON]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<InputFormat>,
 
     /// What stands between the fields of CSV, such as ';' or '\t' [default: a comma, or a tabulator in .tsv]
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
@@ -216,6 +241,29 @@ pub(crate) struct LoadArgs {
     /// Print the result as one JSON document
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InputFormat {
+    /// JSON, NDJSON, concatenated JSON
+    Json,
+    /// CSV with a header
+    Csv,
+    /// Parquet
+    Parquet,
+    /// Arrow IPC, as file or stream
+    Arrow,
+}
+
+impl From<InputFormat> for longshore_source_files::declared::Format {
+    fn from(word: InputFormat) -> Self {
+        match word {
+            InputFormat::Json => Self::Json,
+            InputFormat::Csv => Self::Csv,
+            InputFormat::Parquet => Self::Parquet,
+            InputFormat::Arrow => Self::Arrow,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -352,6 +400,9 @@ pub(crate) enum PipelineAction {
         force: bool,
 
         #[command(flatten)]
+        limits: LimitArgs,
+
+        #[command(flatten)]
         turn: TurnArgs,
     },
     /// Load the packages that are still kept into another destination
@@ -359,6 +410,9 @@ pub(crate) enum PipelineAction {
         /// Where to: a name or a URL, as --destination of load
         #[arg(long, required = true, value_name = "URL")]
         to: Vec<String>,
+
+        #[command(flatten)]
+        limits: LimitArgs,
 
         #[command(flatten)]
         turn: TurnArgs,

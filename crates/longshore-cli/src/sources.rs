@@ -131,7 +131,8 @@ pub(crate) fn kind(section: &Section) -> Result<&'static Kind, Problem> {
 /// Returns the JSON Schema of a whole `longshore.toml`.
 pub(crate) fn whole_schema() -> serde_json::Value {
     let kinds: Vec<_> = KINDS.iter().map(|k| (k.name, schema(k))).collect();
-    longshore_config::json_schema(&kinds)
+    let destinations: Vec<_> = longshore_destinations::KINDS.iter().map(|k| (k.name, (k.settings)())).collect();
+    longshore_config::json_schema(&kinds, &destinations)
 }
 
 /// Returns everything that is wrong with a section.
@@ -186,11 +187,14 @@ fn rest(section: &Section) -> Result<RestConfig, Vec<Problem>> {
     if let Some(table) = tree.as_object_mut() {
         table.remove("type"); // what the section is, not a part of it
     }
-    let problem = |p: longshore_source_rest::Problem| {
-        let path: Vec<&str> = p.path.split(['.', '[', ']']).filter(|key| !key.is_empty()).collect();
-        section.problem(&path, p.message).maybe_hint(p.suggestion)
-    };
+    let problem = |p| at_its_place(section, p);
     RestConfig::from_value(&tree).map_err(|problems| problems.into_iter().map(problem).collect())
+}
+
+/// A problem with a path into a section's tree, where that stands in the file.
+pub(crate) fn at_its_place(section: &Section, problem: longshore_source_rest::Problem) -> Problem {
+    let path: Vec<&str> = problem.path.split(['.', '[', ']']).filter(|key| !key.is_empty()).collect();
+    section.problem(&path, problem.message).maybe_hint(problem.suggestion)
 }
 
 fn rest_options(section: &Section, folder: &Path) -> RestOptions {

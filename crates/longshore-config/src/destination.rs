@@ -39,7 +39,7 @@ impl Project {
     /// When it is none of these, or a secret is missing.
     pub fn destination(&self, word: &str, kinds: &[&str]) -> Result<Target, Problems> {
         if self.destinations().contains(&word) {
-            return declared(self.destination_section(word)?).map_err(Problems::one);
+            return declared(self.destination_section(word, kinds)?).map_err(Problems::one);
         }
         if let Some(kind) = kinds.iter().find(|kind| !word.contains(':') && has_ending(word, kind)) {
             let message = format!("'{word}' is neither a URL nor a destination of [destinations]");
@@ -51,7 +51,14 @@ impl Project {
             return Ok(Target { name: None, url: word.to_owned(), settings: Map::new(), section: None });
         }
         if kinds.contains(&word) {
-            return self.of_dlt(word, word);
+            let mut target = self.of_dlt(word, word)?;
+            // Our own variables win over what dlt's places say.
+            if let Some(section) = self.destination_of_variables(word)? {
+                let said = declared(section).map_err(Problems::one)?;
+                target.url = if said.url == word { target.url } else { said.url };
+                target.settings.extend(said.settings);
+            }
+            return Ok(target);
         }
         if let Some(kind) = self.dlt_kind(word)? {
             return self.of_dlt(word, &kind);

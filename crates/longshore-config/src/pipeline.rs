@@ -153,6 +153,13 @@ fn text(entry: &Entry, section: &Section) -> Result<String, Problem> {
 
 fn texts(entry: &Entry, section: &Section) -> Result<Vec<String>, Problem> {
     let must = "a name, a URL, or a list of them";
+    // From a variable, a list comes as text.
+    if let Value::Text(text) = &entry.value.value
+        && text.trim_start().starts_with('[')
+    {
+        let list: Result<Vec<String>, _> = serde_json::from_str(text);
+        return list.ok().filter(|list| !list.is_empty()).ok_or_else(|| wrong(entry, section, must));
+    }
     match &entry.value.value {
         Value::Text(text) if !text.trim().is_empty() => Ok(vec![text.clone()]),
         Value::List(items) if !items.is_empty() => {

@@ -18,6 +18,8 @@ pub struct Project {
     pub(crate) surroundings: Surroundings,
     /// The file asked first, first.
     pub(crate) layers: Vec<Layer>,
+    /// What references to secrets lead to, wherever they stand.
+    named: Vec<Vec<String>>,
     /// `pipeline`, `sources`, `destinations` and `vaults` of our own files, laid over one another.
     tree: Node,
     pipeline: PipelineSettings,
@@ -45,12 +47,13 @@ impl Project {
     /// Where a text cannot be read.
     pub fn look(surroundings: Surroundings) -> Result<(Project, Vec<Problem>), Problems> {
         let layers = surroundings.layers()?;
+        let named = reference::names(layers.iter().filter(|l| l.kind.is_ours()).map(|l| &l.root));
         let mut problems = Vec::new();
         let origin = Origin::File { file: std::sync::Arc::clone(&layers[1].file), line: 1, column: 1 }; // there are always four and more
         let mut tree = Node { value: Value::Table(Table::default()), origin };
         for layer in layers.iter().rev().filter(|l| l.kind.is_ours()) {
             if layer.kind == LayerKind::Ours {
-                check_shape(layer, &mut problems);
+                check_shape(layer, &named, &mut problems);
             }
             let sections = layer.root.as_table().map(|t| t.entries.as_slice()).unwrap_or_default();
             let ours = sections.iter().filter(|e| SECTIONS.contains(&e.key.as_str())).cloned().collect();
@@ -61,6 +64,7 @@ impl Project {
         let mut project = Project {
             surroundings,
             layers,
+            named,
             tree,
             pipeline: PipelineSettings::default(),
             vaults: OnceLock::new(),
@@ -82,6 +86,11 @@ impl Project {
     pub fn without_asking_vaults(mut self) -> Self {
         self.asks_vaults = false;
         self
+    }
+
+    /// Returns what is wrong with `[vaults]`. The rest can be looked at all the same ([`Project::without_asking_vaults`]).
+    pub fn vault_problems(&self) -> Vec<Problem> {
+        self.vaults().err().map(|problems| problems.0).unwrap_or_default()
     }
 
     /// Returns true when there is a `longshore.toml` (or one in another format).
@@ -137,8 +146,10 @@ impl Project {
     fn source_tree(&self, name: &str) -> Result<(String, Node), Problems> {
         let kind = self.kind("sources", name)?;
         let mut declared = self.declared("sources", name)?;
-        let keys: Vec<String> =
-            declared.as_table().into_iter().flat_map(|t| &t.entries).map(|e| e.key.clone()).collect();
+        // A secret that stands beside them is there for its reference.
+        let is_secret = |key: &str| self.named.iter().any(|path| *path == ["sources", name, key]);
+        let entries = declared.as_table().into_iter().flat_map(|t| &t.entries);
+        let keys: Vec<String> = entries.map(|e| e.key.clone()).filter(|key| !is_secret(key)).collect();
         let places: [&[&str]; 3] = [&["sources", &kind], &["sources", &kind, name], &["sources", name]];
         declared.value = Value::Table(Table::default());
         let mut tree = declared;
@@ -156,20 +167,33 @@ impl Project {
     }
 
     /// Returns a section of `[destinations]` with everything put in.
-    pub(crate) fn destination_section(&self, name: &str) -> Result<Section, Problems> {
+    /// One that is called as one of `kinds` is of that kind.
+    pub(crate) fn destination_section(&self, name: &str, kinds: &[&str]) -> Result<Section, Problems> {
         let mut tree = self.declared("destinations", name)?;
         environment::overlay(&mut tree, &self.surroundings.environment, &self.prefixes(&[vec!["destinations", name]]));
-        let kind = self.kind("destinations", name)?;
+        let kind = self.kind("destinations", name);
+        let kind = kind.or_else(|e| if kinds.contains(&name) { Ok(name.to_owned()) } else { Err(e) })?;
         self.finish("destinations", name, kind, tree, self.lookup()?)
+    }
+
+    /// What variables say of a destination that no file declares, as if one did.
+    pub(crate) fn destination_of_variables(&self, name: &str) -> Result<Option<Section>, Problems> {
+        let origin = self.tree.origin.clone();
+        let mut tree = Node { value: Value::Table(Table::default()), origin };
+        environment::overlay(&mut tree, &self.surroundings.environment, &self.prefixes(&[vec!["destinations", name]]));
+        if tree.as_table().is_none_or(|table| table.entries.is_empty()) {
+            return Ok(None);
+        }
+        self.finish("destinations", name, name.to_owned(), tree, self.lookup()?).map(Some)
     }
 
     /// Asks in all places, secrets in vaults too.
     pub(crate) fn lookup(&self) -> Result<Lookup<'_>, Problems> {
-        let vaults = self.vaults()?;
         if self.asks_vaults {
-            return Ok(Lookup { vaults: Some(vaults), ..self.lookup_without_vaults() });
+            return Ok(Lookup { vaults: Some(self.vaults()?), ..self.lookup_without_vaults() });
         }
-        let unasked = (!vaults.is_empty()).then(Vec::new);
+        // What a vault has that cannot be asked is not missed: what is wrong with the vault is told by itself.
+        let unasked = self.vaults().map_or(true, |vaults| !vaults.is_empty()).then(Vec::new);
         Ok(Lookup { unasked, ..self.lookup_without_vaults() })
     }
 
@@ -249,7 +273,8 @@ impl Project {
 
     fn names(&self, part: &str) -> Vec<&str> {
         let table = self.tree.at(&[part]).and_then(Node::as_table);
-        table.map(|t| t.entries.iter().map(|e| e.key.as_str()).collect()).unwrap_or_default()
+        let entries = table.into_iter().flat_map(|t| &t.entries);
+        entries.filter(|e| e.value.as_table().is_some()).map(|e| e.key.as_str()).collect()
     }
 
     /// The prefixes, then those with the pipeline's name in front, which win.
@@ -276,7 +301,8 @@ fn only_known(entries: Vec<crate::node::Entry>) -> Vec<crate::node::Entry> {
     entries.into_iter().filter(|e| e.key == "destinations" || e.key == "vaults").collect()
 }
 
-fn check_shape(layer: &Layer, problems: &mut Vec<Problem>) {
+/// The sections of a file. Others may stand there for the secrets that references name.
+fn check_shape(layer: &Layer, named: &[Vec<String>], problems: &mut Vec<Problem>) {
     let Some(root) = layer.root.as_table() else { return };
     if let (Some(client), Some(_)) = (root.get("client"), root.get("resources")) {
         let message = "these are the keys of one REST API, as dlt has them, and stand outside of a source";
@@ -284,8 +310,17 @@ fn check_shape(layer: &Layer, problems: &mut Vec<Problem>) {
         problems.push(Problem::new(&client.origin, "client", message).hint(hint));
         return;
     }
+    let holds = |path: &[&str]| {
+        named.iter().any(|n| {
+            path.len() <= n.len() && path.iter().zip(n).all(|(a, b)| *a == b.as_str()) && layer.root.at(n).is_some()
+        })
+    };
     for entry in &root.entries {
         let key = entry.key.as_str();
+        // Editors find the schema of a JSON file by this key.
+        if key == "$schema" || !SECTIONS.contains(&key) && holds(&[key]) {
+            continue;
+        }
         if !SECTIONS.contains(&key) {
             let problem = Problem::new(&entry.origin, key, format!("there is no section '{key}'"));
             let sections = format!("the sections are: {}", SECTIONS.join(", "));
@@ -298,7 +333,7 @@ fn check_shape(layer: &Layer, problems: &mut Vec<Problem>) {
             continue;
         };
         for named in table.entries.iter().filter(|_| key != "pipeline") {
-            if named.value.as_table().is_none() {
+            if named.value.as_table().is_none() && !holds(&[key, &named.key]) {
                 let path = format!("{key}.{}", named.key);
                 let message = format!("'{}' must be a table, this is {}", named.key, named.value.kind());
                 let hint = format!("give it a name of its own: [{key}.NAME]");

@@ -1,4 +1,4 @@
-//! References in the tree: `{ secret = "shop.api_token" }`, `{ env = "NAME" }`.
+//! References in the tree: `{ secret = "shop.api_token" }`, `{ env = "NAME" }`, and as texts `secret("shop.api_token")`.
 
 use crate::lookup::{Lookup, TO_FILL_IN, Wanted, is_placeholder};
 use crate::node::{Node, Origin, Table, Value};
@@ -61,8 +61,52 @@ fn reference(table: &Table) -> Option<Reference<'_>> {
     }
 }
 
+/// Reads a text that is a reference as it is written in programs: `secret("shop.api_token")`.
+fn called(text: &str) -> Option<Reference<'_>> {
+    let (what, rest) = text.trim().split_once('(')?;
+    let quoted = rest.strip_suffix(')')?.trim();
+    let name = ['"', '\''].into_iter().find_map(|quote| quoted.strip_prefix(quote)?.strip_suffix(quote))?;
+    match what.trim_end() {
+        "secret" => Some(Reference::Secret(name)),
+        "env" => Some(Reference::Env(name)),
+        _ => None,
+    }
+}
+
+fn of(node: &Node) -> Option<Reference<'_>> {
+    match &node.value {
+        Value::Table(table) => reference(table),
+        Value::Text(text) => called(text),
+        _ => None,
+    }
+}
+
 /// Puts in what the references of a tree stand for; `path` is where the tree stands.
 pub(crate) fn put_in(node: &mut Node, path: &str, lookup: &mut Lookup<'_>, problems: &mut Vec<Problem>) {
+    let reference = of(node);
+    let is_secret = reference.as_ref().is_some_and(Reference::is_secret);
+    let found = match reference {
+        Some(Reference::Secret(name)) => secret(name, path, &node.origin, lookup),
+        Some(Reference::Env(name)) => env(name, path, &node.origin, lookup),
+        None => return put_in_parts(node, path, lookup, problems),
+    };
+    match found {
+        Ok(mut found) => {
+            if is_secret {
+                leaves(&found, &mut lookup.secrets);
+            }
+            // As if it had come from the environment: a token may be digits only.
+            if let Value::Number(number) = &found.value {
+                found.value = Value::Text(number.to_string());
+            }
+            *node = found;
+        }
+        Err(_) if is_secret && lookup.stars => *node = Node::text("***", node.origin.clone()),
+        Err(problem) => problems.push(problem),
+    }
+}
+
+fn put_in_parts(node: &mut Node, path: &str, lookup: &mut Lookup<'_>, problems: &mut Vec<Problem>) {
     let below = |key: &dyn std::fmt::Display| if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
     match &mut node.value {
         Value::List(items) => {
@@ -71,31 +115,8 @@ pub(crate) fn put_in(node: &mut Node, path: &str, lookup: &mut Lookup<'_>, probl
             }
         }
         Value::Table(table) => {
-            let reference = reference(table);
-            let is_secret = reference.as_ref().is_some_and(Reference::is_secret);
-            let found = match reference {
-                Some(Reference::Secret(name)) => secret(name, path, &node.origin, lookup),
-                Some(Reference::Env(name)) => env(name, path, &node.origin, lookup),
-                None => {
-                    for entry in &mut table.entries {
-                        put_in(&mut entry.value, &below(&entry.key), lookup, problems);
-                    }
-                    return;
-                }
-            };
-            match found {
-                Ok(mut found) => {
-                    if is_secret {
-                        leaves(&found, &mut lookup.secrets);
-                    }
-                    // As if it had come from the environment: a token may be digits only.
-                    if let Value::Number(number) = &found.value {
-                        found.value = Value::Text(number.to_string());
-                    }
-                    *node = found;
-                }
-                Err(_) if is_secret && lookup.stars => *node = Node::text("***", node.origin.clone()),
-                Err(problem) => problems.push(problem),
+            for entry in &mut table.entries {
+                put_in(&mut entry.value, &below(&entry.key), lookup, problems);
             }
         }
         Value::Text(text) if is_placeholder(text) && !lookup.stars => {
@@ -108,6 +129,31 @@ pub(crate) fn put_in(node: &mut Node, path: &str, lookup: &mut Lookup<'_>, probl
     }
 }
 
+/// Where the secrets that references of these trees name may stand, each as the keys that lead there.
+pub(crate) fn names<'n>(trees: impl Iterator<Item = &'n Node>) -> Vec<Vec<String>> {
+    fn collect(node: &Node, into: &mut Vec<Vec<String>>) {
+        if let Some(Reference::Secret(name)) = of(node) {
+            let words: Vec<String> = name.split('.').map(str::to_owned).collect();
+            let (sections, key) = words.split_at(words.len() - 1); // a split gives one word at least
+            let shortest = if is_shortened(sections) { 0 } else { sections.len() };
+            into.extend((shortest..=sections.len()).map(|n| [&sections[..n], key].concat()));
+            return;
+        }
+        match &node.value {
+            Value::List(items) => items.iter().for_each(|item| collect(item, into)),
+            Value::Table(table) => table.entries.iter().for_each(|entry| collect(&entry.value, into)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    trees.for_each(|tree| collect(tree, &mut found));
+    found
+}
+
+fn is_shortened<S: AsRef<str>>(sections: &[S]) -> bool {
+    sections.first().is_some_and(|first| matches!(first.as_ref(), "sources" | "destination"))
+}
+
 /// A name that begins as dlt's do is shortened as dlt's are; any other is meant exactly, so that one API's token
 /// cannot be sent to another.
 fn secret(name: &str, path: &str, origin: &Origin, lookup: &mut Lookup<'_>) -> Result<Node, Problem> {
@@ -116,7 +162,7 @@ fn secret(name: &str, path: &str, origin: &Origin, lookup: &mut Lookup<'_>) -> R
     if words.iter().any(|w| w.trim().is_empty()) {
         return Err(unnamed(name, path, origin));
     }
-    let shorten = matches!(sections.first(), Some(&("sources" | "destination")));
+    let shorten = is_shortened(sections);
     lookup.tried.clear();
     let found = lookup.find(&Wanted { sections, inner: &[], key, secret: true, shorten })?;
     if let (None, Some(unasked)) = (&found, &mut lookup.unasked) {

@@ -16,8 +16,8 @@ const ENOUGH_MEMORY: &str = concat!(
 /// What can name a pipeline, nearly: letters of all languages can, and patterns of not all editors know them.
 const NAME: &str = r"^[^\s./][^\s/]*$";
 
-/// Returns the schema. `sources` are the kinds of sources with a schema each.
-pub fn json_schema(sources: &[(&str, Value)]) -> Value {
+/// Returns the schema. `sources` and `destinations` are the kinds there are, with a schema each.
+pub fn json_schema(sources: &[(&str, Value)], destinations: &[(&str, Value)]) -> Value {
     let kinds: Vec<&str> = sources.iter().map(|(kind, _)| *kind).collect();
     let mut definitions = Map::from_iter([("reference".to_owned(), reference())]);
     let mut rule = |(kind, schema): &(&str, Value)| {
@@ -33,6 +33,7 @@ pub fn json_schema(sources: &[(&str, Value)]) -> Value {
     if !rules.is_empty() {
         source["allOf"] = rules.into();
     }
+    let destinations = self::destinations(destinations, &mut definitions);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "longshore.toml",
@@ -40,23 +41,57 @@ pub fn json_schema(sources: &[(&str, Value)]) -> Value {
         "type": "object",
         "additionalProperties": false,
         "properties": {
+            "$schema": { "description": "Where this schema is, for editors.", "type": "string" },
             "pipeline": pipeline(),
             "sources": { "description": "Named sources.", "type": "object", "additionalProperties": source },
-            "destinations": {
-                "description": "Named destinations.",
-                "type": "object",
-                "additionalProperties": {
-                    "type": "object",
-                    "anyOf": [{ "required": ["type"] }, { "required": ["url"] }, { "required": ["destination_type"] }],
-                    "properties": {
-                        "type": { "description": "The kind of destination.", "type": "string" },
-                        "url": with_references(json!({ "description": "Where it is.", "type": "string" })),
-                    },
-                },
-            },
+            "destinations": destinations,
             "vaults": vaults(),
         },
         "$defs": definitions,
+    })
+}
+
+/// Sections of destinations. A section is of the kind that its `type` names, or its own name where it has none.
+fn destinations(kinds: &[(&str, Value)], definitions: &mut Map<String, Value>) -> Value {
+    let words: Vec<&str> = kinds.iter().map(|(kind, _)| *kind).collect();
+    let url = with_references(json!({ "description": "Where it is.", "type": "string" }));
+    let (mut rules, mut named) = (Vec::new(), Map::new());
+    for (kind, settings) in kinds {
+        let name = format!("destination.{kind}");
+        let mut settings = with_references(settings.clone());
+        if let Some(Value::Object(properties)) = settings.get_mut("properties") {
+            properties.insert("url".into(), url.clone());
+            for key in ["type", "destination_type"] {
+                properties.insert(key.into(), json!({ "enum": words }));
+            }
+        }
+        definitions.insert(name.clone(), settings);
+        let of_kind = json!({ "$ref": format!("#/$defs/{name}") });
+        for key in ["type", "destination_type"] {
+            rules.push(json!({
+                "if": { "required": [key], "properties": { key: { "const": kind } } },
+                "then": of_kind,
+            }));
+        }
+        let section = json!({ "$ref": "#/$defs/destination" });
+        named.insert((*kind).to_owned(), json!({ "anyOf": [section, of_kind] }));
+    }
+    let section = json!({
+        "type": "object",
+        "anyOf": [{ "required": ["type"] }, { "required": ["url"] }, { "required": ["destination_type"] }],
+        "properties": {
+            "type": { "description": "The kind of destination.", "enum": words },
+            "destination_type": { "description": "dlt's word for type.", "type": "string" },
+            "url": url,
+        },
+        "allOf": rules,
+    });
+    definitions.insert("destination".into(), section);
+    json!({
+        "description": "Named destinations.",
+        "type": "object",
+        "properties": named,
+        "additionalProperties": { "$ref": "#/$defs/destination" },
     })
 }
 

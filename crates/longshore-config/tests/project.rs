@@ -28,10 +28,14 @@ fn a_secret_is_found_in_every_place_and_the_first_wins() {
     // From the place that is asked last to the one that is asked first.
     let mut folder = Folder::new().with("longshore.toml", SHOP).with("home/.dlt/secrets.toml", &secret("dlt-home"));
     assert_eq!(token(&folder), "dlt-home");
+    folder = folder.with("home/.config/longshore/longshore.toml", &secret("home-file"));
+    assert_eq!(token(&folder), "home-file");
     folder = folder.with("home/.config/longshore/secrets.toml", &secret("home"));
     assert_eq!(token(&folder), "home");
     folder = folder.with(".dlt/secrets.toml", &secret("dlt-project"));
     assert_eq!(token(&folder), "dlt-project");
+    folder = folder.with("longshore.toml", &format!("{SHOP}\n{}", secret("file")));
+    assert_eq!(token(&folder), "file");
     folder = folder.with("secrets.toml", &secret("project"));
     assert_eq!(token(&folder), "project");
     folder = folder.env("SHOP__API_TOKEN", "variable");
@@ -42,6 +46,39 @@ fn a_secret_is_found_in_every_place_and_the_first_wins() {
     assert_eq!(token(&folder), "mounted");
     folder = folder.env("SHOP_API__SHOP__API_TOKEN", "pipeline");
     assert_eq!(token(&folder), "pipeline", "names with the pipeline's in front are asked first");
+}
+
+/// Keys that nothing knows are errors, those that a reference leads to are known.
+#[test]
+fn a_secret_may_stand_in_the_file_itself_where_its_reference_says() {
+    let dlts = SHOP.replace("shop.api_token", "sources.shop.api_token");
+    let beside = dlts.replace("type = \"rest_api\"", "type = \"rest_api\"\napi_token = \"hush\"");
+    for text in
+        [beside.clone(), format!("{dlts}[sources]\napi_token = \"hush\"\n"), format!("api_token = \"hush\"\n{dlts}")]
+    {
+        let folder = Folder::new().with("longshore.toml", &text);
+        assert_eq!(token(&folder), "hush", "{text}");
+        assert_eq!(folder.open().unwrap().sources(), ["shop"]);
+        let source = folder.open().unwrap().source("shop").unwrap().to_json();
+        assert!(source.get("api_token").is_none(), "{source}");
+    }
+    for text in [format!("{SHOP}\n[shop]\napi_tokn = \"x\"\n"), format!("{SHOP}\n[shops]\napi_token = \"x\"\n")] {
+        let problems = Folder::new().with("longshore.toml", &text).open().unwrap_err();
+        assert!(problems.0[0].message.starts_with("there is no section 'shop"), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_reference_may_be_a_text() {
+    for reference in ["'secret(\"shop.api_token\")'", "\"secret('shop.api_token')\"", "'env(\"SHOP__API_TOKEN\")'"] {
+        let text = SHOP.replace("{ secret = \"shop.api_token\" }", reference);
+        let folder = Folder::new().with("longshore.toml", &text).env("SHOP__API_TOKEN", "hush");
+        assert_eq!(token(&folder), "hush", "{reference}");
+        assert_eq!(folder.open().unwrap().source("shop").unwrap().secrets()[0].expose(), "hush");
+    }
+    let folder =
+        Folder::new().with("longshore.toml", &SHOP.replace("{ secret = \"shop.api_token\" }", "'secret(shop)'"));
+    assert_eq!(token(&folder), "secret(shop)", "anything else is what it says");
 }
 
 #[test]
@@ -178,6 +215,7 @@ fn other_places_replace_values_of_a_declared_source() {
 fn the_same_project_as_yaml_and_json() {
     let yaml = "pipeline: {name: shop_api}\nsources:\n  shop:\n    type: rest_api\n    client:\n      base_url: http://file\n      auth: {type: bearer, token: {secret: shop.api_token}}\n    resources:\n      - name: users\n";
     let json = json!({
+        "$schema": "longshore.schema.json",
         "pipeline": {"name": "shop_api"},
         "sources": {"shop": {
             "type": "rest_api",
@@ -257,6 +295,25 @@ fn destinations_are_names_urls_or_kinds() {
     for text in [format!("{project:?}"), format!("{warehouse:?}"), format!("{:?}", warehouse.section)] {
         assert!(!text.contains("hush"), "{text}");
     }
+}
+
+#[test]
+fn variables_say_what_a_kind_needs_and_lists() {
+    let folder = Folder::new()
+        .with("longshore.toml", "[pipeline]\nname = \"p\"\ndestination = \"postgres\"\n")
+        .with("secrets.toml", "[destinations.duckdb]\npath = \"a.duckdb\"\n")
+        .env("LONGSHORE_DESTINATIONS__POSTGRES__HOST", "db")
+        .env("DESTINATION__POSTGRES__CREDENTIALS__DATABASE", "shop")
+        .env("LONGSHORE_PIPELINE__DESTINATION", "[\"postgres\", \"./lake\"]");
+    let project = folder.open().unwrap();
+    assert_eq!(project.pipeline().destinations, ["postgres", "./lake"]);
+    let kinds = ["duckdb", "postgres"];
+    let target = project.destination("postgres", &kinds).unwrap();
+    assert_eq!(json!(target.settings), json!({"host": "db", "credentials": {"database": "shop"}}));
+    // A section that is called as a kind is of that kind.
+    let target = project.destination("duckdb", &kinds).unwrap();
+    assert_eq!((target.url.as_str(), json!(target.settings)), ("duckdb", json!({"path": "a.duckdb"})));
+    assert!(Folder::new().env("LONGSHORE_PIPELINE__DESTINATION", "[]").open().is_err());
 }
 
 #[test]

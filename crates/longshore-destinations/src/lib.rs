@@ -16,6 +16,8 @@ pub struct Kind {
     pub example: &'static str,
     /// Makes the absolute URL, without secrets, under which packages remember a destination.
     pub canonical: fn(&Connection) -> Result<String>,
+    /// Returns the JSON Schema of the keys of its section in `longshore.toml`, beside `type` and `url`.
+    pub settings: fn() -> serde_json::Value,
     /// Makes the destination.
     pub open: fn(&Connection) -> Result<Arc<dyn Destination>>,
 }
@@ -28,6 +30,7 @@ pub static KINDS: &[Kind] = &[
         schemes: &["bigquery"],
         example: "bigquery://project/location",
         canonical: longshore_destination_bigquery::canonical,
+        settings: longshore_destination_bigquery::settings_schema,
         open: longshore_destination_bigquery::open,
     },
     #[cfg(feature = "duckdb")]
@@ -36,6 +39,7 @@ pub static KINDS: &[Kind] = &[
         schemes: &["duckdb"],
         example: "duckdb:///path/to/file.duckdb",
         canonical: longshore_destination_duckdb::canonical,
+        settings: longshore_destination_duckdb::settings_schema,
         open: longshore_destination_duckdb::open,
     },
     #[cfg(feature = "filesystem")]
@@ -44,6 +48,7 @@ pub static KINDS: &[Kind] = &[
         schemes: &["file", "s3", "s3a", "gs", "gcs", "az", "abfss", "abfs", "azure", "adl"],
         example: "file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix",
         canonical: longshore_destination_filesystem::canonical,
+        settings: longshore_destination_filesystem::settings_schema,
         open: longshore_destination_filesystem::open,
     },
     #[cfg(feature = "postgres")]
@@ -52,6 +57,7 @@ pub static KINDS: &[Kind] = &[
         schemes: &["postgres", "postgresql"],
         example: "postgres://user@host/database",
         canonical: longshore_destination_postgres::canonical,
+        settings: longshore_destination_postgres::settings_schema,
         open: longshore_destination_postgres::open,
     },
 ];

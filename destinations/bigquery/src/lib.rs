@@ -36,6 +36,7 @@ mod query;
 mod read;
 mod records;
 mod script;
+mod settings;
 mod stage;
 mod staging;
 mod steps;
@@ -51,6 +52,7 @@ pub use config::{Config, Credentials};
 pub use destination::BigQuery;
 pub use nested::Nested;
 pub use options::{ColumnOptions, Every, IngestionPartition, PartitionBy, RangePartition, TableOptions, TimePartition};
+pub use settings::settings_schema;
 
 use longshore_core::connect::Connection;
 use longshore_core::destination::Destination;

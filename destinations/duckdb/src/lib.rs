@@ -26,6 +26,7 @@ mod queue;
 mod room;
 mod rounding;
 mod scan;
+mod settings;
 mod stage;
 mod tables;
 mod transaction;
@@ -33,6 +34,7 @@ mod types;
 
 pub use config::Config;
 pub use destination::DuckDb;
+pub use settings::settings_schema;
 
 use longshore_core::connect::Connection;
 use longshore_core::destination::Destination;

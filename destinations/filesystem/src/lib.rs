@@ -32,6 +32,7 @@ mod of_dlt;
 mod query;
 mod records;
 mod scan;
+mod settings;
 mod sink;
 mod stage;
 mod store;
@@ -43,6 +44,7 @@ pub use config::{Compression, Config, FileFormat};
 pub use destination::Filesystem;
 pub use layout::Layout;
 pub use manifest::{DataFile, FileManifest, TableFiles};
+pub use settings::settings_schema;
 
 use longshore_core::connect::Connection;
 use longshore_core::destination::Destination;

@@ -6,7 +6,7 @@ use longshore_core::misspelt::suggest;
 use percent_encoding::percent_decode_str;
 
 /// What can be set: our name, other names (URL parameters of libpq, keys of dlt), the environment variable.
-const KEYS: &[(&str, &[&str], Option<&str>)] = &[
+pub(crate) const KEYS: &[(&str, &[&str], Option<&str>)] = &[
     ("service", &[], Some("PGSERVICE")),
     ("host", &[], Some("PGHOST")),
     ("hostaddr", &[], Some("PGHOSTADDR")),
@@ -26,7 +26,7 @@ const KEYS: &[(&str, &[&str], Option<&str>)] = &[
     ("staging_schema", &[], None),
 ];
 /// Accepted, for URLs and sections that other programs use too, and without a meaning here.
-const IGNORED: &[&str] = &["application_name", "client_encoding", "drivername", "gssencmode", "keepalives"];
+pub(crate) const IGNORED: &[&str] = &["application_name", "client_encoding", "drivername", "gssencmode", "keepalives"];
 
 /// The values that are set, by our name for them.
 #[derive(Default)]

@@ -25,6 +25,7 @@ mod rights;
 mod rounding;
 mod service;
 mod session;
+mod settings;
 mod stage;
 mod staging;
 mod text;
@@ -33,6 +34,7 @@ mod types;
 
 pub use config::{Config, SslMode};
 pub use destination::Postgres;
+pub use settings::settings_schema;
 
 use longshore_core::connect::Connection;
 use longshore_core::destination::Destination;

@@ -23,11 +23,13 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let surroundings = surroundings::named(args.project.as_deref())?;
     let folder = surroundings.project.clone();
     let (project, mut problems) = match Project::look(surroundings) {
-        Ok((project, problems)) => {
-            (Arc::new(if args.connect { project } else { project.without_asking_vaults() }), problems)
-        }
+        Ok(looked) => looked,
         Err(problems) => return Ok(tell(&problems.0, &[], args)),
     };
+    let of_vaults = project.vault_problems();
+    let asks = args.connect && of_vaults.is_empty();
+    let project = Arc::new(if asks { project } else { project.without_asking_vaults() });
+    problems.extend(of_vaults);
     if !project.has_file() {
         return Err(Error::config(format!("there is no {}", project.file()))
             .hint("make a project with: longshore init files duckdb"));
@@ -98,6 +100,12 @@ fn destination(
         Ok(target) => target,
         Err(problems) => return problems.0,
     };
+    if let Some(section) = &target.section {
+        let problems = settings_problems(section, &target.url);
+        if !problems.is_empty() {
+            return problems;
+        }
+    }
     let pipeline = Place::pipeline_of(project);
     let checked = addresses.connection(word, &pipeline).and_then(|connection| try_out(&connection, connect));
     match checked {
@@ -119,6 +127,24 @@ fn destination(
             }
         }
     }
+}
+
+/// Everything that is wrong with the form of a destination's section, and its kind.
+fn settings_problems(section: &Section, url: &str) -> Vec<Problem> {
+    let kind = match longshore_destinations::kind(url) {
+        Ok(kind) => kind,
+        Err(e) => return vec![section.problem_of(&["type"], &e)],
+    };
+    let mut tree = section.to_json();
+    if let Some(table) = tree.as_object_mut() {
+        let named = ["type", "destination_type", "url"].map(str::to_owned);
+        // Stars stand for what only a vault has.
+        let start = format!("destinations.{}.", section.name);
+        let unasked = section.unasked().iter().filter_map(|path| path.strip_prefix(&start).map(str::to_owned));
+        named.into_iter().chain(unasked).for_each(|key| _ = table.remove(&key));
+    }
+    let found = longshore_source_rest::check(&(kind.settings)(), &tree, "");
+    found.into_iter().map(|problem| sources::at_its_place(section, problem)).collect()
 }
 
 /// Says which secrets were not looked for, and how they would be.

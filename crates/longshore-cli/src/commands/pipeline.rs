@@ -1,7 +1,7 @@
 //! `longshore pipeline NAME …`: looking after a pipeline and its packages.
 
 use super::{runtime, upkeep};
-use crate::args::{Cli, PipelineAction, PipelineArgs, SchemaFormat, TurnArgs};
+use crate::args::{Cli, LimitArgs, PipelineAction, PipelineArgs, SchemaFormat, TurnArgs};
 use crate::error::FAILED;
 use crate::place::{Addresses, data_dir};
 use crate::say::say;
@@ -30,11 +30,11 @@ pub(crate) fn run(cli: &Cli, args: &PipelineArgs) -> Result<ExitCode> {
         PipelineAction::Schema { history: true, .. } => history(&store, args),
         PipelineAction::Schema { format, .. } => schema(&store, if args.json { SchemaFormat::Json } else { *format }),
         PipelineAction::Trace => trace(&store, args),
-        PipelineAction::Retry { force, turn } => {
+        PipelineAction::Retry { force, limits, turn } => {
             let order = if *force { Order::Any } else { Order::Kept };
-            return retry(&data_dir, &store, args, order, turn);
+            return retry(&data_dir, &store, args, order, (limits, turn));
         }
-        PipelineAction::Replay { to, turn } => return replay(&data_dir, args, to, turn),
+        PipelineAction::Replay { to, limits, turn } => return replay(&data_dir, args, to, (limits, turn)),
         PipelineAction::Drop(_) | PipelineAction::Sync(_) => Ok(()), // done above: they may be the first to know the pipeline
         PipelineAction::DropPackage { load_id } => drop_package(&store, load_id.as_deref(), args.json),
     }?;
@@ -211,8 +211,14 @@ fn trace(store: &Store, args: &PipelineArgs) -> Result<()> {
 }
 
 /// Loads what waits, each package where it was meant to go.
-fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs, order: Order, turn: &TurnArgs) -> Result<ExitCode> {
-    let addresses = Addresses::here(Limits::default())?;
+fn retry(
+    data_dir: &Path,
+    store: &Store,
+    args: &PipelineArgs,
+    order: Order,
+    (limits, turn): (&LimitArgs, &TurnArgs),
+) -> Result<ExitCode> {
+    let addresses = Addresses::here(limits.read()?)?;
     let mut destinations: Vec<DestinationRef> = Vec::new();
     for package in store.pending()? {
         for d in package.progress.destinations {
@@ -244,8 +250,13 @@ fn retry(data_dir: &Path, store: &Store, args: &PipelineArgs, order: Order, turn
 }
 
 /// Loads what is still kept, wherever it was meant to go, into the destinations given here.
-fn replay(data_dir: &Path, args: &PipelineArgs, to: &[String], turn: &TurnArgs) -> Result<ExitCode> {
-    let addresses = Addresses::here(Limits::default())?;
+fn replay(
+    data_dir: &Path,
+    args: &PipelineArgs,
+    to: &[String],
+    (limits, turn): (&LimitArgs, &TurnArgs),
+) -> Result<ExitCode> {
+    let addresses = Addresses::here(limits.read()?)?;
     let destinations = to.iter().map(|url| addresses.open(url, &args.name)).collect::<Result<Vec<_>>>()?;
     // What is kept stays kept: only a load decides that.
     let pipeline = turn

@@ -45,6 +45,9 @@ fn misfits(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<Strin
             }
             for (key, value) in table {
                 let own = rules.get("properties").and_then(|p| p.get(key));
+                let patterns = rules.get("patternProperties").and_then(Value::as_object).into_iter().flatten();
+                let fits = |(pattern, _): &(&String, &Value)| key.starts_with(pattern.trim_start_matches('^'));
+                let own = own.or(patterns.into_iter().find(fits).map(|(_, schema)| schema));
                 if let Some(schema) = own.or(rules.get("additionalProperties")) {
                     found.extend(misfits(root, schema, value, &format!("{path}.{key}")));
                 }
@@ -111,6 +114,18 @@ files = "*.json"
 [destinations.warehouse]
 type = "postgres"
 url = { secret = "warehouse.url" }
+port = 5433
+sslmode = "require"
+password = { secret = "warehouse.password" }
+keepalives_idle = 10
+[destinations.lake]
+type = "filesystem"
+bucket_url = "s3://bucket"
+credentials = { aws_access_key_id = { secret = "s3.id" } }
+[destinations.duckdb]
+path = "a.duckdb"
+[destinations.google]
+url = "bigquery://project"
 "#;
 
 #[test]
@@ -123,6 +138,11 @@ fn references_and_older_words_fit_and_mistakes_do_not() {
         ("{ secret = \"shop.token\" }", "{ secrt = \"shop.token\" }"),
         ("size = 10 }", "size = 10 }, pth = \"x\""),
         ("primary_key = [\"id\"]", "primary_key = 7"),
+        ("sslmode", "sslmod"),
+        ("\"require\"", "\"required\""),
+        ("bucket_url", "bucket_ulr"),
+        ("path = \"a.duckdb\"", "pth = \"a.duckdb\""),
+        ("type = \"postgres\"", "type = \"postgress\""),
     ] {
         assert!(!problems(&SHOP.replace(right, wrong)).is_empty(), "{wrong}");
     }
