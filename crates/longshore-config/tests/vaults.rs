@@ -317,6 +317,7 @@ fn a_document_is_read_where_the_name_by_itself_is_forbidden() {
 fn hashicorp_of_a_version_that_cannot_be_asked() {
     let double = Double::start(|request| match request.line.split(' ').nth(1).unwrap_or_default() {
         "/v1/old/shop" => (200, r#"{"data":{"api_token":"of version 1"}}"#.into()),
+        "/v1/typo/shop" => (200, r#"{"data":{"apitoken":"hush"}}"#.into()),
         _ => (403, r#"{"errors":["permission denied"]}"#.into()),
     });
     let vault = |mount: &str, address: &str| {
@@ -324,6 +325,8 @@ fn hashicorp_of_a_version_that_cannot_be_asked() {
     };
     assert_eq!(secret(&vault("old", &double.address)).unwrap(), "of version 1");
     assert!(secret(&vault("none", &double.address)).unwrap_err().contains("permission denied"));
+    let error = secret(&vault("typo", &double.address)).unwrap_err();
+    assert!(error.contains("without this field; did you mean 'apitoken'?)") && !error.contains("hush"), "{error}");
     let error = secret(&vault("old", "vault.example.com:8200")).unwrap_err();
     assert!(error.contains("not a web address"), "{error}");
 }

@@ -140,8 +140,9 @@ impl Gate {
     /// The host answered a request that went out at `sent`: `too_fast` where it refused it for that. `step` is the first
     /// step of the backoff.
     pub(crate) fn answered(&self, sent: Instant, too_fast: bool, step: Duration) {
-        let mut log = self.log();
-        if too_fast { log.pace.refused(sent, Instant::now(), step) } else { log.pace.answered(step) }
+        let (now, mut log) = (Instant::now(), self.log());
+        log.limits.iter_mut().for_each(|limit| limit.arrived(sent, now));
+        if too_fast { log.pace.refused(sent, now, step) } else { log.pace.answered(step) }
     }
 
     /// How many requests were answered, and not refused for coming too fast.
@@ -158,6 +159,15 @@ impl Gate {
 }
 
 impl Limit {
+    /// A request that went out at `sent` has been answered. It reached the host somewhere in between (a new connection takes
+    /// its time), and the host counts from then: so it is counted late, as far as that costs little.
+    fn arrived(&mut self, sent: Instant, now: Instant) {
+        let late = now.duration_since(sent).min(self.rate.window / 20);
+        if let Some(at) = self.sent.iter_mut().rev().find(|at| **at <= sent) {
+            *at += late;
+        }
+    }
+
     /// How long until one more may go out.
     fn wait(&mut self, now: Instant) -> Option<Duration> {
         let window = self.rate.window;
@@ -255,6 +265,20 @@ mod tests {
         assert_eq!(log.wait(at(20)), Some(Duration::from_millis(980)));
         assert_eq!(log.wait(at(1000)), None);
         assert_eq!(log.wait(at(1100)), Some(Duration::from_millis(8900)));
+    }
+
+    #[test]
+    fn requests_count_from_when_they_may_have_arrived() {
+        let gate = Gate::new();
+        let mut log = gate.log();
+        log.limit(Rate::parse("2/s").unwrap());
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!([log.wait(at(0)), log.wait(at(10))], [None; 2]);
+        log.limits[0].arrived(at(10), at(30));
+        log.limits[0].arrived(at(0), at(500));
+        assert_eq!(log.wait(at(500)), Some(Duration::from_millis(550)));
+        assert_eq!([log.wait(at(1050)), log.wait(at(1050))], [None; 2]);
     }
 
     #[tokio::test]

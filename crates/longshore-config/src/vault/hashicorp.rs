@@ -5,6 +5,7 @@ use super::{Settings, Vault, field};
 use crate::problem::Problem;
 use longshore_core::connect::Secret;
 use longshore_core::error::Error;
+use longshore_core::misspelt::suggest;
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, RequestBuilder};
 use serde_json::{Value, json};
@@ -206,5 +207,15 @@ impl Vault for HashiCorp {
             read.insert(name.clone(), self.document(&name)?);
         }
         Ok(read.get(&name).and_then(Option::as_ref).and_then(|document| field(document, key)))
+    }
+
+    fn note(&self, path: &[String]) -> String {
+        let (name, key) = self.names(path);
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(fields) = read.get(&name).and_then(Option::as_ref).and_then(Value::as_object) else {
+            return String::new();
+        };
+        let near = suggest(key, fields.keys().map(String::as_str)).map_or_else(String::new, |near| format!("; {near}"));
+        format!(" (the secret is there, without this field{near})")
     }
 }

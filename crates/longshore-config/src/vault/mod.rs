@@ -35,6 +35,11 @@ trait Vault: Send + Sync {
 
     /// Returns the secret of a path, or `None` when there is none.
     fn get(&self, path: &[String]) -> Result<Option<Secret>, Error>;
+
+    /// What is to be said of a place where a secret was not found.
+    fn note(&self, _path: &[String]) -> String {
+        String::new()
+    }
 }
 
 /// All vaults of a project, in the order they are declared.
@@ -75,7 +80,7 @@ impl Vaults {
                 if let Some(secret) = declared.get(path, &place)? {
                     return Ok(Some(Node::text(secret.expose(), Origin::Vault(place))));
                 }
-                tried.push(place);
+                tried.push(place + &declared.vault.note(path));
             }
         }
         Ok(None)
