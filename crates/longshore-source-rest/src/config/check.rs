@@ -1,10 +1,13 @@
 //! Checks a tree of values against a JSON Schema and names everything that is wrong at once, with suggestions for
 //! misspelt keys and words: what a deserialiser, which stops at the first error, cannot do.
 
+mod words;
+
 use longshore_core::misspelt::suggest;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
+use words::{join, name_of, one_of, type_fits, types};
 
 /// One thing that is wrong in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +84,7 @@ impl<'a> Checker<'a> {
         }
         match value {
             Value::Object(table) => self.table(schema, table, path),
+            Value::Number(number) => self.bounds(rules, number.as_f64().unwrap_or_default(), path),
             Value::Array(list) => {
                 if let Some(items) = rules.get("items") {
                     for (i, item) in list.iter().enumerate() {
@@ -89,6 +93,20 @@ impl<'a> Checker<'a> {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn bounds(&mut self, rules: &Map<String, Value>, number: f64, path: &str) {
+        let bound = |key: &str| rules.get(key).filter(|bound| bound.is_number());
+        let wrong = [
+            bound("minimum").filter(|least| Some(number) < least.as_f64()).map(|least| format!("of at least {least}")),
+            bound("exclusiveMinimum")
+                .filter(|least| Some(number) <= least.as_f64())
+                .map(|least| format!("above {least}")),
+            bound("maximum").filter(|most| Some(number) > most.as_f64()).map(|most| format!("of at most {most}")),
+        ];
+        if let Some(must) = wrong.into_iter().flatten().next() {
+            self.problems.push(Problem::new(path, format!("expected a number {must}")));
         }
     }
 
@@ -104,8 +122,7 @@ impl<'a> Checker<'a> {
                 match value {
                     Value::String(word) if !words.is_empty() => self.not_a_word(&words, word, path),
                     _ => {
-                        let kinds: Vec<String> =
-                            variants.iter().filter_map(|v| self.resolve(v).as_object().map(types)).collect();
+                        let kinds: Vec<String> = variants.iter().flat_map(|v| self.kinds(v)).collect();
                         self.problems
                             .push(Problem::new(path, format!("expected {}, found {}", join(kinds), name_of(value))));
                     }
@@ -176,6 +193,7 @@ impl<'a> Checker<'a> {
             let place = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             match (properties.get(key.as_str()).copied(), others) {
                 (Some(rules), _) => self.value(rules, value, &place),
+                (None, _) if is_let_pass(schema, key) => {}
                 (None, Some(rules)) => self.value(rules, value, &place),
                 (None, None) if closed => self.unknown(key, properties.keys().copied(), path),
                 (None, None) => {}
@@ -208,9 +226,22 @@ impl<'a> Checker<'a> {
 
     fn not_a_word(&mut self, words: &[&Value], word: &str, path: &str) {
         let known: Vec<&str> = words.iter().filter_map(|w| w.as_str()).collect();
-        let problem = Problem::new(path, "the word is not one that is known here");
-        let near = suggest(word, known.iter().copied());
-        self.problems.push(problem.suggest(near.unwrap_or_else(|| one_of(known.into_iter()))));
+        // A secret that stands in the place of a type is not shown.
+        let is_plain = word.len() <= 24 && word.bytes().all(|b| b.is_ascii_alphabetic() || b"_-".contains(&b));
+        let shown = if is_plain && !path.contains("auth") { format!("'{word}'") } else { "the word".to_owned() };
+        let problem = Problem::new(path, format!("{shown} is none of {}", known.join(", ")));
+        self.problems.push(match suggest(word, known) {
+            Some(near) => problem.suggest(near),
+            None => problem,
+        });
+    }
+
+    /// What a value may be, in words.
+    fn kinds(&self, schema: &'a Value) -> Vec<String> {
+        let Some(rules) = self.resolve(schema).as_object() else { return Vec::new() };
+        let variants = ["anyOf", "oneOf"].into_iter().filter_map(|k| rules.get(k)?.as_array()).flatten();
+        let kinds: Vec<String> = variants.flat_map(|v| self.kinds(v)).collect();
+        if kinds.is_empty() { vec![types(rules)] } else { kinds }
     }
 
     fn words(&self, schema: &'a Value) -> Vec<&'a Value> {
@@ -272,60 +303,8 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn type_fits(rules: &Map<String, Value>, value: &Value) -> bool {
-    let fits = |name: &str| match name {
-        "null" => value.is_null(),
-        "boolean" => value.is_boolean(),
-        "string" => value.is_string(),
-        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|f| f.fract() == 0.0),
-        "number" => value.is_number(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        _ => true,
-    };
-    match rules.get("type") {
-        Some(Value::String(name)) => fits(name),
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).any(fits),
-        _ => true,
-    }
-}
-
-fn types(rules: &Map<String, Value>) -> String {
-    let word = |name: &str| match name {
-        "boolean" => "true or false",
-        "string" => "a text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "array" => "a list",
-        "object" => "a table",
-        _ => "nothing",
-    };
-    match rules.get("type") {
-        Some(Value::String(name)) => word(name).to_owned(),
-        Some(Value::Array(names)) => {
-            join(names.iter().filter_map(Value::as_str).filter(|n| *n != "null").map(|n| word(n).to_owned()).collect())
-        }
-        _ => "another value".to_owned(),
-    }
-}
-
-fn name_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a table",
-    }
-}
-
-fn join(mut words: Vec<String>) -> String {
-    words.dedup();
-    words.retain(|w| w != "nothing");
-    words.join(" or ")
-}
-
-fn one_of<'k>(words: impl Iterator<Item = &'k str>) -> String {
-    format!("one of {}", words.collect::<Vec<_>>().join(", "))
+/// True where a pattern of keys lets any value pass.
+fn is_let_pass(schema: &Value, key: &str) -> bool {
+    let patterns = schema.get("patternProperties").and_then(Value::as_object).into_iter().flatten();
+    patterns.filter_map(|(pattern, _)| pattern.strip_prefix('^')).any(|begin| key.starts_with(begin))
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod model;
+mod schema;
 mod shorthand;
 
 pub use check::{Problem, check};
@@ -30,7 +31,10 @@ impl RestConfig {
         let mut tree = value.clone();
         shorthand::write_out(&mut tree);
         let mut problems = python_only(&tree);
-        problems.extend(check(&Self::json_schema(), &tree, ""));
+        // What is told already is not told by the schema once more, which knows nothing of these keys.
+        let known: Vec<String> = problems.iter().map(|p| p.path.clone()).collect();
+        let wrong = check(&schema::of_source(), &tree, "");
+        problems.extend(wrong.into_iter().filter(|p| !known.iter().any(|path| p.path.starts_with(path.as_str()))));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -55,19 +59,7 @@ impl RestConfig {
 
     /// Returns the JSON Schema of the configuration, short forms included: what editors complete from.
     pub fn json_schema() -> Value {
-        let mut schema = schemars::schema_for!(RestSettings).to_value();
-        // Authentication without a type is a bearer token.
-        let variants = schema.pointer_mut("/$defs/AuthConfig/oneOf").and_then(Value::as_array_mut);
-        for variant in variants.into_iter().flatten() {
-            if variant.pointer("/properties/type/const") == Some(&Value::from("bearer"))
-                && let Some(required) = variant.get_mut("required").and_then(Value::as_array_mut)
-            {
-                required.retain(|key| key != "type");
-            }
-        }
-        alias(&mut schema, "PaginatorConfig", "json_link", "json_response", Some(("next_key", "next_url_path")));
-        alias(&mut schema, "AuthConfig", "oauth2_jwt", "oauth_jwt", None);
-        schema
+        schema::for_editors()
     }
 
     /// Returns the resources with the defaults put in, in their order: the numbers of [`JsonBlock::resource`].
@@ -81,20 +73,6 @@ impl RestConfig {
     pub fn client(&self) -> &ClientConfig {
         &self.client
     }
-}
-
-/// Adds dlt's older word for a type, with its older word for a key.
-fn alias(schema: &mut Value, definition: &str, word: &str, older: &str, key: Option<(&str, &str)>) {
-    let variants = schema.pointer_mut(&format!("/$defs/{definition}/oneOf")).and_then(Value::as_array_mut);
-    let Some(variants) = variants else { return };
-    let is_meant = |variant: &&Value| variant.pointer("/properties/type/const").is_some_and(|name| name == word);
-    let Some(mut variant) = variants.iter().find(is_meant).cloned() else { return };
-    variant["description"] = format!("An older word for `{word}`.").into();
-    variant["properties"]["type"]["const"] = older.into();
-    if let Some((older, key)) = key {
-        variant["properties"][older] = variant["properties"][key].clone();
-    }
-    variants.push(variant);
 }
 
 /// Makes one error of all problems.
@@ -119,7 +97,7 @@ fn parse<T: serde::de::DeserializeOwned>(value: Value, place: &str) -> Result<T,
     })
 }
 
-/// What is a Python object in dlt has another form here.
+/// What is a Python object in dlt has another form here; and steps that are several in one.
 fn python_only(tree: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
     if tree.pointer("/client/session").is_some() {
@@ -130,6 +108,17 @@ fn python_only(tree: &Value) -> Vec<Problem> {
     }
     for (i, resource) in tree.get("resources").and_then(Value::as_array).into_iter().flatten().enumerate() {
         for (j, step) in resource.get("processing_steps").and_then(Value::as_array).into_iter().flatten().enumerate() {
+            if let Some(keys) = step.as_object().filter(|step| step.len() > 1) {
+                let keys: Vec<&str> = keys.keys().map(String::as_str).collect();
+                problems.push(
+                    Problem::new(
+                        format!("resources[{i}].processing_steps[{j}]"),
+                        format!("a step has one key, not {}", keys.join(" and ")),
+                    )
+                    .suggest("write several steps, one behind the other"),
+                );
+                continue;
+            }
             for key in ["map", "yield_map"] {
                 if step.get(key).is_some() {
                     let path = format!("resources[{i}].processing_steps[{j}].{key}");
@@ -141,9 +130,6 @@ fn python_only(tree: &Value) -> Vec<Problem> {
             }
         }
     }
-    if !problems.is_empty() {
-        // The schema knows nothing of these keys; they would be named twice.
-        problems.truncate(20);
-    }
+    problems.truncate(20);
     problems
 }

@@ -23,14 +23,71 @@ pub(crate) fn write_out(config: &mut Value) {
 }
 
 fn resource(value: &mut Value) {
+    match value.get_mut("schema_contract") {
+        Some(Value::Object(modes)) => modes.values_mut().for_each(underscored),
+        Some(mode) => underscored(mode),
+        None => {}
+    }
+    let columns = value.get_mut("columns").map(hints_of).unwrap_or_default();
+    for hints in columns.into_iter().filter_map(Value::as_object_mut) {
+        hints.retain(|key, _| !key.starts_with("x-"));
+    }
     let Some(endpoint) = value.get_mut("endpoint") else { return };
     if endpoint.is_string() {
         *endpoint = json!({ "path": endpoint.take() });
     }
     client_like(endpoint);
+    // dlt knows it among the parameters only, where it belongs to the path; elsewhere it would be sent as it is.
+    for part in ["json", "data", "headers"] {
+        endpoint.get_mut(part).into_iter().for_each(resolve);
+    }
+}
+
+/// `{type: resolve, resource: r, field: f}` is the placeholder `{resources.r.f}`.
+fn resolve(value: &mut Value) {
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    if value.as_object().is_some_and(|table| table.len() == 3)
+        && text(value, "type").is_some_and(|kind| kind == "resolve")
+        && let (Some(resource), Some(field)) = (text(value, "resource"), text(value, "field"))
+    {
+        *value = format!("{{resources.{resource}.{field}}}").into();
+        return;
+    }
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(resolve),
+        Value::Object(table) => table.values_mut().for_each(resolve),
+        _ => {}
+    }
+}
+
+/// `discard-row` is `discard_row`.
+fn underscored(word: &mut Value) {
+    if let Value::String(text) = word {
+        *text = text.trim().replace('-', "_");
+    }
+}
+
+/// The hints of columns, which stand by name or in a list.
+fn hints_of(columns: &mut Value) -> Vec<&mut Value> {
+    match columns {
+        Value::Object(table) => table.values_mut().collect(),
+        Value::Array(list) => list.iter_mut().collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn client_like(value: &mut Value) {
+    // dlt takes a status as text too.
+    for action in value.get_mut("response_actions").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(status) = action.get_mut("status_code")
+            && let Some(number) = status.as_str().and_then(|s| s.parse::<u16>().ok())
+        {
+            *status = number.into();
+        }
+    }
+
+    let params = value.get_mut("params").and_then(Value::as_object_mut).into_iter().flat_map(|p| p.values_mut());
+    params.filter_map(Value::as_object_mut).for_each(|table| table.retain(|_, value| !value.is_null()));
     if let Some(paginator) = value.get_mut("paginator") {
         typed(paginator, "auto");
     }
@@ -51,6 +108,17 @@ fn typed(value: &mut Value, default: &str) {
     match value {
         Value::String(_) => *value = json!({ "type": value.take() }),
         Value::Object(table) => {
+            // What goes into a form is text: as Python's `str` has it, and null is left out.
+            if let Some(Value::Object(form)) = table.get_mut("access_token_request_data") {
+                form.retain(|_, value| !value.is_null());
+                for value in form.values_mut() {
+                    match value {
+                        Value::Bool(truth) => *value = if *truth { "True" } else { "False" }.into(),
+                        Value::Number(number) => *value = number.to_string().into(),
+                        _ => {}
+                    }
+                }
+            }
             if !table.contains_key("type") {
                 table.insert("type".to_owned(), default.into());
             }

@@ -74,6 +74,9 @@ impl Compiler<'_> {
         for problem in rules::check_paginator(&paginator) {
             self.problem(".endpoint.paginator", problem);
         }
+        if endpoint.data.is_some() && rules::needs_json(&paginator) {
+            self.problem(".endpoint.paginator", "it puts values into a JSON body, and the request sends 'data'");
+        }
         let selector = endpoint.data_selector.as_deref().and_then(|p| self.path(p, ".endpoint.data_selector"));
         let count = endpoint.expected_count_path.as_deref().and_then(|p| self.path(p, ".endpoint.expected_count_path"));
         if client.strict && (selector.is_none() || paginator == PaginatorConfig::Auto) {
@@ -189,7 +192,8 @@ impl Compiler<'_> {
             }
             let place = format!(".endpoint.params.{name}");
             let mut table = param.as_object().cloned().unwrap_or_default();
-            table.remove("type");
+            table.retain(|key, value| key != "type" && !value.is_null());
+            // What is wrong with its keys was told before.
             match serde_json::from_value::<IncrementalConfig>(Value::Object(table)) {
                 Ok(mut incremental) => {
                     incremental.start_param = Some(name.clone());
