@@ -227,6 +227,17 @@ fn tables_of_long_texts_load_with_the_usual_memory() {
 }
 
 #[test]
+fn what_no_ending_says_can_be_said() {
+    let lab = Lab::new();
+    lab.write("export.txt", b"id;name\n1;a\n2;b\n");
+    lab.load(&["export.txt", "--format", "csv", "--delimiter", ";", "--table", "t"]);
+    assert_eq!(lab.rows("SELECT id, name FROM t ORDER BY id"), [[json!(1), json!("a")], [json!(2), json!("b")]]);
+    lab.write("records.csv", b"{\"id\":3}\n");
+    lab.load(&["records.csv", "--format", "json", "--table", "t"]);
+    assert_eq!(lab.rows("SELECT max(id) FROM t"), [[json!(3)]]);
+}
+
+#[test]
 fn select_takes_records_out_of_a_wrapper() {
     let page = r#"{"meta":{"next":"p2","data":[{"id":"no"}]},"data":[{"id":1,"tags":["x"]},{"id":2}],"odd key":{"items":[{"id":3}]}}"#;
     let cases: &[(&str, &[u64])] = &[

@@ -250,7 +250,7 @@ fn foreign(head: &[u8]) -> Option<&'static str> {
 fn what_to_do(what: &str) -> &'static str {
     match what {
         "a Parquet file" | "an Arrow file" => {
-            "name it .parquet or .arrow, not compressed as a whole, or say its format in longshore.toml"
+            "name it .parquet or .arrow, not compressed as a whole, or say its format (--format, or format in longshore.toml)"
         }
         _ => "unpack it first: gzip and zstd are what is unpacked while it is read",
     }

@@ -1,7 +1,7 @@
 //! `longshore load`.
 
 use super::end;
-use crate::args::{Cli, LoadArgs};
+use crate::args::{Cli, InputFormat, LoadArgs};
 use crate::machine;
 use crate::place::{Addresses, Place, data_dir};
 use crate::progress::Display;
@@ -117,7 +117,8 @@ fn input(args: &LoadArgs, memory: u64) -> Result<Reading> {
     let local: Vec<String> = args.inputs.iter().filter(|i| !is_url(i)).cloned().collect();
     let inputs = if local.is_empty() { Vec::new() } else { Input::resolve(&local).map_err(to_error)? };
     // JSON of this machine and stdin are read as they are; everything else as a declared source reads it.
-    if local.len() < args.inputs.len() || inputs.iter().any(|i| !declared::is_json(i.name())) {
+    let is_json = |i: &Input| args.format.map_or_else(|| declared::is_json(i.name()), |f| f == InputFormat::Json);
+    if local.len() < args.inputs.len() || !inputs.iter().all(is_json) {
         return declared_input(args, memory);
     }
     let select = args.select.as_deref().map(Select::parse).transpose().map_err(to_error)?;
@@ -142,6 +143,7 @@ fn declared_input(args: &LoadArgs, memory: u64) -> Result<Reading> {
     for resource in &mut config.resources {
         resource.unnest = unnest(&args.unnest);
         resource.delimiter = args.delimiter;
+        resource.format = args.format.map_or(resource.format, Into::into);
     }
     let surroundings = crate::surroundings::connection();
     let source = declared::FilesSource::new(config, Path::new(""), memory, &surroundings)?;
@@ -163,7 +165,7 @@ fn fingerprint(args: &LoadArgs, place: &Place, input: &Reading) -> Result<String
             &args.select,
             args.max_nesting,
             &args.json_columns,
-            (&args.hint, &args.unnest, args.delimiter),
+            (&args.hint, &args.unnest, args.delimiter, args.format),
             (args.system_columns, args.on_error, &args.write, &args.schema, &args.shape, &args.refresh),
             &place.dataset,
         )

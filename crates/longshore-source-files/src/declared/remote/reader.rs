@@ -128,6 +128,10 @@ impl Fetch {
                 let got = store.get_opts(key, options).await;
                 let got = got.map_err(|e| match e {
                     object_store::Error::Precondition { .. } => at_once(changed(bucket.url(key.as_ref()))),
+                    e @ object_store::Error::NotFound { .. } => {
+                        let gone = error(bucket, key.as_ref(), Action::Read, e);
+                        at_once(gone.hint("it was deleted after it had been found; run the same command again"))
+                    }
                     e => at_once(error(bucket, key.as_ref(), Action::Read, e)),
                 })?;
                 self.version.tag = got.meta.e_tag.clone();
