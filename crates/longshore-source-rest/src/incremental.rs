@@ -1,6 +1,7 @@
 //! Only what is new: the range a load asks for, which records belong to it, and what is remembered.
 
 mod cursor;
+mod moment;
 mod state;
 
 pub(crate) use cursor::Cursor;
@@ -138,14 +139,25 @@ impl IncrementalPlan {
         self.end.is_some()
     }
 
+    /// What is asked for depends on the time of day.
+    pub(crate) fn asks_by_now(&self) -> bool {
+        self.safety.is_some()
+    }
+
     /// Compares in the direction of growth.
     fn compare(&self, a: &Cursor, b: &Cursor) -> Result<Ordering> {
         let order = a.compare(b).ok_or_else(|| {
+            let short = |cursor: &Cursor| cursor.raw.chars().take(60).collect::<String>();
             Error::input(format!(
-                "values of the cursor '{}' cannot be compared: some are numbers, some are texts",
-                self.path
+                "two values of the cursor '{}' have no order: {} and {}",
+                self.path,
+                short(a),
+                short(b)
             ))
-            .hint("give initial_value in the kind the API has, or cast the field in processing_steps")
+            .hint(
+                "give initial_value in the kind and spelling the API has, or make the field a number or a time such as \
+                 2024-01-31T00:00:00Z in processing_steps (cast, jq)",
+            )
         })?;
         Ok(if self.smallest { order.reverse() } else { order })
     }

@@ -161,6 +161,68 @@ impl Redactor {
         self.text(&form_urlencoded::Serializer::new(String::new()).extend_pairs(shown).finish())
     }
 
+    /// Returns an answer's body without secrets: known ones, what stands under names of credentials, and what its links carry.
+    pub(crate) fn answer(&self, text: &str) -> String {
+        let Ok(doc) = Doc::parse(text.as_bytes().to_vec()) else { return self.text(text) };
+        let mut body = Tree::of(doc.root());
+        match self.hide_answer(&mut body) {
+            true => self.text(&String::from_utf8_lossy(&body.to_bytes())),
+            false => self.text(text),
+        }
+    }
+
+    fn hide_answer(&self, value: &mut Tree) -> bool {
+        match value {
+            Tree::List(list) => list.iter_mut().map(|v| self.hide_answer(v)).filter(|hidden| *hidden).count() > 0,
+            Tree::Object(entries) => entries.iter_mut().fold(false, |hidden, (name, v)| match v {
+                Tree::Leaf(raw) if raw.starts_with('"') && is_credential(name) => {
+                    *v = Tree::text("***");
+                    true
+                }
+                _ => self.hide_answer(v) || hidden,
+            }),
+            Tree::Leaf(raw) if raw.starts_with('"') && (raw.contains('=') || raw.contains('@')) => {
+                let Some(shown) = serde_json::from_str::<String>(raw).ok().and_then(|text| self.link(&text)) else {
+                    return false;
+                };
+                *value = Tree::text(&shown);
+                true
+            }
+            Tree::Leaf(_) => false,
+        }
+    }
+
+    /// Returns a header's value without secrets, also those of the links in it: `<https://…?token=…>; rel="next"`.
+    pub(crate) fn links(&self, value: &str) -> String {
+        let parts = value.split('<').map(|part| match part.split_once('>') {
+            Some((link, rest)) => format!("{}>{rest}", self.link(link).unwrap_or_else(|| link.to_owned())),
+            None => part.to_owned(),
+        });
+        self.text(&parts.collect::<Vec<_>>().join("<"))
+    }
+
+    /// Returns a link without its secrets; `None` where it is none, or has none by its look.
+    fn link(&self, text: &str) -> Option<String> {
+        let (base, relative) = (Url::parse("http://localhost/").ok()?, text.starts_with(['/', '?']));
+        if !relative && !text.starts_with("http://") && !text.starts_with("https://") {
+            return None;
+        }
+        let url = base.join(text).ok()?;
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        if !has_user && !url.query_pairs().any(|(name, _)| self.hides(&name)) {
+            return None;
+        }
+        let shown = self.url(&url);
+        match (relative, shown.split_once('?')) {
+            (true, Some((_, query))) => Some(format!("{}?{query}", text.split('?').next().unwrap_or_default())),
+            _ => Some(shown),
+        }
+    }
+
+    fn hides(&self, param: &str) -> bool {
+        is_telling(param) || self.params.contains(&param.to_lowercase())
+    }
+
     /// Returns a URL without secrets.
     pub(crate) fn url(&self, url: &Url) -> String {
         let mut shown = url.clone();
@@ -168,7 +230,7 @@ impl Redactor {
             let _ = shown.set_username("***");
             let _ = shown.set_password(None);
         }
-        let hides = |name: &str| is_telling(name) || self.params.contains(&name.to_lowercase());
+        let hides = |name: &str| self.hides(name);
         if url.query_pairs().any(|(name, _)| hides(&name)) {
             let pairs: Vec<(String, String)> = url
                 .query_pairs()
@@ -234,6 +296,35 @@ fn is_telling(name: &str) -> bool {
             .any(|part| TELLING.contains(&part) || TELLING.contains(&part.trim_start_matches('x')))
 }
 
+/// Names under which an answer has a credential, and nothing else: what other requests are made of must stay.
+const CREDENTIALS: [&str; 20] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "clientsecret",
+    "apikey",
+    "apisecret",
+    "apitoken",
+    "accesskey",
+    "accesstoken",
+    "refreshtoken",
+    "idtoken",
+    "authtoken",
+    "sessiontoken",
+    "bearertoken",
+    "privatekey",
+    "secretkey",
+    "secretaccesskey",
+    "signingsecret",
+    "webhooksecret",
+];
+
+fn is_credential(name: &str) -> bool {
+    let name = name.to_lowercase().replace(['_', '-', ' '], "");
+    CREDENTIALS.contains(&name.trim_start_matches('x'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,5 +380,31 @@ mod tests {
         );
         assert_eq!(redactor.body("grant=x&client_secret=short"), "grant=x&client_secret=***");
         assert_eq!(redactor.body("plain text"), "plain text");
+    }
+
+    #[test]
+    fn answers_keep_no_credentials_and_what_other_requests_are_made_of() {
+        let redactor = Redactor::default();
+        for (text, shown) in [
+            (
+                r#"{"id":1.50,"user":{"password":"short","accessToken":"t"}}"#,
+                r#"{"id":1.50,"user":{"password":"***","accessToken":"***"}}"#,
+            ),
+            (
+                r#"{"token":"cursor","key":"A-1","secret":null, "password_set":true}"#,
+                r#"{"token":"cursor","key":"A-1","secret":null, "password_set":true}"#,
+            ),
+            (r#"{"next":"https://h/x?page=2&sig=abc"}"#, r#"{"next":"https://h/x?page=2&sig=***"}"#),
+            (
+                r#"["/x?page=2&access_token=abc","a=b","u@h","https://h/x?page=2"]"#,
+                r#"["/x?page=2&access_token=***","a=b","u@h","https://h/x?page=2"]"#,
+            ),
+            (r#"["https://joe:pass@h/x"]"#, r#"["https://***@h/x"]"#),
+            ("no json?token=x", "no json?token=x"),
+        ] {
+            assert_eq!(redactor.answer(text), shown);
+        }
+        let link = r#"<https://h/x?page=2&token=abc>; rel="next", <https://h/x?page=9>; rel="last""#;
+        assert_eq!(redactor.links(link), link.replace("abc", "***"));
     }
 }

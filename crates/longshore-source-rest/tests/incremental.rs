@@ -85,6 +85,68 @@ fn a_state_of_dlt_is_continued() {
     assert_eq!(loaded.state.unwrap()["_version"], 1, "what else is in the state stays");
 }
 
+/// dlt has one cursor for all parents. A parent without anything new in the first load after dlt's is no new one in the second.
+#[test]
+fn parents_of_dlts_state_are_remembered_though_they_bring_nothing() {
+    let users: Arc<Mutex<Vec<u64>>> = Arc::new(Mutex::new(vec![1, 2]));
+    let known = Arc::clone(&users);
+    let server = Server::start(move |a| match a.path.as_str() {
+        "/users" => Answer::json(&known.lock().unwrap().iter().map(|u| json!({ "id": u })).collect::<Value>()),
+        path => {
+            let to = if path.contains("/1/") { 7 } else { 5 };
+            Answer::json(&(1..=to).map(|n| json!({ "n": n })).collect::<Value>())
+        }
+    });
+    let config = json!({ "client": { "base_url": server.url }, "resources": [
+        "users",
+        { "name": "events", "endpoint": { "path": "users/{resources.users.id}/events", "incremental": { "cursor_path": "n", "range_start": "open" } } },
+    ]});
+    let state = json!({ "sources": { "test": { "resources": { "events": { "incremental": { "n": { "last_value": 5, "unique_hashes": [] } } } } } } });
+    let first = run(&config, &How { state: Some(state), ..How::default() }).unwrap();
+    assert_eq!(first.values("events", "n"), [6, 7]);
+    users.lock().unwrap().push(3);
+    let second = run(&config, &How { state: first.state, ..How::default() }).unwrap();
+    assert_eq!(second.values("events", "n"), [1, 2, 3, 4, 5], "those of the user that is new");
+}
+
+/// Whatever an API writes its times and numbers as: what is new comes, and what has no order is an error and not left out.
+#[test]
+fn cursors_have_the_order_of_what_they_mean() {
+    let spellings = [
+        ["9.5", "10.25"],
+        ["1706695200", "1706781600"],
+        ["Wed Jan 31 20:19:24 +0000 2024", "Thu Feb 01 20:19:24 +0000 2024"],
+        ["Wednesday, 31-Jan-24 10:00:00 GMT", "Thursday, 01-Feb-24 10:00:00 GMT"],
+        ["Jan 31, 2024", "Feb 1, 2024"],
+        ["/Date(1706695200000)/", "/Date(1706781600000+0100)/"],
+    ];
+    let upto = Arc::new(AtomicU64::new(0));
+    let now = Arc::clone(&upto);
+    let server = Server::start(move |a| {
+        let at = a.path.trim_start_matches('/').parse::<usize>().expect("a number");
+        let all = spellings[at].iter().take(now.load(Ordering::Relaxed) as usize);
+        Answer::json(&all.map(|t| json!({ "at": t })).collect::<Value>())
+    });
+    for (at, [first, second]) in spellings.iter().enumerate() {
+        let initial = if first.contains('.') { json!(0) } else { json!("2024-01-30T00:00:00Z") };
+        let config = json!({ "client": { "base_url": server.url }, "resources": [
+            { "name": "r", "endpoint": { "path": at.to_string(), "incremental": { "cursor_path": "at", "initial_value": initial } } },
+        ]});
+        upto.store(1, Ordering::Relaxed);
+        let one = run(&config, &How::default()).unwrap();
+        assert_eq!(one.values("r", "at"), [json!(first)]);
+        upto.store(2, Ordering::Relaxed);
+        let two = run(&config, &How { state: one.state, ..How::default() }).unwrap();
+        assert_eq!(two.values("r", "at"), [json!(second)]);
+    }
+    let server = Server::start(|_| Answer::json(&json!([{ "at": "01/31/2024" }])));
+    let config = json!({ "client": { "base_url": server.url }, "resources": [
+        { "name": "r", "endpoint": { "incremental": { "cursor_path": "at", "initial_value": "2024-01-30" } } },
+    ]});
+    let error = run(&config, &How::default()).unwrap_err().to_string();
+    assert!(error.contains("have no order") && error.contains("01/31/2024"), "{error}");
+}
+
 const DLT_HASH_OF_2: &str = "Tp44cKMYfAuJ";
 
 #[test]

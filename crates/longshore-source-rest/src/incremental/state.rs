@@ -66,12 +66,14 @@ impl Memory {
         }
     }
 
-    /// Takes in what a page saw.
+    /// Takes in what a page saw. A parent that begins from what is remembered of all together (dlt's state) is known from then on, also
+    /// without anything new: else the next load would take it for a new one, and begin from the start.
     pub(crate) fn take(&mut self, plan: &IncrementalPlan, parent: Option<&str>, page: &Observed) -> Result<()> {
         plan.merge(&mut self.now, page)?;
         if let Some(key) = parent {
-            if !self.now_parents.contains_key(key) {
-                self.now_parents.insert(key.to_owned(), self.of(parent));
+            let before = self.of(parent);
+            if !self.now_parents.contains_key(key) && (page.last.is_some() || before.last.is_some()) {
+                self.now_parents.insert(key.to_owned(), before);
             }
             if let Some(own) = self.now_parents.get_mut(key) {
                 plan.merge(own, page)?;
