@@ -3,13 +3,14 @@
 
 mod doubts;
 
-use crate::config::PaginatorConfig;
+use crate::config::{OnLoop, PaginatorConfig, Severity};
 use crate::doc::{Doc, Val};
 use crate::incremental::{Observed, Range};
 use crate::jsonpath::JsonPath;
-use crate::paginate::{Delta, Next, Page, Paginator};
+use crate::paginate::{Delta, Next, Page, Paginator, Stride};
 use crate::plan::Resource;
 use crate::redact::Redactor;
+use crate::request;
 use crate::select::{self, Selected};
 use crate::signs::{Count, signs};
 use crate::template::Scope;
@@ -45,6 +46,9 @@ pub(crate) struct Progress {
     /// Records of the last page, where it had fewer than were asked for.
     #[serde(default)]
     short: Option<u64>,
+    /// Digests of its records, sorted, where what stands right behind them is asked for.
+    #[serde(default)]
+    seen: Vec<u64>,
 }
 
 /// A response as a chain looks at it.
@@ -91,6 +95,7 @@ impl Progress {
             distinct: 0,
             selector: None,
             short: None,
+            seen: Vec::new(),
         }
     }
 
@@ -98,6 +103,31 @@ impl Progress {
     pub(crate) fn end(&mut self) {
         self.pages += 1;
         self.next = None;
+    }
+
+    /// True while a refusal of the next request may only mean that it was a trial.
+    pub(crate) fn is_on_trial(&self) -> bool {
+        self.paginator.has_others()
+    }
+
+    /// The trial was refused: something else is asked for, if there is something.
+    pub(crate) fn refused(&mut self) -> bool {
+        let instead = self.next.as_ref().and_then(|refused| self.paginator.instead(refused));
+        self.seen.clear();
+        instead.map(|delta| self.next = Some(delta)).is_some()
+    }
+
+    /// Adds to a request's error what may be wrong with the paging.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let advice = if error.hint_text().is_none() { self.paginator.advice(self.next.as_ref()) } else { None };
+        match advice {
+            Some(advice) => error.hint(advice),
+            None => error,
+        }
+    }
+
+    fn overlaps(&self, records: &[Val<'_>]) -> bool {
+        !self.seen.is_empty() && records.iter().any(|record| self.seen.binary_search(&xxh3_64(record.raw())).is_ok())
     }
 
     /// Takes in a response: says which records it brings, and moves on.
@@ -118,6 +148,8 @@ impl Progress {
         if let Some(here) = self.next.take() {
             visited.insert(fingerprint(&here));
         }
+        let is_found_out = matches!(self.paginator, Paginator::Auto(_));
+        let body = if is_found_out { request::open_body(&resource.request, about.scope) } else { None };
         let page = Page {
             doc: answer.doc.as_ref(),
             headers: &answer.headers,
@@ -126,15 +158,21 @@ impl Progress {
             records: records.len(),
             whole: selected == Selected::Each(vec![0]),
             repeated,
+            overlaps: self.overlaps(&records),
+            body: body.as_ref(),
+            equal_is_data: resource.on_loop == OnLoop::Allow,
+            follow_short: resource.on_short != Some(Severity::Ignore),
         };
         let before = self.paginator.clone();
         let mut next = self.paginator.next(&page, note)?;
         let count = records.len() as u64;
-        let dropped =
-            matches!(next, Next::Again(_)) || (repeated && self.is_loop(resource, &before, &page, &mut next, note)?);
+        let dropped = matches!(next, Next::Again(_) | Next::Drop)
+            || (repeated && self.is_loop(resource, &before, &page, &mut next, note)?);
         if !dropped {
             self.check_limit(resource, &before, count, note)?;
         }
+        let is_asked = matches!(self.paginator, Paginator::Offset { stride: Stride::Asked(_), .. });
+        self.seen = if is_asked { marks(&records) } else { Vec::new() };
         let mut more = signs.more && !matches!(resource.paginator, PaginatorConfig::SinglePage);
         let step = if dropped || records.is_empty() {
             Step { block: Vec::new(), records: 0, parents: Vec::new(), observed: Observed::default() }
@@ -153,7 +191,7 @@ impl Progress {
         self.pages += 1;
         self.next = match next {
             Next::Page(delta) | Next::Again(delta) => Some(delta),
-            Next::End => None,
+            Next::Drop | Next::End => None,
         };
         if self.next.as_ref().is_some_and(|delta| visited.contains(&fingerprint(delta))) {
             self.in_circle(resource, note)?;
@@ -208,6 +246,10 @@ impl Progress {
                 records: 0,
                 whole: false,
                 repeated: false,
+                overlaps: false,
+                body: None,
+                equal_is_data: false,
+                follow_short: false,
             };
             if !crate::paginate::looks_like_page(&page) {
                 return Vec::new();
@@ -215,7 +257,17 @@ impl Progress {
         }
         let keys = select::guess(doc.root());
         if !keys.is_empty() {
-            note(format!("where the records are was guessed; to settle it: data_selector = \"{}\"", keys.join(".")));
+            let others: Vec<String> =
+                select::lists(doc.root()).into_iter().filter(|list| *list != keys).map(|list| list.join(".")).collect();
+            let others = if others.is_empty() {
+                String::new()
+            } else {
+                format!(" (other lists are at {})", others.iter().take(5).cloned().collect::<Vec<_>>().join(", "))
+            };
+            note(format!(
+                "where the records are was guessed; to settle it: data_selector = \"{}\"{others}",
+                keys.join(".")
+            ));
         }
         keys
     }
@@ -241,6 +293,12 @@ impl Progress {
             (self.told, self.unsure) = (Some(count.records), !count.sure);
         }
     }
+}
+
+fn marks(records: &[Val<'_>]) -> Vec<u64> {
+    let mut marks: Vec<u64> = records.iter().map(|record| xxh3_64(record.raw())).collect();
+    marks.sort_unstable();
+    marks
 }
 
 fn digest(doc: &Doc, selected: &Selected, records: &[Val<'_>]) -> u64 {

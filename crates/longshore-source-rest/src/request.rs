@@ -69,6 +69,16 @@ pub(crate) fn build(client: &ClientConfig, plan: &RequestPlan, scope: Scope<'_>,
     Ok(Request { method: plan.method.clone(), url, headers, body, params })
 }
 
+/// The JSON body that a paginator may put values into, null for one that is not there yet; `None` for requests of
+/// another kind.
+pub(crate) fn open_body(plan: &RequestPlan, scope: Scope<'_>) -> Option<Value> {
+    match &plan.body {
+        Body::None => (plan.method == reqwest::Method::POST).then_some(Value::Null),
+        Body::Json(template) => Some(template.fill(scope)).filter(Value::is_object),
+        Body::Form(_) | Body::Raw(_) => None,
+    }
+}
+
 fn filled(params: &[(String, Param)], scope: Scope<'_>) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for (name, param) in params {

@@ -2,7 +2,7 @@
 
 use crate::chain::{Answer, Context, Progress, Step, fingerprint};
 use crate::client::{Client, Outcome, Response};
-use crate::config::RestConfig;
+use crate::config::{ResponseAction, RestConfig};
 use crate::depend::Parent;
 use crate::incremental::{Memory, Observed, Range};
 use crate::journal::{Frame, Journal, PageFrame, Reader};
@@ -15,6 +15,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_core::error::{Error, Result};
 use longshore_core::source::JsonBlock;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::Sender;
@@ -191,10 +192,11 @@ impl Run {
             while let Some(delta) = progress.next.clone() {
                 let asked = match early.take() {
                     Some(asked) => asked,
-                    None => run.ask(at, scope, &delta).await.map_err(place)?,
+                    None => run.ask(at, scope, &progress, &delta).await.map_err(place)?,
                 };
                 let (origin, answer) = asked;
                 let step = match answer {
+                    None if progress.refused() => continue,
                     None => {
                         progress.end();
                         Step { block: Vec::new(), records: 0, parents: Vec::new(), observed: Observed::default() }
@@ -223,7 +225,7 @@ impl Run {
                 let next = progress.next.as_ref().filter(|_| parents.is_empty());
                 let ask = async {
                     match next {
-                        Some(delta) => Some(run.ask(at, scope, delta).await.map_err(place)),
+                        Some(delta) => Some(run.ask(at, scope, &progress, delta).await.map_err(place)),
                         None => None,
                     }
                 };
@@ -243,11 +245,21 @@ impl Run {
     }
 
     /// Asks for one page: where it was asked for, and the answer; `None` where an action says that there is nothing more.
-    async fn ask(&self, at: usize, scope: Scope<'_>, delta: &Delta) -> Result<(String, Option<Answer>)> {
+    async fn ask(
+        &self,
+        at: usize,
+        scope: Scope<'_>,
+        progress: &Progress,
+        delta: &Delta,
+    ) -> Result<(String, Option<Answer>)> {
         let resource = self.resource(at);
         let request = build(&self.config.client, &resource.request, scope, delta)?;
         let origin = self.client.redactor.url(&request.url);
-        let answer = match self.client.send(at, &request, &resource.actions).await? {
+        let mut actions = Cow::Borrowed(&resource.actions);
+        if progress.is_on_trial() {
+            actions.to_mut().push(ResponseAction::ignore(&[400, 422]));
+        }
+        let answer = match self.client.send(at, &request, &actions).await.map_err(|e| progress.explain(e))? {
             Outcome::Ignored => None,
             Outcome::Answer(answer) => {
                 let Response { doc, headers, url } = *answer;

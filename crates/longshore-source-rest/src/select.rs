@@ -44,10 +44,16 @@ pub(crate) fn select(doc: &Doc, path: &JsonPath) -> Selected {
 
 /// Guesses where the records are (dlt: `find_response_page_data`): keys from the top, none for the whole.
 pub(crate) fn guess(root: Val<'_>) -> Vec<String> {
-    let mut lists = Vec::new();
-    collect(root, &mut Vec::new(), &mut lists);
+    let lists = lists(root);
     let known = lists.iter().find(|path| path.last().is_some_and(|k| KNOWN.contains(&k.as_str())));
     known.or(lists.first()).cloned().unwrap_or_default()
+}
+
+/// Lists that stand where records may be: keys from the top.
+pub(crate) fn lists(root: Val<'_>) -> Vec<Vec<String>> {
+    let mut lists = Vec::new();
+    collect(root, &mut Vec::new(), &mut lists);
+    lists
 }
 
 /// True where a list stands under one of the usual keys.

@@ -47,9 +47,14 @@ pub(crate) fn signs(doc: Option<&Doc>, headers: &HeaderMap, selected: &Selected,
     Signs { count, more: speakers.iter().any(|object| says_more(*object)) }
 }
 
-/// True where the API says, by an unmistakable name, that there are no records at all.
-pub(crate) fn says_none(doc: Option<&Doc>) -> bool {
-    doc.is_some_and(|doc| known_count(doc.root(), 0) == Some(0))
+/// How many records there are, where the API says it by an unmistakable name.
+pub(crate) fn said_count(doc: Option<&Doc>) -> Option<u64> {
+    known_count(doc?.root(), 0)
+}
+
+/// True for the name of an object that speaks of the records beside it.
+pub(crate) fn is_about(key: &str) -> bool {
+    ABOUT.contains(&fold(key).as_str())
 }
 
 /// A count under one of its unmistakable names, beside the records or in an object around.
@@ -82,7 +87,7 @@ fn collect<'a>(object: Val<'a>, speaks: bool, list: Option<usize>, depth: usize,
     }
     if depth < 2 {
         for (key, value) in object.entries().filter(|(_, value)| value.is_object()) {
-            let speaks = key.text().is_some_and(|k| ABOUT.contains(&fold(&k).as_str()));
+            let speaks = key.text().is_some_and(|k| is_about(&k));
             collect(value, speaks, list, depth + 1, found);
         }
     }

@@ -39,7 +39,7 @@ impl Step {
         let paths = |texts: &OneOrMany<String>| texts.to_vec().iter().map(|t| keys(t)).collect::<Result<Vec<_>, _>>();
         Ok(match config {
             StepConfig::Filter(text) => {
-                let condition = format!("$[?{text}]");
+                let condition = format!("$[?{}]", of_record(text));
                 let path = serde_json_path::JsonPath::parse(&condition).map_err(|e| {
                     format!("the filter is no JSONPath condition: {e}; write it like @.status == 'active'")
                 })?;
@@ -157,6 +157,22 @@ fn list(text: &str) -> Result<Vec<String>, String> {
     if keys.is_empty() { Err(format!("'{text}' names no list of the record")) } else { Ok(keys) }
 }
 
+/// A condition is asked of a list with the record as its only element: the record itself, `$`, stands there.
+fn of_record(condition: &str) -> String {
+    let (mut out, mut quote, mut chars) = (String::new(), None, condition.chars());
+    while let Some(c) = chars.next() {
+        out.push(c);
+        match (c, quote) {
+            ('\\', Some(_)) => out.extend(chars.next()),
+            ('\'' | '"', None) => quote = Some(c),
+            (_, Some(open)) if c == open => quote = None,
+            ('$', None) => out.push_str("[0]"),
+            _ => {}
+        }
+    }
+    out
+}
+
 fn holds(condition: &serde_json_path::JsonPath, record: &Tree) -> bool {
     let bytes = record.to_bytes();
     let value = serde_json::from_slice(&bytes).ok();
@@ -242,6 +258,9 @@ mod tests {
         for (steps, record, expected) in [
             (json!([{"filter": "@.a > 1"}]), r#"{"a":2}"#, vec![r#"{"a":2}"#]),
             (json!([{"filter": "@.a > 1"}]), r#"{"a":1}"#, vec![]),
+            (json!([{"filter": "$.a > 1 && @.b == '$'"}]), r#"{"a":2,"b":"$"}"#, vec![r#"{"a":2,"b":"$"}"#]),
+            (json!([{"filter": "@.l[?@ > $.a]"}]), r#"{"a":2,"l":[3]}"#, vec![r#"{"a":2,"l":[3]}"#]),
+            (json!([{"filter": "@.l[?@ > $.a]"}]), r#"{"a":4,"l":[3]}"#, vec![]),
             (json!([{"rename": {"a": "b", "n.x": "y"}}]), r#"{"a":1.0,"n":{"x":2}}"#, vec![r#"{"b":1.0,"n":{"y":2}}"#]),
             (json!([{"drop": ["a", "l[*].p"]}]), r#"{"a":1,"l":[{"p":1,"q":2}]}"#, vec![r#"{"l":[{"q":2}]}"#]),
             (json!([{"keep": "a"}]), r#"{"a":1,"b":2}"#, vec![r#"{"a":1}"#]),

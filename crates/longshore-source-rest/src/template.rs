@@ -171,7 +171,8 @@ pub(crate) enum JsonTemplate {
     /// A placeholder alone: keeps the value's type.
     Value(Piece),
     List(Vec<JsonTemplate>),
-    Object(Vec<(String, JsonTemplate)>),
+    /// Names may have placeholders, too.
+    Object(Vec<(Template, JsonTemplate)>),
 }
 
 impl JsonTemplate {
@@ -184,7 +185,9 @@ impl JsonTemplate {
                 piece.raw(scope).and_then(|raw| serde_json::from_str(&raw).ok()).unwrap_or(Value::Null)
             }
             JsonTemplate::List(list) => list.iter().map(|t| t.fill(scope)).collect(),
-            JsonTemplate::Object(table) => table.iter().map(|(k, t)| (k.clone(), t.fill(scope))).collect(),
+            JsonTemplate::Object(table) => {
+                table.iter().map(|(k, t)| (k.fill(scope).unwrap_or_default(), t.fill(scope))).collect()
+            }
         }
     }
 }

@@ -58,8 +58,11 @@ fn what_dlt_takes_is_taken() {
         ),
         json!({ "type": "rest_api", "client": { "base_url": "https://h", "auth": { "token": "t" }, "paginator": "header_link", "headers": { "a": "b" } },
                 "resource_defaults": { "primary_key": "id", "write_disposition": "merge", "endpoint": { "params": { "per_page": 30 } } }, "resources": ["posts"] }),
-        json!({ "client": { "base_url": "https://h", "auth": { "type": "oauth2_client_credentials", "access_token_url": "https://h/t", "client_id": "i", "client_secret": "s", "access_token_request_data": { "scope": "x" } } }, "resources": ["posts"] }),
+        json!({ "client": { "base_url": "https://h", "auth": { "type": "oauth2_client_credentials", "access_token_url": "https://h/t", "client_id": "i", "client_secret": "s", "access_token_request_data": { "scope": "x", "account": 12, "on": true, "none": null } } }, "resources": ["posts"] }),
         json!({ "client": { "base_url": "https://h", "auth": { "type": "http_basic", "username": "u", "password": "p" } }, "resources": ["posts"] }),
+        json!({ "client": { "base_url": "https://h" }, "resources": [{ "name": "a", "columns": { "b": { "data_type": "text", "x-mark": 1 } },
+            "endpoint": { "response_actions": [{ "status_code": "404", "action": "ignore" }],
+                "params": { "since": { "type": "incremental", "cursor_path": "at", "transform": null, "convert": null } } } }] }),
         json!({ "client": { "base_url": "https://h", "auth": { "type": "api_key", "name": "k", "api_key": "s", "location": "cookie" } }, "resources": ["posts"] }),
     ];
     for config in valid {
@@ -98,6 +101,15 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         (
             endpoint(json!({ "paginator": { "type": "cursor", "cursor_param": "a", "cursor_body_path": "b" } })),
             vec!["cannot both be given"],
+        ),
+        (
+            endpoint(json!({ "data": { "q": "x" }, "paginator": { "type": "page_number", "page_body_path": "p" } })),
+            vec!["resources[0].endpoint.paginator: it puts values into a JSON body"],
+        ),
+        (
+            json!({ "client": { "base_url": "https://h" }, "resources": [{ "name": "a",
+                "processing_steps": [{ "filter": "@.a", "drop": ["b"] }] }] }),
+            vec!["resources[0].processing_steps[0]: a step has one key, not filter and drop"],
         ),
         (
             endpoint(
@@ -169,6 +181,45 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         (
             json!({ "client": { "auth": { "type": "bearrer", "token": "hush" } }, "resources": ["a"] }),
             vec!["client.auth.type", "did you mean 'bearer'?"],
+        ),
+        (
+            with(
+                json!([{ "name": "a", "write_disposition": "add" }, { "name": "b", "columns": { "c": { "data_type": "string" } } }]),
+            ),
+            vec![
+                "resources[0].write_disposition: 'add' is none of append, replace, merge, skip",
+                "resources[1].columns.c.data_type: 'string' is none of text, bigint, double",
+            ],
+        ),
+        (
+            json!({ "client": { "base_url": "https://h", "auth": "hush" }, "resources": ["a"] }),
+            vec!["client.auth.type: the word is none of bearer, api_key"],
+        ),
+        (
+            endpoint(json!({ "params": { "since": { "type": "incremental", "cursor_pth": "at" } } })),
+            vec![
+                "resources[0].endpoint.params.since.cursor_pth: unknown key 'cursor_pth' (did you mean 'cursor_path'?)",
+            ],
+        ),
+        (
+            with(json!(["a", { "name": "c", "endpoint": { "path": "c/{x}",
+                "params": { "x": { "type": "resolve", "resorce": "a", "field": "id" } } } }])),
+            vec![
+                "params.x: 'resource' is missing",
+                "params.x.resorce: unknown key 'resorce' (did you mean 'resource'?)",
+            ],
+        ),
+        (
+            endpoint(json!({ "params": { "y": "{resource.a.id}" } })),
+            vec!["'{resource.a.id}' is no placeholder (did you mean '{resources.a.id}'?"],
+        ),
+        (
+            endpoint(json!({ "response_actions": [{ "status_code": "never", "action": "ignore" }] })),
+            vec!["status_code: expected a whole number or a list, found a text"],
+        ),
+        (
+            json!({ "client": { "base_url": "https://h", "max_attempts": 0 }, "resources": ["a"] }),
+            vec!["client.max_attempts: max_attempts begins with 1"],
         ),
         (json!({ "client": {}, "resources": ["a"] }), vec!["'client.base_url' is missing"]),
         (

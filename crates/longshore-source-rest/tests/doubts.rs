@@ -52,9 +52,11 @@ fn a_page_that_comes_again_is_no_end_where_the_api_says_that_more_follow() {
 
 #[test]
 fn an_api_that_gives_fewer_than_were_asked_for_is_noticed() {
+    // From the second page on.
     let server = Server::start(|a| {
-        let (from, to) = (a.number("offset", 0), a.number("offset", 0) + a.number("limit", 0).min(10));
-        Answer::json(&json!((from..to.min(35)).map(|i| json!({ "id": i })).collect::<Vec<_>>()))
+        let (from, most) = (a.number("offset", 0), if a.number("offset", 0) == 0 { 25 } else { 10 });
+        let to = (from + a.number("limit", 0).min(most)).min(75);
+        Answer::json(&json!((from..to).map(|i| json!({ "id": i })).collect::<Vec<_>>()))
     });
     let offsets = |limit: u64, on_short: Option<&str>| {
         of(
@@ -66,15 +68,9 @@ fn an_api_that_gives_fewer_than_were_asked_for_is_noticed() {
     assert!(short.noted("gave 10 records where 25 were asked for"), "{:?}", short.notes);
     assert!(short.noted("paginator.limit = 10"), "{:?}", short.notes);
     assert!(offsets(25, Some("error")).unwrap_err().message().contains("gave 10 records where 25"));
-    // All lies within the first page, as it was asked for.
-    let server = Server::start(|a| {
-        let (from, to) = (a.number("offset", 0), a.number("offset", 0) + a.number("limit", 0).min(20));
-        Answer::json(&json!((from..to.min(35)).map(|i| json!({ "id": i })).collect::<Vec<_>>()))
-    });
-    let endpoint = json!({ "paginator": { "type": "offset", "limit": 50, "total_path": null } });
-    assert!(of(&server, endpoint).unwrap().noted("exactly 20 records where 50"));
+    assert_eq!(offsets(25, Some("ignore")).unwrap().notes, Vec::<String>::new());
     let whole = offsets(10, Some("error")).unwrap();
-    assert_eq!((whole.of("r").len(), whole.notes), (35, Vec::<String>::new()), "the last page may be short");
+    assert_eq!((whole.of("r").len(), whole.notes), (75, Vec::<String>::new()), "the last page may be short");
 }
 
 #[test]

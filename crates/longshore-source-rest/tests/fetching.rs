@@ -304,3 +304,25 @@ fn a_placeholder_alone_may_be_a_whole_address() {
     assert_eq!(other.asked(), ["/a/b?c=1&d=2"]);
     assert_eq!(other.requests()[0].header("authorization"), None, "the API names the host, not the configuration");
 }
+
+#[test]
+fn placeholders_stand_wherever_a_request_has_values() {
+    let server = Server::start(|a| match a.path.as_str() {
+        "/a" => Answer::json(&json!([{ "id": 7, "n": "x" }])),
+        _ => Answer::json(&json!([{ "body": String::from_utf8_lossy(&a.body), "header": a.header("x-h") }])),
+    });
+    let resolve = |field: &str| json!({ "type": "resolve", "resource": "a", "field": field });
+    let of = |endpoint: Value| {
+        let config = json!({ "client": { "base_url": server.url },
+            "resources": [{ "name": "a", "selected": false }, { "name": "b", "endpoint": endpoint }] });
+        load(&config).of("b")[0].clone()
+    };
+    let body = json!({ "id": resolve("id"), "l": [{ "k": resolve("n") }], "{resources.a.n}": 1 });
+    let seen = of(json!({ "path": "b", "method": "POST", "json": body, "headers": { "X-H": resolve("n") } }));
+    let sent: Value = serde_json::from_str(seen["body"].as_str().unwrap()).unwrap();
+    assert_eq!(sent, json!({ "id": 7, "l": [{ "k": "x" }], "x": 1 }));
+    assert_eq!(seen["header"], "x");
+    let seen = of(json!({ "path": "b/{resources.a.id}/c", "method": "POST", "data": { "k": resolve("n") },
+        "headers": { "X-H": "{{n}}" } }));
+    assert_eq!((&seen["body"], &seen["header"]), (&json!("k=x"), &json!("{n}")));
+}

@@ -4,13 +4,10 @@
 use super::{Context, Progress};
 use crate::config::{OnLoop, Severity};
 use crate::doc::{Doc, Val};
-use crate::paginate::{Next, Page, Paginator};
+use crate::paginate::{Next, Page, Paginator, Stride};
 use crate::plan::Resource;
 use crate::select::Selected;
 use longshore_core::error::{Error, Result};
-
-/// How many records APIs give at most, usually.
-const LARGEST: [u64; 8] = [20, 25, 50, 100, 200, 250, 500, 1000];
 
 impl Progress {
     /// The page before came again. True where it is dropped.
@@ -43,6 +40,7 @@ impl Progress {
             }
             _ => ("the paginator's parameter seems to mean nothing to it", "check the paginator's parameter names"),
         };
+        let what = self.paginator.advice(None).unwrap_or_else(|| what.to_owned());
         Err(Error::input(format!("the API gave the same page twice: {why}"))
             .with("page", self.pages)
             .with("records", page.records)
@@ -73,25 +71,19 @@ impl Progress {
         count: u64,
         note: &mut dyn FnMut(String),
     ) -> Result<()> {
-        let Paginator::Offset { config, .. } = paginator else { return Ok(()) };
-        let before = std::mem::replace(&mut self.short, (count > 0 && count < config.limit).then_some(count));
-        let Some(had) = before else { return Ok(()) };
-        let asked = config.limit;
-        let hint = format!("paginator.limit = {had}, if that is the API's largest");
-        if count == 0 {
-            // Nothing says how many there are, and the one page has as many as APIs like to give at most.
-            if self.pages == 1
-                && self.told.is_none()
-                && LARGEST.contains(&had)
-                && resource.on_short != Some(Severity::Ignore)
-            {
-                note(format!(
-                    "the API gave exactly {had} records where {asked} were asked for, and none behind these: if it gives \
-                     no more at once, records are missing; {hint}"
-                ));
+        let Paginator::Offset { config, stride, .. } = paginator else { return Ok(()) };
+        let asked = match stride {
+            Stride::Given(given) => *given,
+            Stride::Limit => config.limit,
+            // What stands behind a short page is in hand.
+            Stride::Asked(_) => {
+                self.short = None;
+                return Ok(());
             }
-            return Ok(());
-        }
+        };
+        let before = std::mem::replace(&mut self.short, (count > 0 && count < asked).then_some(count));
+        let Some(had) = before.filter(|_| count > 0) else { return Ok(()) };
+        let hint = format!("paginator.limit = {had}, if that is the API's largest");
         let message = format!(
             "the API gave {had} records where {asked} were asked for, though more follow: if it gives no more at once, \
              records between the pages are missing"

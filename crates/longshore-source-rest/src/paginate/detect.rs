@@ -1,7 +1,8 @@
 //! Finds out from the first response how pages follow one another, in dlt's order
 //! (`rest_client/detector.py`), with offsets added and page numbers put right.
 
-use super::Page;
+use super::places::{self, Place};
+use super::{Page, shapes};
 use crate::doc::Val;
 use reqwest::header::{HeaderMap, LINK};
 
@@ -10,53 +11,90 @@ use reqwest::header::{HeaderMap, LINK};
 pub(super) enum Found {
     HeaderLink,
     JsonLink(String),
+    HeaderCursor {
+        key: &'static str,
+        param: &'static str,
+    },
     /// `current`: the number of the page that was fetched, where it is said.
     PageNumber {
         total: String,
-        param: String,
+        places: Vec<Place>,
         current: Option<u64>,
     },
     Offset {
-        offset: String,
-        limit: String,
-        total: String,
+        offset: Place,
+        limit: Place,
+        total: Option<String>,
         at: u64,
         size: u64,
     },
+    /// `places`: where it may belong, at least one. `sure`: by its name it can be nothing else.
     Cursor {
         path: String,
-        param: String,
+        places: Vec<Place>,
         has_more: Option<String>,
+        sure: bool,
     },
     Nothing,
 }
+
+/// Headers that hold what leads to the next page, and the parameter it is sent as: GitLab's, Azure's.
+const HEADERS: [(&str, &str); 3] =
+    [("x-next-page", "page"), ("x-next-cursor", "cursor"), ("x-ms-continuationtoken", "continuationToken")];
 
 pub(super) fn detect(page: &Page<'_>) -> Found {
     if link(page.headers, "next").is_some() {
         return Found::HeaderLink;
     }
-    let Some(root) = page.doc.map(|d| d.root()).filter(|r| r.is_object()) else { return Found::Nothing };
+    let object = page.doc.map(|d| d.root()).filter(|r| r.is_object());
     // A link wins over anything else that is called next, wherever it stands: `next_sync` leads nowhere.
-    if let Some((path, _)) = next_key(root, &mut Vec::new(), &is_link) {
+    if let Some((path, _)) = object.and_then(|root| next_key(root, &mut Vec::new(), &is_link)) {
         return Found::JsonLink(join(&path));
     }
+    let is_filled = |name: &str| page.headers.get(name).is_some_and(|value| !value.is_empty());
+    if let Some((key, param)) = HEADERS.into_iter().find(|(name, _)| is_filled(name)) {
+        return Found::HeaderCursor { key, param };
+    }
+    let Some(root) = object else { return Found::Nothing };
     // In a record alone such names are its own fields: a book's `pages`, a contract's `next_payment`.
     if page.whole && crate::select::guess(root).is_empty() {
         return Found::Nothing;
     }
-    if let Some(found) = page_number(page, root).or_else(|| offset(root)) {
+    let next = next_key(root, &mut Vec::new(), &|value| value.plain().is_some());
+    // An object called next that holds a cursor wins over numbers: Intercom's answers have both.
+    let holds_cursor = next.as_ref().is_some_and(|(path, value)| {
+        value.is_truthy() && path.len() > 1 && bare(&path[path.len() - 2]).to_lowercase().starts_with("next")
+    });
+    if !holds_cursor && let Some(found) = page_number(page, root).or_else(|| offset(page, root)) {
         return found;
     }
-    match next_key(root, &mut Vec::new(), &|value| value.plain().is_some()) {
+    match next {
         Some((path, value)) if value.is_truthy() => {
-            let param = cursor_param(path.last().map_or("", String::as_str), value, page.params);
-            let has_more = find(root, &mut Vec::new(), &|key, value| {
-                (fold(key) == "hasmore" || fold(key) == "hasnext") && value.truth().is_some()
-            });
-            Found::Cursor { path: join(&path), param, has_more: has_more.map(|(path, _)| join(&path)) }
+            let key = path.last().map_or("", String::as_str);
+            let beside = path[..path.len() - 1].iter().try_fold(root, |at, key| at.get(key)).unwrap_or(root);
+            let places = places::of_cursor(key, value, beside, page);
+            let has_more = find(root, &mut Vec::new(), &|key, value| says_more(key) && value.truth().is_some());
+            let has_more = has_more.map(|(path, _)| join(&path));
+            Found::Cursor { path: join(&path), places, has_more, sure: is_cursor_name(key) }
         }
-        _ => Found::Nothing,
+        Some(_) => Found::Nothing,
+        // Nothing that is called next says that this is the end.
+        None if next_key(root, &mut Vec::new(), &|value| value.is_null()).is_some() => Found::Nothing,
+        None => shapes::shape(page, root).unwrap_or(Found::Nothing),
     }
+}
+
+fn says_more(key: &str) -> bool {
+    matches!(fold(key).as_str(), "hasmore" | "hasnext")
+}
+
+/// `next_cursor`, not `next_payment`.
+fn is_cursor_name(key: &str) -> bool {
+    let bare = fold(&without_next(key).unwrap_or_else(|| key.to_owned()));
+    bare.is_empty()
+        || ["cursor", "token", "page", "offset", "start", "after", "marker", "key"]
+            .iter()
+            .any(|end| bare.ends_with(end))
 }
 
 fn is_link(value: Val<'_>) -> bool {
@@ -66,7 +104,14 @@ fn is_link(value: Val<'_>) -> bool {
 /// True where a response looks like a page of a list: a list under one of the usual names, and a sign of paging.
 pub(super) fn is_page(page: &Page<'_>) -> bool {
     let Some(root) = page.doc.map(|d| d.root()) else { return false };
-    detect(page) != Found::Nothing && crate::select::has_known_list(root)
+    let is_sign = match detect(page) {
+        Found::Nothing => false,
+        // An order with its items may have a `next_payment`, a book with its contents `pages`.
+        Found::Cursor { sure, .. } => sure,
+        Found::PageNumber { total, current, .. } => current.is_some() || total != "pages",
+        _ => true,
+    };
+    is_sign && crate::select::has_known_list(root)
 }
 
 /// The target of a `Link` header's relation (RFC 8288).
@@ -136,9 +181,9 @@ fn target(next: Val<'_>) -> Option<(String, Val<'_>)> {
             (v.plain().is_some() && fits(&key.to_lowercase(), v)).then_some((key, v))
         })
     };
-    entry(&|key, _| key.starts_with("href") || key.starts_with("url"))
+    entry(&|key, _| ["href", "url", "uri"].iter().any(|word| key.starts_with(word)))
         .or_else(|| entry(&|key, value| key == "link" && is_link(value)))
-        .or_else(|| entry(&|key, _| matches!(key, "after" | "cursor")))
+        .or_else(|| entry(&|key, _| matches!(key, "after" | "cursor" | "starting_after")))
 }
 
 fn page_number(page: &Page<'_>, root: Val<'_>) -> Option<Found> {
@@ -154,17 +199,23 @@ fn page_number(page: &Page<'_>, root: Val<'_>) -> Option<Found> {
     let beside = path[..path.len() - 1].iter().try_fold(root, |at, key| at.get(key))?;
     let names = ["currentpage", "page", "pagenumber", "pageno", "pageindex", "number", "current"];
     let told = names.iter().find_map(|name| {
-        beside.entries().find(|(k, _)| k.text().is_some_and(|k| fold(&k) == *name)).and_then(|(_, v)| v.whole())
+        let mut entries = beside.entries().filter_map(|(k, v)| Some((k.text()?.into_owned(), v)));
+        entries.find(|(k, _)| fold(k) == *name).and_then(|(k, v)| Some((k, v.whole()?)))
     });
-    Some(Found::PageNumber {
-        total: join(&path),
-        param: sent.map_or_else(|| "page".to_owned(), |(name, _)| name.clone()),
-        current: sent.and_then(|(_, v)| v.parse().ok()).or(told),
-    })
+    let places = match (sent, &told) {
+        (Some((name, _)), _) => vec![Place::Param(name.clone())],
+        // What the answer calls it may be what it is called in the query.
+        (None, Some((name, _))) if is_number(name) => places::of_names(&["page", name], page),
+        (None, Some(_)) => places::of_names(&["page"], page),
+        // Whether it begins with 0 or 1 is asked for, so it is not tried at several places.
+        (None, None) => vec![places::of_number("page", page)],
+    };
+    let current = sent.and_then(|(_, v)| v.parse().ok()).or(told.map(|(_, number)| number));
+    Some(Found::PageNumber { total: join(&path), places, current })
 }
 
-/// Offset and limit echoed beside a total.
-fn offset(root: Val<'_>) -> Option<Found> {
+/// Offset and limit echoed beside a total, or beside the word that there is more.
+fn offset(page: &Page<'_>, root: Val<'_>) -> Option<Found> {
     let is_offset = |key: &str, value: Val<'_>| {
         matches!(fold(key).as_str(), "offset" | "skip" | "startat") && value.whole().is_some()
     };
@@ -177,38 +228,41 @@ fn offset(root: Val<'_>) -> Option<Found> {
         })
     };
     let (limit, size) = named(&["limit", "maxresults", "pagesize", "perpage"]).filter(|(_, size)| *size > 0)?;
-    let (total, _) = named(&["total", "totalcount", "totalrecords", "totalitems", "totalresults"])?;
-    let mut total_path = path[..path.len() - 1].to_vec();
-    total_path.push(total);
-    Some(Found::Offset { offset: path.last()?.clone(), limit, total: join(&total_path), at: at.whole()?, size })
-}
-
-/// The parameter a cursor is sent as: `next_page_token` as `page_token`. dlt always says `cursor`.
-fn cursor_param(key: &str, value: Val<'_>, params: &[(String, String)]) -> String {
-    if key == "after" {
-        return key.to_owned();
-    }
-    let bare = key.strip_prefix("next_").or_else(|| key.strip_prefix("next-")).map(str::to_owned).or_else(|| {
-        let rest = key.strip_prefix("next").filter(|r| r.starts_with(char::is_uppercase))?;
-        let mut chars = rest.chars();
-        chars.next().map(|c| c.to_lowercase().chain(chars).collect())
+    let total = named(&["total", "totalcount", "totalrecords", "totalitems", "totalresults"]);
+    let more = beside.entries().any(|(key, value)| {
+        key.text().is_some_and(|key| match fold(&key).as_str() {
+            "islast" | "islastpage" => value.truth() == Some(false),
+            _ => says_more(&key) && value.truth() == Some(true),
+        })
     });
-    match bare {
-        Some(name) if params.iter().any(|(p, _)| *p == name) => name,
-        Some(name)
-            if matches!(
-                fold(&name).as_str(),
-                "pagetoken" | "offset" | "startkey" | "marker" | "continuationtoken" | "after"
-            ) =>
-        {
-            name
-        }
-        Some(name) if fold(&name) == "page" && value.whole().is_some() => name,
-        _ => "cursor".to_owned(),
+    if total.is_none() && !more {
+        return None;
     }
+    let total = total.map(|(total, _)| join(&[&path[..path.len() - 1], &[total]].concat()));
+    let place = |name: &str| places::of_number(name, page);
+    Some(Found::Offset { offset: place(path.last()?), limit: place(&limit), total, at: at.whole()?, size })
 }
 
-fn find<'a>(
+/// A key without the `next` it begins with, as a parameter would be called: `page_token` of `next_page_token`.
+pub(super) fn without_next(key: &str) -> Option<String> {
+    if fold(key) == "next" {
+        return Some(String::new());
+    }
+    if let Some(rest) = key.strip_prefix("next_").or_else(|| key.strip_prefix("next-")) {
+        return Some(rest.to_owned());
+    }
+    let rest = key.strip_prefix("next").or_else(|| key.strip_prefix("Next"))?;
+    // `NextToken` goes with other names that begin so.
+    let word = if key.starts_with('N') { rest.to_owned() } else { lower_first(rest) };
+    rest.starts_with(char::is_uppercase).then_some(word)
+}
+
+fn lower_first(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
+}
+
+pub(super) fn find<'a>(
     object: Val<'a>,
     path: &mut Vec<String>,
     fits: &dyn Fn(&str, Val<'_>) -> bool,
@@ -230,11 +284,11 @@ fn find<'a>(
 }
 
 /// `Total_Pages`, `totalPages` and `total-pages` are the same.
-fn fold(key: &str) -> String {
+pub(super) fn fold(key: &str) -> String {
     key.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
-fn join(path: &[String]) -> String {
+pub(super) fn join(path: &[String]) -> String {
     let plain = |k: &String| k.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
     if path.iter().all(plain) {
         return path.join(".");

@@ -1,31 +1,27 @@
 //! How one page leads to the next. What a paginator knows can be saved, so that paging goes on after a crash.
 
+mod counted;
+mod delta;
 mod detect;
+mod places;
 mod range;
 mod settle;
+mod shapes;
+mod trial;
+
+pub(crate) use counted::Stride;
+pub(crate) use delta::Delta;
+pub(crate) use places::Place;
 
 use crate::config::{CursorConfig, OffsetConfig, PageNumberConfig, PaginatorConfig};
 use crate::doc::{Doc, Val};
 use crate::jsonpath::JsonPath;
 use longshore_core::error::{Error, Result};
-use range::{RangeRule, empty_page};
+use range::RangeRule;
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
-
-/// What is changed in a chain's first request to ask for another page.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Delta {
-    /// A whole URL instead of the first one; its query replaces the parameters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) url: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) params: Vec<(String, String)>,
-    /// Values at dotted paths of the JSON body.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) body: Vec<(String, Value)>,
-}
 
 /// A response, as paginators look at it.
 pub(crate) struct Page<'a> {
@@ -42,6 +38,14 @@ pub(crate) struct Page<'a> {
     pub(crate) whole: bool,
     /// Its records are those of the page before.
     pub(crate) repeated: bool,
+    /// Some of its records stood on the first page.
+    pub(crate) overlaps: bool,
+    /// The JSON body of the first request; null where it has none, and may have one.
+    pub(crate) body: Option<&'a Value>,
+    /// Pages that are equal are data, by the user's word.
+    pub(crate) equal_is_data: bool,
+    /// What stands right behind a first page with fewer records than were asked for is looked at.
+    pub(crate) follow_short: bool,
 }
 
 /// What follows a page.
@@ -51,6 +55,8 @@ pub(crate) enum Next {
     Page(Delta),
     /// The page was a question about numbering and its records are known: it is dropped.
     Again(Delta),
+    /// The same, and nothing follows.
+    Drop,
     /// Nothing.
     End,
 }
@@ -68,14 +74,26 @@ pub(crate) enum Paginator {
         param: String,
     },
     Cursor(CursorConfig),
+    /// A cursor that was found: it was sent at one of the places where it may belong, the others follow.
+    Tried {
+        config: CursorConfig,
+        others: Vec<Place>,
+        /// By its name it can be nothing else than a cursor.
+        sure: bool,
+    },
     Offset {
         config: OffsetConfig,
         at: u64,
+        #[serde(default)]
+        stride: Stride,
     },
     PageNumber {
         config: PageNumberConfig,
         at: u64,
         probing: bool,
+        /// Where else the number may belong; `None` where that is known.
+        #[serde(default)]
+        trial: Option<Vec<Place>>,
     },
 }
 
@@ -90,9 +108,10 @@ impl Paginator {
                 Paginator::HeaderCursor { key: cursor_key, param: cursor_param }
             }
             PaginatorConfig::Cursor(config) => Paginator::Cursor(config),
-            PaginatorConfig::Offset(config) => Paginator::Offset { at: config.offset, config },
+            PaginatorConfig::Offset(config) => Paginator::Offset { at: config.offset, config, stride: Stride::Limit },
             PaginatorConfig::PageNumber(config) => {
-                Paginator::PageNumber { at: config.page.unwrap_or(config.base_page), config, probing: false }
+                let at = config.page.unwrap_or(config.base_page);
+                Paginator::PageNumber { at, config, probing: false, trial: None }
             }
         }
     }
@@ -100,8 +119,8 @@ impl Paginator {
     /// The first request's own changes.
     pub(crate) fn first(&self) -> Delta {
         match self {
-            Paginator::Offset { config, at } => offset_delta(config, *at),
-            Paginator::PageNumber { config, at, .. } => number_delta(config, *at),
+            Paginator::Offset { config, at, .. } => Delta::of_offset(config, *at),
+            Paginator::PageNumber { config, at, .. } => Delta::of_number(config, *at),
             _ => Delta::default(),
         }
     }
@@ -131,15 +150,33 @@ impl Paginator {
     pub(crate) fn next(&mut self, page: &Page<'_>, note: &mut dyn FnMut(String)) -> Result<Next> {
         if let Paginator::Auto(single) = *self {
             *self = settle::detected(page, single, note);
-            if let Paginator::PageNumber { config, at, probing: true } = self {
+            if let Paginator::PageNumber { config, at, probing: true, .. } = self {
                 // The first response came without a number; whether it was page 0 or 1 is asked for, and said then.
                 let total = config.total_path.as_deref().and_then(|p| whole_at(page, p).ok().flatten());
                 *at = 1;
-                return Ok(if total.is_some_and(|t| t <= 1) { Next::End } else { Next::Page(number_delta(config, 1)) });
+                let ends = total.is_some_and(|t| t <= 1);
+                return Ok(if ends { Next::End } else { Next::Page(Delta::of_number(config, 1)) });
             }
-            settle::tell(self, note);
+            if !self.is_tried() {
+                settle::tell(self, note);
+            }
+        } else if self.is_tried() {
+            if page.repeated && !page.equal_is_data {
+                if let Some(next) = self.elsewhere(page)? {
+                    return Ok(next);
+                }
+                if let Paginator::Tried { config, sure: false, .. } = self {
+                    // What it is called may mean something else, too: then this is all there is, as dlt takes it.
+                    note(settle::nothing_leads_on(Some(&config.cursor_path)));
+                    *self = Paginator::Single;
+                    return Ok(Next::Drop);
+                }
+            } else {
+                self.stay();
+                settle::tell(self, note);
+            }
         }
-        if let Paginator::PageNumber { config, at, probing } = self
+        if let Paginator::PageNumber { config, at, probing, .. } = self
             && *probing
         {
             // The page that was asked for as number 1 was the first one again: numbers begin with 1.
@@ -161,31 +198,13 @@ impl Paginator {
             }
             Paginator::HeaderCursor { key, param } => {
                 let value = page.headers.get(key.as_str()).and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty());
-                Ok(value.map_or(Next::End, |v| Next::Page(param_delta(param, v))))
+                Ok(value.map_or(Next::End, |v| Next::Page(Delta::of_param(param, v))))
             }
-            Paginator::Cursor(config) => cursor_next(config, page),
-            Paginator::Offset { config, at } => {
-                if page.records == 0 && config.stop_after_empty_page {
-                    return Ok(Next::End);
-                }
-                *at += config.limit;
-                Ok(if RangeRule::of_offsets(config).ends(page, *at)? {
-                    Next::End
-                } else {
-                    Next::Page(offset_delta(config, *at))
-                })
+            Paginator::Cursor(config) | Paginator::Tried { config, .. } => {
+                Ok(cursor_next(config, page)?.map_or(Next::End, Next::Page))
             }
-            Paginator::PageNumber { config, at, .. } => {
-                if page.records == 0 && config.stop_after_empty_page {
-                    return empty_page(config, page, *at, note).map(|()| Next::End);
-                }
-                *at += 1;
-                Ok(if RangeRule::of_numbers(config).ends(page, *at)? {
-                    Next::End
-                } else {
-                    Next::Page(number_delta(config, *at))
-                })
-            }
+            Paginator::Offset { config, at, stride } => counted::next_offset(config, at, stride, page, note),
+            Paginator::PageNumber { config, at, .. } => counted::next_number(config, at, page, note),
         }
     }
 
@@ -194,13 +213,13 @@ impl Paginator {
     fn after_probe(&mut self) -> Next {
         let Paginator::PageNumber { config, at, .. } = self else { return Next::End };
         *at += 1;
-        Next::Again(number_delta(config, *at))
+        Next::Again(Delta::of_number(config, *at))
     }
 
     /// True where the API says, at a place that the user named or that was found out, that more follow.
     pub(crate) fn promises_more(&self, page: &Page<'_>) -> bool {
         match self {
-            Paginator::Offset { config, at } => RangeRule::of_offsets(config).promises_more(page, *at),
+            Paginator::Offset { config, at, .. } => RangeRule::of_offsets(config).promises_more(page, *at),
             Paginator::PageNumber { config, at, .. } => RangeRule::of_numbers(config).promises_more(page, *at),
             _ => false,
         }
@@ -215,58 +234,30 @@ impl Paginator {
     }
 }
 
-fn cursor_next(config: &CursorConfig, page: &Page<'_>) -> Result<Next> {
+fn cursor_next(config: &CursorConfig, page: &Page<'_>) -> Result<Option<Delta>> {
     if config.stop_after_empty_page && page.records == 0 {
-        return Ok(Next::End);
+        return Ok(None);
     }
     if let Some(path) = config.has_more_path.as_deref().filter(|p| !p.is_empty())
         && !has_more(page, path)?
     {
-        return Ok(Next::End);
+        return Ok(None);
     }
-    let Some(cursor) = value_at(page, &config.cursor_path)?.filter(|v| v.is_truthy()) else { return Ok(Next::End) };
+    let Some(cursor) = value_at(page, &config.cursor_path)?.filter(|v| v.is_truthy()) else { return Ok(None) };
     // A body takes it as it is: a list, where Elasticsearch sorts by several fields.
     if let Some(path) = &config.cursor_body_path {
-        return Ok(Next::Page(Delta { body: vec![(path.clone(), cursor.to_value())], ..Delta::default() }));
+        return Ok(Some(Delta::of_body(path, cursor.to_value())));
     }
     let Some(text) = cursor.plain() else {
         return Err(Error::input(format!("the cursor at '{}' is a list or an object", config.cursor_path))
             .hint("such a cursor goes into a JSON body: paginator.cursor_body_path"));
     };
-    Ok(Next::Page(param_delta(config.cursor_param.as_deref().unwrap_or("cursor"), &text)))
-}
-
-fn param_delta(name: &str, value: &str) -> Delta {
-    Delta { params: vec![(name.to_owned(), value.to_owned())], ..Delta::default() }
-}
-
-fn offset_delta(config: &OffsetConfig, at: u64) -> Delta {
-    let mut delta = Delta::default();
-    delta.put(&config.offset_body_path, config.offset_param.as_deref().unwrap_or("offset"), at);
-    delta.put(&config.limit_body_path, config.limit_param.as_deref().unwrap_or("limit"), config.limit);
-    delta
-}
-
-fn number_delta(config: &PageNumberConfig, at: u64) -> Delta {
-    let mut delta = Delta::default();
-    delta.put(&config.page_body_path, config.page_param.as_deref().unwrap_or("page"), at);
-    delta
-}
-
-impl Delta {
-    fn put(&mut self, body: &Option<String>, param: &str, value: u64) {
-        match body {
-            Some(path) => self.body.push((path.clone(), value.into())),
-            None => self.params.push((param.to_owned(), value.to_string())),
-        }
-    }
+    Ok(Some(Delta::of_param(config.cursor_param.as_deref().unwrap_or("cursor"), &text)))
 }
 
 fn link_to(base: &Url, link: &str) -> Result<Next> {
     match base.join(link) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => {
-            Ok(Next::Page(Delta { url: Some(url.into()), ..Delta::default() }))
-        }
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Next::Page(Delta::of_url(url.into()))),
         _ => Err(Error::input("the link to the next page is no web address")),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Page, has_more, whole_at};
 use crate::config::{OffsetConfig, PageNumberConfig};
-use crate::signs::says_none;
+use crate::signs::said_count;
 use longshore_core::error::{Error, Result};
 
 /// A page without records that stands before the last one, by the API's own word: mostly it counts from another number.
@@ -15,7 +15,7 @@ pub(super) fn empty_page(
     let path = config.total_path.as_deref().unwrap_or("total");
     let total = if path.is_empty() { None } else { whole_at(page, path)? };
     // Many say that nothing is one page, too.
-    let is_missed = |total: &u64| at < total.saturating_add(config.base_page) && !says_none(page.doc);
+    let is_missed = |total: &u64| at < total.saturating_add(config.base_page) && said_count(page.doc) != Some(0);
     if let Some(total) = total.filter(is_missed) {
         let middle = if at > config.base_page {
             "; if it has empty pages in the middle: paginator.stop_after_empty_page = false"
@@ -68,6 +68,13 @@ impl<'a> RangeRule<'a> {
         let total = given(self.total).and_then(|path| whole_at(page, path).ok().flatten());
         total.is_some_and(|total| at < total.saturating_add(self.base))
             || given(self.has_more).is_some_and(|path| has_more(page, path).unwrap_or(false))
+    }
+
+    /// True where the total, if there is one, lies beyond `at`.
+    pub(super) fn is_below_total(&self, page: &Page<'_>, at: u64) -> Result<bool> {
+        let path = self.total.as_deref().unwrap_or("total");
+        let total = if path.is_empty() { None } else { whole_at(page, path)? };
+        Ok(total.is_some_and(|total| at < total.saturating_add(self.base)))
     }
 
     pub(super) fn ends(&self, page: &Page<'_>, at: u64) -> Result<bool> {

@@ -94,12 +94,12 @@ fn named_by(configs: &[ResourceConfig], i: usize, problems: &mut Vec<Problem>) -
     };
     text(endpoint.path.as_deref().unwrap_or_default(), "path");
     endpoint.headers.values().for_each(|h| text(h.expose(), "headers"));
-    for (place, value) in [("json", &endpoint.json), ("data", &endpoint.data)] {
-        value.iter().for_each(|v| each_text(v, &mut |t| text(t, place)));
-    }
-    endpoint.params.values().for_each(|v| each_text(v, &mut |t| text(t, "params")));
+    endpoint.json.iter().for_each(|v| each_text(v, true, &mut |t| text(t, "json")));
+    endpoint.data.iter().for_each(|v| each_text(v, false, &mut |t| text(t, "data")));
+    endpoint.params.values().for_each(|v| each_text(v, false, &mut |t| text(t, "params")));
     for (name, param) in &endpoint.params {
-        if let Some(parent) = resolved(param) {
+        // What lacks its keys is told where the request is read.
+        if let Some(parent) = resolved(param).filter(|(resource, _)| !resource.is_empty()) {
             see(parent.0, &format!("params.{name}.resource"));
         }
     }
@@ -113,11 +113,18 @@ pub(super) fn resolved(param: &Value) -> Option<Reference<'_>> {
     is_resolve.then(|| (text("resource").unwrap_or_default(), text("field").unwrap_or_default()))
 }
 
-fn each_text(value: &Value, see: &mut dyn FnMut(&str)) {
+fn each_text(value: &Value, names_too: bool, see: &mut dyn FnMut(&str)) {
     match value {
         Value::String(text) => see(text),
-        Value::Array(list) => list.iter().for_each(|v| each_text(v, see)),
-        Value::Object(table) => table.values().for_each(|v| each_text(v, see)),
+        Value::Array(list) => list.iter().for_each(|v| each_text(v, names_too, see)),
+        Value::Object(table) => {
+            for (name, value) in table {
+                if names_too {
+                    see(name);
+                }
+                each_text(value, names_too, see);
+            }
+        }
         _ => {}
     }
 }

@@ -190,6 +190,14 @@ pub struct ResponseAction {
     pub action: Action,
 }
 
+impl ResponseAction {
+    /// Takes answers of these statuses for nothing.
+    pub(crate) fn ignore(statuses: &[u16]) -> Self {
+        let status_code = Some(OneOrManyStatus::Many(statuses.to_vec()));
+        ResponseAction { status_code, content: None, action: Action::Ignore }
+    }
+}
+
 /// One status or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]

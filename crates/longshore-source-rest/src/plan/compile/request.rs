@@ -6,6 +6,7 @@ use super::Compiler;
 use crate::config::{ClientConfig, EndpointConfig};
 use crate::incremental::IncrementalPlan;
 use crate::template::{JsonTemplate, Part, Piece, Template, Word, cut};
+use longshore_core::connect::Secret;
 use longshore_core::misspelt::{nearest, suggest};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -29,6 +30,7 @@ impl Compiler<'_> {
                 continue;
             }
             if resolved(value).is_some() {
+                self.check_resolve(name, value);
                 self.problem(
                     &format!(".endpoint.params.{name}"),
                     format!("the path has no '{{{name}}}' to put it in"),
@@ -36,7 +38,7 @@ impl Compiler<'_> {
                 .suggestion = Some("for the query, write '{resources.<parent>.<field>}'".to_owned());
                 continue;
             }
-            if let Some(param) = self.param(name, value) {
+            if let Some(param) = self.param("params", name, value) {
                 params.push((name.clone(), param));
             }
         }
@@ -54,7 +56,7 @@ impl Compiler<'_> {
             (Some(json), _) => Body::Json(self.json(json, ".endpoint.json")),
             (None, Some(Value::String(text))) => Body::Raw(self.template(text, ".endpoint.data")),
             (None, Some(Value::Object(form))) => {
-                Body::Form(form.iter().filter_map(|(k, v)| Some((k.clone(), self.param(k, v)?))).collect())
+                Body::Form(form.iter().filter_map(|(k, v)| Some((k.clone(), self.param("data", k, v)?))).collect())
             }
             (None, Some(_)) => {
                 self.problem(".endpoint.data", "expected a text or a table");
@@ -68,8 +70,11 @@ impl Compiler<'_> {
                 self.problem(&format!(".endpoint.headers.{name}"), "this cannot be the name of a header");
             }
             let template = self.template(value.expose(), &format!(".endpoint.headers.{name}"));
-            let fixed = template.0.iter().all(|p| matches!(p, Piece::Text(_)));
-            let value = if fixed { HeaderValue::Fixed(value.clone()) } else { HeaderValue::Template(template) };
+            let value = match template.0.as_slice() {
+                [] => HeaderValue::Fixed(value.clone()),
+                [Piece::Text(text)] => HeaderValue::Fixed(Secret::new(text.clone())),
+                _ => HeaderValue::Template(template),
+            };
             headers.push((name.clone(), value));
         }
         let method = endpoint.method.as_deref().unwrap_or("GET").to_uppercase();
@@ -108,7 +113,7 @@ impl Compiler<'_> {
                             self.check_resolve(name, value);
                             pieces.extend(self.field(resource, field, &format!(".endpoint.params.{name}")))
                         }
-                        None => match self.param(name, value) {
+                        None => match self.param("params", name, value) {
                             Some(Param::One(template)) => pieces.extend(template.0),
                             _ => {
                                 self.problem(
@@ -147,8 +152,8 @@ impl Compiler<'_> {
     }
 
     /// A value of the query or a form; `None` for null and for the incremental's, which is put in elsewhere.
-    fn param(&mut self, name: &str, value: &Value) -> Option<Param> {
-        let place = format!(".endpoint.params.{name}");
+    fn param(&mut self, part: &str, name: &str, value: &Value) -> Option<Param> {
+        let place = format!(".endpoint.{part}.{name}");
         match value {
             Value::Null => None,
             Value::Array(list) => Some(Param::Many(list.iter().filter_map(|v| self.scalar(v, &place)).collect())),
@@ -186,7 +191,7 @@ impl Compiler<'_> {
             }
             Value::Array(list) => JsonTemplate::List(list.iter().map(|v| self.json(v, place)).collect()),
             Value::Object(table) => JsonTemplate::Object(
-                table.iter().map(|(k, v)| (k.clone(), self.json(v, &format!("{place}.{k}")))).collect(),
+                table.iter().map(|(k, v)| (self.template(k, place), self.json(v, &format!("{place}.{k}")))).collect(),
             ),
             other => JsonTemplate::Literal(other.clone()),
         }
@@ -210,6 +215,14 @@ impl Compiler<'_> {
         let begins = ["{resources.", "{incremental."].into_iter().filter_map(|begin| text.find(begin)).max();
         if begins.is_some_and(|at| !text[at..].contains('}')) {
             self.problem(place, "a placeholder's brace is not closed").suggestion = Some("add a '}'".to_owned());
+        }
+        // A misspelt one, too.
+        for inner in text.split('{').skip(1).filter_map(|t| t.split_once('}')).map(|(inner, _)| inner) {
+            let Some((word, rest)) = inner.split_once('.') else { continue };
+            if let Some(near) = nearest(word, ["resources", "incremental"]).filter(|near| *near != word) {
+                self.problem(place, format!("'{{{inner}}}' is no placeholder")).suggestion =
+                    Some(format!("did you mean '{{{near}.{rest}}}'? Braces that are meant as such are {{{{ and }}}}"));
+            }
         }
     }
 
