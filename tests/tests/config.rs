@@ -188,6 +188,23 @@ fn check_tells_all_mistakes_with_their_places() {
     ] {
         assert!(wrong.stderr.contains(line), "{line}\n{wrong:#?}");
     }
+    // What is wrong with a vault hides nothing, and a destination's section is told of as a whole.
+    lab.write(
+        "more/longshore.toml",
+        "[destinations.pg]\ntype = \"postgres\"\nhots = \"db\"\nprot = 5\nsslmode = \"prefre\"\n[destinations.other]\n\
+        type = \"postgress\"\n[vaults.v]\ntype = \"hashicrop\"\n[sources.s]\ntype = \"files\"\nfils = \"x.json\"\n",
+    );
+    let more = run(&lab, &["check", "more"]).stderr;
+    for line in [
+        "longshore.toml:9:1: there is no kind of vault 'hashicrop' (at vaults.v.type)",
+        "longshore.toml:12:1: there is no key 'fils' here (at sources.s.fils)",
+        "longshore.toml:3:1: unknown key 'hots' (at destinations.pg.hots)\n  hint: did you mean 'host'?",
+        "longshore.toml:4:1: unknown key 'prot' (at destinations.pg.prot)\n  hint: did you mean 'port'?",
+        "longshore.toml:5:1: 'prefre' is none of disable, allow, prefer, require, verify-ca, verify-full (at destinations.pg.sslmode)",
+        "longshore.toml:7:1: there is no destination 'postgress' (at destinations.other.type)",
+    ] {
+        assert!(more.contains(line), "{line}\n{more}");
+    }
     let document = run(&lab, &["check", "--json"]).json();
     assert_eq!(document["valid"], false);
     let first = &document["problems"][0];
@@ -300,6 +317,8 @@ fn every_project_of_init_is_valid() {
         let ignored = fs::read_to_string(lab.path("p/.gitignore")).unwrap();
         assert!(ignored.lines().any(|l| l == "secrets.toml"), "{ignored}");
     }
+    let said = ok(run(&lab, &["init", "files", "duckdb", "a b"]));
+    assert!(said.stdout.ends_with("next: longshore check 'a b', then longshore run 'a b'\n"), "{said:#?}");
     let wrong = run(&lab, &["init", "rest_apo", "duckdb", "q"]);
     assert!(wrong.status == Some(2) && wrong.stderr.contains("did you mean 'rest_api'?"), "{wrong:#?}");
     assert!(!lab.path("q").exists());
