@@ -29,7 +29,8 @@ impl Doc {
         if bytes.starts_with(b"\xef\xbb\xbf") {
             bytes.drain(..3);
         }
-        let mut tape = Tape::default();
+        // There is a token for every eight bytes or so; a tape that grows is copied, and a large page's is large.
+        let mut tape = Tape::with_capacity(bytes.len() / 8);
         let end = tape.parse(&bytes, 0)?;
         match bytes[end..].iter().position(|b| !b.is_ascii_whitespace()) {
             Some(more) => Err(SyntaxError { offset: end + more, message: "unexpected bytes behind the document" }),

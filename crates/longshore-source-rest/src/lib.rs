@@ -23,6 +23,7 @@ mod journal;
 mod jq;
 mod jsonpath;
 mod manners;
+mod out;
 mod paginate;
 mod plan;
 mod redact;

@@ -6,6 +6,7 @@ use crate::config::{ResponseAction, RestConfig};
 use crate::depend::Parent;
 use crate::incremental::{Memory, Observed, Range};
 use crate::journal::{Frame, Journal, PageFrame, Reader};
+use crate::out::blocks;
 use crate::paginate::Delta;
 use crate::plan::{Plan, Resource};
 use crate::request::build;
@@ -17,8 +18,15 @@ use longshore_core::error::{Error, Result};
 use longshore_core::source::JsonBlock;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use tokio::sync::mpsc::Sender;
+
+/// How often a page is asked for that comes without a body, and how many of them tell that the API means it.
+const HOLLOW_ATTEMPTS: u32 = 3;
 
 /// What the chains of one run share.
 pub(crate) struct Run {
@@ -32,7 +40,11 @@ pub(crate) struct Run {
     pub(crate) memory: Mutex<Vec<Option<Memory>>>,
     /// Pages leave in the order in which they stand in the journal.
     pub(crate) log: tokio::sync::Mutex<Log>,
+    /// Who hands a page on has it; the others stand in line.
+    pub(crate) turn: tokio::sync::Mutex<()>,
     pub(crate) resumed: Mutex<Resumed>,
+    /// By resource: how often it answered without a body, and meant it.
+    pub(crate) hollow: Vec<AtomicU32>,
 }
 
 /// The journal and the way out.
@@ -40,8 +52,6 @@ pub(crate) struct Log {
     pub(crate) journal: Option<Journal>,
     /// Taken away at the end: that the channel is closed tells the reader.
     pub(crate) out: Option<Sender<Result<JsonBlock>>>,
-    /// The source is gone: nothing may be written any more.
-    pub(crate) closed: bool,
 }
 
 /// Chains that an interrupted run had begun.
@@ -119,13 +129,11 @@ impl Run {
         }
         .await;
         let mut log = self.log.lock().await;
-        if !log.closed {
-            if let Some(journal) = &mut log.journal {
-                let _ = journal.sync();
-            }
-            if let (Err(error), Some(out)) = (done, &log.out) {
-                let _ = out.send(Err(error)).await;
-            }
+        if let Some(journal) = &mut log.journal {
+            let _ = journal.sync();
+        }
+        if let (Err(error), Some(out)) = (done, &log.out) {
+            let _ = out.send(Err(error)).await;
         }
         log.out = None;
     }
@@ -142,9 +150,8 @@ impl Run {
                 Frame::Page(page) => {
                     resumed.page(offset, &page);
                     self.observe(&page)?;
-                    if !records.is_empty() {
-                        log.send(block(&page, records)).await?;
-                    }
+                    let Some(out) = &log.out else { return Err(stopped()) };
+                    hand_on(out, &page, records).await?;
                 }
             }
         }
@@ -230,7 +237,7 @@ impl Run {
                     }
                 };
                 let emit = async {
-                    // First the request goes out: the connection is a task of its own, on the thread that writes now.
+                    // First the request goes out: the connection is a task of its own, on this thread.
                     tokio::task::yield_now().await;
                     run.emit(frame, step.block).await
                 };
@@ -259,10 +266,28 @@ impl Run {
         if progress.is_on_trial() {
             actions.to_mut().push(ResponseAction::ignore(&[400, 422]));
         }
-        let answer = match self.client.send(at, &request, &actions).await.map_err(|e| progress.explain(e))? {
+        let send = || async { self.client.send(at, &request, &actions).await.map_err(|e| progress.explain(e)) };
+        let mut answer = send().await?;
+        // Nothing at all may be a fault of the moment. Where an API is known to mean it, first pages are believed, and so is what
+        // may have written something.
+        let is_known = progress.pages == 0 && self.hollow[at].load(Ordering::Relaxed) >= HOLLOW_ATTEMPTS;
+        let is_believed = is_known || request.method != reqwest::Method::GET;
+        for attempt in 1..HOLLOW_ATTEMPTS {
+            if is_believed || !answer.is_hollow() {
+                break;
+            }
+            self.client.pause(attempt).await;
+            answer = send().await?;
+        }
+        if answer.is_hollow() && !is_believed {
+            self.hollow[at].fetch_add(1, Ordering::Relaxed);
+            let text = "an answer had no body, also when it was asked for again: it was taken for one without records";
+            self.notes.add(&resource.name, text.to_owned());
+        }
+        let answer = match answer {
             Outcome::Ignored => None,
             Outcome::Answer(answer) => {
-                let Response { doc, headers, url } = *answer;
+                let Response { doc, headers, url, .. } = *answer;
                 Some(Answer { doc, headers, url, params: request.params })
             }
         };
@@ -312,10 +337,13 @@ impl Run {
     }
 
     fn observe(&self, page: &PageFrame) -> Result<()> {
-        let Some(observed) = &page.observed else { return Ok(()) };
+        if page.observed.is_none() && page.parent_key.is_none() {
+            return Ok(());
+        }
+        let observed = page.observed.as_ref().map(Observed::from_json).unwrap_or_default();
         let mut memory = lock(&self.memory);
         match (&self.resource(page.resource).incremental, memory.get_mut(page.resource)) {
-            (Some(plan), Some(Some(own))) => own.take(plan, page.parent_key.as_deref(), &Observed::from_json(observed)),
+            (Some(plan), Some(Some(own))) => own.take(plan, page.parent_key.as_deref(), &observed),
             _ => Ok(()),
         }
     }
@@ -327,7 +355,20 @@ impl Run {
         log.append(&frame, &records)?;
         let Frame::Page(page) = frame else { return Ok(()) };
         self.observe(&page)?;
-        if records.is_empty() { Ok(()) } else { log.send(block(&page, records)).await }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let Some(out) = log.out.clone() else { return Err(stopped()) };
+        // A place in the line while nobody else writes, so that the order stays. Pages of others go into the journal while this one
+        // waits to leave: what was fetched and is not yet there would be fetched again after a kill.
+        let mut turn = pin!(tokio::task::unconstrained(self.turn.lock()));
+        let first = poll_fn(|context| Poll::Ready(turn.as_mut().poll(context))).await;
+        drop(log);
+        let _turn = match first {
+            Poll::Ready(turn) => turn,
+            Poll::Pending => turn.await,
+        };
+        hand_on(&out, &page, records).await
     }
 
     async fn append(&self, frame: &Frame) -> Result<()> {
@@ -337,29 +378,16 @@ impl Run {
 
 impl Log {
     fn append(&mut self, frame: &Frame, records: &[u8]) -> Result<()> {
-        if self.closed {
-            return Err(stopped());
-        }
         match &mut self.journal {
             Some(journal) => journal.append(frame, records).map(drop),
             None => Ok(()),
         }
     }
-
-    async fn send(&self, block: JsonBlock) -> Result<()> {
-        let Some(out) = &self.out else { return Err(stopped()) };
-        out.send(Ok(block)).await.map_err(|_| stopped())
-    }
 }
 
-fn block(page: &PageFrame, bytes: Vec<u8>) -> JsonBlock {
-    JsonBlock {
-        resource: page.resource,
-        origin: page.origin.as_str().into(),
-        bytes,
-        records: None,
-        pages: true,
-        offset: 0,
-        line: 1,
+async fn hand_on(out: &Sender<Result<JsonBlock>>, page: &PageFrame, records: Vec<u8>) -> Result<()> {
+    for block in blocks(page, records) {
+        out.send(Ok(block)).await.map_err(|_| stopped())?;
     }
+    Ok(())
 }

@@ -1,10 +1,10 @@
-//! The REST API as a [`Source`]: a runtime of its own fetches, a bounded channel hands pages on.
+//! The REST API as a [`Source`]: a thread of its own fetches, a bounded channel hands pages on.
 
 use crate::auth::Authenticator;
-use crate::cassette::Cassette;
+use crate::cassette::{Cassette, Moment};
 use crate::client::{Client, host, http_client};
 use crate::config::{ClientConfig, PaginatorConfig, RestConfig};
-use crate::incremental::Memory;
+use crate::incremental::{IncrementalPlan, Memory};
 use crate::journal::{Journal, Reader};
 use crate::plan::settings;
 use crate::redact::Redactor;
@@ -20,11 +20,15 @@ use longshore_core::source::{Block, JsonBlock, Source, Start};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, Receiver};
+use tokio::sync::oneshot;
 use url::Url;
 
 /// Pages that wait to be normalised; when there are so many, fetching waits.
@@ -97,7 +101,9 @@ pub struct RestSource {
 }
 
 struct Running {
-    runtime: Option<Runtime>,
+    thread: Option<JoinHandle<()>>,
+    /// Dropped, it ends the run where it waits.
+    stop: Option<oneshot::Sender<()>>,
     pages: Receiver<Result<JsonBlock>>,
     run: Arc<Run>,
 }
@@ -154,7 +160,7 @@ impl RestSource {
     }
 
     /// The client of the resources that are needed; what the others authenticate with is not looked at.
-    fn client(&self, config: &Arc<ClientConfig>, needed: &[bool]) -> Result<Client> {
+    fn client(&self, config: &Arc<ClientConfig>, needed: &[bool], now: i64) -> Result<Client> {
         let own = self.config.plan.resources.iter().zip(needed).map(|(resource, needed)| {
             let auth = resource.auth.as_ref().filter(|_| *needed).map(Authenticator::new);
             auth.transpose().map_err(|e| e.with("resource", &resource.name))
@@ -173,7 +179,10 @@ impl RestSource {
             _ => None,
         });
         let (record, replay) = (self.options.record.as_deref(), self.options.replay.as_deref());
-        let cassette = Cassette::new(record, replay, cursors.collect())?;
+        let mut plans = self.config.plan.resources.iter().filter_map(|r| r.incremental.as_ref());
+        let moment = Moment { source: self.options.name.clone(), micros: now };
+        let moment = plans.any(IncrementalPlan::asks_by_now).then_some(moment);
+        let cassette = Cassette::new(record, replay, cursors.collect(), moment)?;
         let redactor = Redactor::new(config, &self.config.resources, &self.options.secrets);
         let http = http_client(config, self.options.folder.as_deref().unwrap_or(Path::new("")))?;
         Client::new(config, http, own, trusted, redactor, cassette)
@@ -224,7 +233,7 @@ impl RestSource {
         };
         let needed: Vec<bool> = (0..plan.resources.len()).map(|r| r == at).collect();
         let (client, resource) =
-            (self.client(&Arc::new(impatient(&self.config.client)), &needed)?, &plan.resources[at]);
+            (self.client(&Arc::new(impatient(&self.config.client)), &needed, now_micros())?, &plan.resources[at]);
         let range = resource.incremental.as_ref().map(|p| p.range(&Default::default(), now_micros())).transpose()?;
         let scope = crate::template::Scope { parent: None, range: range.as_ref() };
         let delta = crate::chain::Progress::new(resource).next.unwrap_or_default();
@@ -244,9 +253,9 @@ fn impatient(config: &ClientConfig) -> ClientConfig {
     }
 }
 
+/// One thread for connections and pages: waking another for each answer costs more than the work it would do.
 fn runtime() -> Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    tokio::runtime::Builder::new_current_thread()
         .thread_name("longshore-rest")
         .enable_all()
         .build()
@@ -260,8 +269,11 @@ fn now_micros() -> i64 {
 
 impl Source for RestSource {
     fn begin(&mut self, start: &Start) -> Result<()> {
-        let now = now_micros();
+        // What was asked for then is asked for again: a recording is played back on any day.
+        let recorded = self.options.replay.as_deref().map(|folder| Cassette::moment(folder, &self.options.name));
+        let now = recorded.transpose()?.flatten().unwrap_or_else(now_micros);
         let (reader, journal) = self.journal(start, now)?;
+        let now = reader.as_ref().map_or(now, |r| r.now_micros);
         let (out, pages) = mpsc::channel(WAITING_PAGES);
         let plan = &self.config.plan;
         let memory = plan.resources.iter().map(|r| {
@@ -270,20 +282,33 @@ impl Source for RestSource {
         let selected = self.selected();
         let needed = plan.needed(&selected);
         let run = Arc::new(Run {
-            client: self.client(&self.config.client, &needed)?,
+            client: self.client(&self.config.client, &needed, now)?,
             needed,
             selected,
-            now_micros: reader.as_ref().map_or(now, |r| r.now_micros),
+            now_micros: now,
             notes: self.options.notes.clone(),
             memory: Mutex::new(memory.collect()),
-            log: tokio::sync::Mutex::new(Log { journal, out: Some(out), closed: false }),
+            log: tokio::sync::Mutex::new(Log { journal, out: Some(out.clone()) }),
+            turn: tokio::sync::Mutex::default(),
             resumed: Mutex::new(Resumed::default()),
+            hollow: plan.resources.iter().map(|_| AtomicU32::default()).collect(),
             config: self.config.clone(),
         });
-        let runtime = runtime()?;
-        runtime.spawn(Arc::clone(&run).go(reader));
+        let (runtime, run_here, (stop, stopped)) = (runtime()?, Arc::clone(&run), oneshot::channel());
+        let fetch = move || {
+            let whole = async {
+                tokio::select! { () = run_here.go(reader) => {}, _ = stopped => {} }
+            };
+            if catch_unwind(AssertUnwindSafe(|| runtime.block_on(whole))).is_err() {
+                let _ = out.blocking_send(Err(Error::internal("fetching ended in the middle of its work")));
+            }
+            // A name that is looked up may take its time; nobody waits for it.
+            runtime.shutdown_background();
+        };
+        let thread = thread::Builder::new().name("longshore-rest".to_owned()).spawn(fetch);
+        let thread = thread.map_err(|e| Error::internal("the thread of the source cannot be started").source(e))?;
         self.before = start.state.clone();
-        self.running = Some(Running { runtime: Some(runtime), pages, run });
+        self.running = Some(Running { thread: Some(thread), stop: Some(stop), pages, run });
         Ok(())
     }
 
@@ -321,20 +346,12 @@ fn sentence(note: &Note) -> String {
 }
 
 impl Drop for Running {
+    /// Ends the run. After this nothing is written to the journal, so that another source may open it.
     fn drop(&mut self) {
         self.pages.close();
-        // Whoever holds the journal is told off: after this nothing is written, so that another source may open it.
-        if let Some(runtime) = self.runtime.take() {
-            let run = Arc::clone(&self.run);
-            let (done, wait) = std::sync::mpsc::channel();
-            runtime.spawn(async move {
-                let mut log = run.log.lock().await;
-                log.closed = true;
-                log.journal = None;
-                let _ = done.send(());
-            });
-            let _ = wait.recv();
-            runtime.shutdown_background();
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
 }

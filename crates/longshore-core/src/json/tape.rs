@@ -62,6 +62,11 @@ pub struct Tape {
 }
 
 impl Tape {
+    /// Returns a tape with room for so many tokens.
+    pub fn with_capacity(nodes: usize) -> Tape {
+        Tape { nodes: Vec::with_capacity(nodes), open: Vec::new() }
+    }
+
     /// Returns the nodes of the last record; the first is the record itself.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
