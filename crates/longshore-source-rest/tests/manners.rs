@@ -82,6 +82,12 @@ fn no_body_in_the_middle_of_pages_is_asked_for_again() {
     let loaded = load(&twice);
     assert_eq!((loaded.of("things").len(), loaded.of("none").len(), ends.requests().len()), (1, 0, 7));
     assert!(loaded.noted("had no body"), "{:?}", loaded.notes);
+    // What may have written something is not sent twice.
+    let mut post = pages(&ends.url, json!({}));
+    post["resources"][0]["endpoint"]["path"] = json!("none");
+    post["resources"][0]["endpoint"]["method"] = json!("POST");
+    assert_eq!(load(&post).of("things").len(), 0);
+    assert_eq!(ends.requests().len(), 8);
 }
 
 #[test]
