@@ -52,6 +52,15 @@ pub(crate) fn said_count(doc: Option<&Doc>) -> Option<u64> {
     known_count(doc?.root(), 0)
 }
 
+/// True for a name that stands around records, not in one: counts, paging, how the request went.
+pub(crate) fn is_around(key: &str) -> bool {
+    const OTHERS: &str = "status success ok code message error errors warnings object kind links page pages limit offset \
+                          skip perpage pagesize totalpages hasmore next previous";
+    let key = fold(key);
+    let key = key.as_str();
+    is_about(key) || SURE.contains(&key) || LIKELY.contains(&key) || OTHERS.split(' ').any(|other| other == key)
+}
+
 /// True for the name of an object that speaks of the records beside it.
 pub(crate) fn is_about(key: &str) -> bool {
     ABOUT.contains(&fold(key).as_str())

@@ -272,6 +272,27 @@ fn a_record_with_a_list_is_no_page_for_its_fields_names() {
 }
 
 #[test]
+fn a_list_behind_a_path_that_ends_in_a_placeholder_is_one() {
+    for (page, rows) in [
+        (json!([{ "k": 1 }, { "k": 2 }]), 2),
+        (json!({ "data": [{ "k": 1 }, { "k": 2 }] }), 2),
+        (json!({ "status": "ok", "items": [{ "k": 1 }, { "k": 2 }], "total": 2, "meta": {} }), 2),
+        // What has a name or an id is a record.
+        (json!({ "name": "n", "items": [{ "k": 1 }, { "k": 2 }], "total": 2 }), 1),
+        (json!({ "k": 1, "tags": [] }), 1),
+    ] {
+        let answer = page.clone();
+        let server = Server::start(move |a| match a.path.as_str() {
+            "/a" => Answer::json(&json!([{ "id": 1 }])),
+            _ => Answer::json(&answer),
+        });
+        let loaded = load(&json!({ "client": { "base_url": server.url },
+            "resources": ["a", { "name": "b", "endpoint": "a/{resources.a.id}" }] }));
+        assert_eq!(loaded.of("b").len(), rows, "{page}");
+    }
+}
+
+#[test]
 fn a_guess_names_the_other_lists() {
     let server = Server::start(|_| Answer::json(&json!({ "warnings": [], "topics": { "rows_": [{ "id": 1 }] } })));
     let loaded = load(&json!({ "client": { "base_url": server.url }, "resources": ["r"] }));

@@ -101,7 +101,8 @@ fn is_link(value: Val<'_>) -> bool {
     value.text().is_some_and(|t| t.starts_with("http") || t.starts_with('/'))
 }
 
-/// True where a response looks like a page of a list: a list under one of the usual names, and a sign of paging.
+/// True where a response looks like a page of a list: a list under one of the usual names, and a sign of paging or nothing
+/// else.
 pub(super) fn is_page(page: &Page<'_>) -> bool {
     let Some(root) = page.doc.map(|d| d.root()) else { return false };
     let is_sign = match detect(page) {
@@ -111,7 +112,14 @@ pub(super) fn is_page(page: &Page<'_>) -> bool {
         Found::PageNumber { total, current, .. } => current.is_some() || total != "pages",
         _ => true,
     };
-    is_sign && crate::select::has_known_list(root)
+    (is_sign || is_list_alone(root)) && crate::select::has_known_list(root)
+}
+
+/// True for a list with nothing beside it that a record would have.
+fn is_list_alone(root: Val<'_>) -> bool {
+    let list = crate::select::guess(root);
+    list.len() == 1
+        && root.entries().all(|(key, _)| key.text().is_some_and(|key| *key == list[0] || crate::signs::is_around(&key)))
 }
 
 /// The target of a `Link` header's relation (RFC 8288).
