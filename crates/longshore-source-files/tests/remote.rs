@@ -154,6 +154,21 @@ fn a_broken_connection_goes_on_where_it_broke() {
 }
 
 #[test]
+fn what_cannot_be_read_of_parquet_and_feather_is_said() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, bytes, said) in [
+        ("a.parquet", &b"PARE\0\0\0\0\x04\0\0\0PARE"[..], "the file is encrypted"),
+        ("b.parquet", b"PAR1\0\0\0\0", "the file is no Parquet"),
+        ("c.feather", b"FEA1\0\0\0\0\0\0\0\0FEA1", "Feather's first version"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("the file is written");
+        let error = load(json!({ "type": "files", "files": path.display().to_string() }), None).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+#[test]
 fn parquet_comes_over_http_too() {
     let server = breaking(parquet(1000), 1000, || "\"v1\"".to_owned());
     let section = json!({ "type": "files", "files": format!("{}/in/t.parquet", server.url), "only_new": true });

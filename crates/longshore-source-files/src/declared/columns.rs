@@ -33,7 +33,11 @@ impl ColumnBlocks {
     /// Opens a Parquet file; a block has about so many bytes.
     pub(super) fn parquet(named: &Named, file: File, block_bytes: u64, metadata: bool) -> Result<Self> {
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| {
-            wrong(&named.name, "the file is no Parquet, or a damaged one").source(e).hint("fetch or write it again")
+            let (what, so) = match e.to_string().contains("encrypted") {
+                true => ("the file is encrypted, and cannot be read", "write it without encryption"),
+                false => ("the file is no Parquet, or a damaged one", "fetch or write it again"),
+            };
+            wrong(&named.name, what).source(e).hint(so)
         })?;
         let groups = builder.metadata().row_groups();
         let bytes: i64 = groups.iter().map(|g| g.total_byte_size()).sum();
@@ -52,6 +56,10 @@ impl ColumnBlocks {
         };
         let mut magic = [0; 6];
         let is_file = file.read_exact(&mut magic).is_ok() && &magic == b"ARROW1";
+        if magic.starts_with(b"FEA1") {
+            return Err(wrong(&named.name, "the file is of Feather's first version, and cannot be read")
+                .hint("write it as Feather 2, which is Arrow IPC"));
+        }
         file.rewind().map_err(|e| wrong(&named.name, "the file cannot be read").source(e))?;
         let file = BufReader::new(file);
         if is_file {
