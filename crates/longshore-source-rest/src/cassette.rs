@@ -1,7 +1,8 @@
 //! Recording of responses, and playing them back without a network.
 //!
-//! A folder with one JSON file an answer: `{"request": {method, url, body}, "response": {status, headers, body}}`.
-//! Secrets are taken out before anything is written.
+//! A folder with one JSON file an answer: `{"request": {method, url, body}, "response": {status, headers, body}}`, and what else the
+//! answer depends on: where redirects led to, and what `now` was where requests are made of it. Secrets are taken out before anything
+//! is written.
 
 use crate::client::{Raw, is_kept_header};
 use crate::redact::Redactor;
@@ -12,10 +13,11 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use url::Url;
 
 /// Where responses go to or come from.
 #[derive(Debug, Default)]
@@ -28,6 +30,7 @@ pub(crate) enum Cassette {
         number: AtomicU64,
         /// Headers that paginators read, beside the usual ones.
         cursors: Vec<String>,
+        moment: Option<Moment>,
     },
     Replay {
         folder: PathBuf,
@@ -47,18 +50,36 @@ pub(crate) struct Asked {
 pub(crate) struct Answer {
     status: u16,
     headers: BTreeMap<String, String>,
+    /// Where it came from in the end, if that was another place: links are relative to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
     body: String,
+}
+
+/// When a source was asked, where its requests depend on that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Moment {
+    pub(crate) source: String,
+    pub(crate) micros: i64,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    now: Option<Moment>,
     request: Asked,
     response: Answer,
 }
 
 impl Cassette {
-    /// Opens a folder for recording, or reads one for playing. `cursors` are headers that paginators read.
-    pub(crate) fn new(record: Option<&Path>, replay: Option<&Path>, cursors: Vec<String>) -> Result<Cassette> {
+    /// Opens a folder for recording, or reads one for playing. `cursors` are headers that paginators read; the moment is kept with each
+    /// answer.
+    pub(crate) fn new(
+        record: Option<&Path>,
+        replay: Option<&Path>,
+        cursors: Vec<String>,
+        moment: Option<Moment>,
+    ) -> Result<Cassette> {
         match (record, replay) {
             (Some(_), Some(_)) => Err(Error::config("responses are either recorded or played back, not both")),
             (None, None) => Ok(Cassette::Off),
@@ -66,14 +87,12 @@ impl Cassette {
                 std::fs::create_dir_all(folder)
                     .map_err(|e| trouble("the folder for recordings cannot be made", folder, e))?;
                 let number = AtomicU64::new(files(folder)?.len() as u64);
-                Ok(Cassette::Record { folder: folder.to_owned(), number, cursors })
+                Ok(Cassette::Record { folder: folder.to_owned(), number, cursors, moment })
             }
             (None, Some(folder)) => {
                 let mut answers: HashMap<Asked, VecDeque<Answer>> = HashMap::new();
-                for file in files(folder)? {
-                    let text = std::fs::read(&file).map_err(|e| trouble("a recording cannot be read", &file, e))?;
-                    let entry: Entry =
-                        serde_json::from_slice(&text).map_err(|e| trouble("a recording is damaged", &file, e))?;
+                for entry in entries(folder)? {
+                    let entry = entry?;
                     answers.entry(entry.request).or_default().push_back(entry.response);
                 }
                 Ok(Cassette::Replay { folder: folder.to_owned(), answers: Mutex::new(answers) })
@@ -84,6 +103,16 @@ impl Cassette {
     /// Counts the answers in a folder.
     pub(crate) fn answers(folder: &Path) -> usize {
         files(folder).map_or(0, |files| files.len())
+    }
+
+    /// Returns what `now` was when a source was recorded; `None` where nothing depends on it.
+    pub(crate) fn moment(folder: &Path, source: &str) -> Result<Option<i64>> {
+        for entry in entries(folder)? {
+            if let Some(moment) = entry?.now.filter(|now| now.source == source) {
+                return Ok(Some(moment.micros));
+            }
+        }
+        Ok(None)
     }
 
     pub(crate) fn is_replay(&self) -> bool {
@@ -112,12 +141,13 @@ impl Cassette {
         }
         let status =
             StatusCode::from_u16(answer.status).map_err(|e| Error::input("a recording is damaged").source(e))?;
-        Ok(Some(Raw { status, headers, body: answer.body.into_bytes(), url: request.url.clone() }))
+        let url = answer.url.and_then(|url| Url::parse(&url).ok()).unwrap_or_else(|| request.url.clone());
+        Ok(Some(Raw { status, headers, body: answer.body.into_bytes(), url }))
     }
 
     /// Keeps an answer.
     pub(crate) fn record(&self, redactor: &Redactor, request: &Request, raw: &Raw) -> Result<()> {
-        let Cassette::Record { folder, number, cursors } = self else { return Ok(()) };
+        let Cassette::Record { folder, number, cursors, moment } = self else { return Ok(()) };
         let is_kept = |name: &str| is_kept_header(name) || cursors.iter().any(|c| c.eq_ignore_ascii_case(name));
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in raw.headers.iter().filter(|(name, _)| is_kept(name.as_str())) {
@@ -125,28 +155,45 @@ impl Cassette {
             // Several lines of one name are one list: `Link` comes so.
             let list = headers.entry(name.to_string()).or_default();
             list.push_str(if list.is_empty() { "" } else { ", " });
-            list.push_str(&redactor.text(value));
+            list.push_str(&redactor.links(value));
         }
-        let response =
-            Answer { status: raw.status.as_u16(), headers, body: redactor.text(&String::from_utf8_lossy(&raw.body)) };
-        let entry = Entry { request: asked(redactor, request), response };
+        let request = asked(redactor, request);
+        let url = Some(redactor.url(&raw.url)).filter(|url| *url != request.url);
+        let body = redactor.answer(&String::from_utf8_lossy(&raw.body));
+        let response = Answer { status: raw.status.as_u16(), headers, url, body };
+        let entry = Entry { now: moment.clone(), request, response };
         let text =
             serde_json::to_vec_pretty(&entry).map_err(|e| trouble("a recording cannot be written", folder, e))?;
-        let (mut file, path) = next_file(folder, number)?;
-        file.write_all(&text).map_err(|e| trouble("a recording cannot be written", &path, e))
+        let path = next_file(folder, number)?;
+        // Under its name it is whole, or empty: a kill leaves nothing that cannot be played back.
+        let part = path.with_extension("part");
+        let written = std::fs::write(&part, &text).and_then(|()| std::fs::rename(&part, &path));
+        written.map_err(|e| {
+            let _ = (std::fs::remove_file(&part), std::fs::remove_file(&path));
+            trouble("a recording cannot be written", &path, e)
+        })
     }
 }
 
-/// Makes the next file; other sources record into the same folder, so a number may be taken.
-fn next_file(folder: &Path, number: &AtomicU64) -> Result<(File, PathBuf)> {
+/// Takes the next name, by an empty file; other sources record into the same folder, so a number may be taken.
+fn next_file(folder: &Path, number: &AtomicU64) -> Result<PathBuf> {
     loop {
         let path = folder.join(format!("{:06}.json", number.fetch_add(1, Ordering::Relaxed)));
         match File::create_new(&path) {
-            Ok(file) => return Ok((file, path)),
+            Ok(_) => return Ok(path),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
             Err(e) => return Err(trouble("a recording cannot be written", &path, e)),
         }
     }
+}
+
+/// Reads a recording, answer by answer, without the names that a killed run had taken and not yet used.
+fn entries(folder: &Path) -> Result<impl Iterator<Item = Result<Entry>>> {
+    Ok(files(folder)?.into_iter().filter_map(|file| match std::fs::read(&file) {
+        Ok(text) if text.is_empty() => None,
+        Ok(text) => Some(serde_json::from_slice(&text).map_err(|e| trouble("a recording is damaged", &file, e))),
+        Err(e) => Some(Err(trouble("a recording cannot be read", &file, e))),
+    }))
 }
 
 fn asked(redactor: &Redactor, request: &Request) -> Asked {

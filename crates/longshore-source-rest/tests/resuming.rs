@@ -1,11 +1,17 @@
 //! Runs that are killed and go on: every record once, every page once but the one in flight.
 
+#![allow(clippy::unwrap_used)] // in helpers of tests, too
+
 mod common;
 
 use common::{Answer, Asked, How, Loaded, Server, run};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use longshore_source_rest::RestOptions;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -94,6 +100,29 @@ fn a_killed_run_goes_on_where_it_was_and_fetches_no_page_twice() {
         assert_eq!((ids(&again), server.requests().len()), (ids(&whole), before));
         assert_eq!(again.state, whole.state);
     }
+}
+
+/// While pages wait to be written to the destination, those of others go into the journal all the same.
+#[test]
+fn a_page_that_came_long_before_the_kill_is_not_fetched_again() {
+    let server = Server::start(|a| {
+        let page = a.number("page", 1);
+        Answer::json(&json!({ "data": [{ "id": page }], "total_pages": 10 }))
+    });
+    let names: Vec<String> = (0..6).map(|r| format!("r{r}")).collect();
+    let config = json!({
+        "client": { "base_url": server.url, "paginator": { "type": "page_number", "base_page": 1, "total_path": "total_pages" } },
+        "resource_defaults": { "endpoint": { "data_selector": "data" } },
+        "resources": names,
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let how = How { journal: Some(folder.path()), linger: Duration::from_millis(500), ..How::default() };
+    run(&config, &How { kill_after: Some(0), ..how.clone() }).unwrap();
+    let loaded = run(&config, &how).unwrap();
+    assert!(names.iter().all(|name| loaded.of(name).len() == 10), "{:?}", ids(&loaded));
+    // Of each resource the one page that was under way.
+    let asked = server.asked().len();
+    assert!(asked <= 60 + 6, "{asked} requests for 60 pages");
 }
 
 #[test]
@@ -207,6 +236,7 @@ fn chaos_ends_with_exactly_the_servers_records() {
             let old = state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |s| Some(step(s))).unwrap_or(1);
             step(old) % n
         };
+        let hollow = Mutex::new(BTreeSet::new());
         let server = Server::start(move |asked| {
             let answer = shop(asked);
             match random(20) {
@@ -219,6 +249,17 @@ fn chaos_ends_with_exactly_the_servers_records() {
                 5 => Answer { body: answer.body[..answer.body.len() / 2].to_vec(), ..answer },
                 6 if random(8) == 0 => Answer { delay: Duration::from_millis(400), ..answer },
                 7 => Answer { delay: Duration::from_millis(random(5)), ..answer },
+                8 => Answer { body: b"<html>We are back soon</html>".to_vec(), ..answer }
+                    .header("content-type", "text/html"),
+                9 => {
+                    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+                    packed.write_all(&answer.body).unwrap();
+                    let mut body = packed.finish().unwrap();
+                    body.truncate(body.len() - random(9) as usize);
+                    Answer { body, ..answer }.header("content-encoding", "gzip")
+                }
+                // Nothing at all, but not always again.
+                10 if hollow.lock().unwrap().insert((asked.path.clone(), asked.raw_query.clone())) => Answer::default(),
                 _ => answer,
             }
         });

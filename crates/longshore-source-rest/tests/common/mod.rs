@@ -50,6 +50,8 @@ pub struct How<'a> {
     pub options: RestOptions,
     /// Stops after so many blocks, as a kill would.
     pub kill_after: Option<usize>,
+    /// So long after the last of them: what can be fetched meanwhile is.
+    pub linger: std::time::Duration,
 }
 
 pub fn run(value: &Value, how: &How<'_>) -> Result<Loaded> {
@@ -66,6 +68,7 @@ pub fn run(value: &Value, how: &How<'_>) -> Result<Loaded> {
     let (mut loaded, mut blocks) = (Loaded::default(), 0);
     loop {
         if how.kill_after == Some(blocks) {
+            std::thread::sleep(how.linger);
             break;
         }
         let Some(block) = source.next_block()? else { break };
