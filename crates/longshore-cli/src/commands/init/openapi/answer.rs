@@ -16,6 +16,10 @@ const OF_RECORDS: [&str; 8] = ["id", "uuid", "name", "title", "createdat", "emai
 const WRAPPINGS: [&str; 9] =
     ["data", "result", "results", "response", "payload", "body", "embedded", "page", "content"];
 
+/// Names of lists that speak of the answer or of its record, unless the path is called so.
+const OF_ANSWERS: [&str; 8] =
+    ["errors", "warnings", "notices", "links", "linkcollection", "included", "metadata", "conditions"];
+
 /// Other fields than those of pages that may stand beside a list without a usual name.
 const MOST_BESIDE: usize = 3;
 
@@ -47,7 +51,7 @@ pub(super) struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     /// `None`: the operation answers no JSON, or neither objects nor lists.
-    pub(super) fn of(document: &'a Document, get: &'a Value, of_one: bool) -> Option<Answer<'a>> {
+    pub(super) fn of(document: &'a Document, get: &'a Value, path: &str, of_one: bool) -> Option<Answer<'a>> {
         let response = good(document, get)?;
         let headers = response["headers"].as_object();
         let links = headers.is_some_and(|h| h.keys().any(|k| k.eq_ignore_ascii_case("link")));
@@ -58,7 +62,7 @@ impl<'a> Answer<'a> {
                 answer.list = Some(Vec::new());
                 answer.fields = fields(document, &document.follow(schema)["items"]);
             }
-            "object" | "" => answer.envelope(document, schema, of_one),
+            "object" | "" => answer.envelope(document, schema, path, of_one),
             _ => return None,
         }
         Some(answer)
@@ -70,13 +74,25 @@ impl<'a> Answer<'a> {
 
     /// An object: it holds a list of records, or is one. A record has lists too, an order even `items`: it is told from a page by
     /// what stands beside the list, and more strictly where it is asked for by its id.
-    fn envelope(&mut self, document: &'a Document, schema: &'a Value, of_one: bool) {
+    fn envelope(&mut self, document: &'a Document, schema: &'a Value, path: &str, of_one: bool) {
         let mut lists = Vec::new();
         walk(document, schema, &mut Vec::new(), &mut lists, &mut self.beside);
+        let asked = fold(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+        let has_errors = lists.iter().any(|(path, _)| path.last().is_some_and(|l| fold(l) == "errors"));
+        let is_of_answer = |key: &String| {
+            let key = fold(key);
+            let is_told = OF_ANSWERS.contains(&key.as_str()) || (has_errors && key == "messages");
+            is_told && key != asked
+        };
+        let is_empty = lists.is_empty();
+        lists.retain(|(path, _)| !path.iter().any(is_of_answer));
         let named = |(path, _): &&(Vec<String>, &Value)| path.last().is_some_and(|l| LISTS.contains(&fold(l).as_str()));
         let of_objects = |(_, items): &&(Vec<String>, &Value)| matches!(document.kind(items), "object" | "");
         let pages = || lists.iter().filter(of_objects);
-        let told = pages().filter(named).find(|(path, _)| self.is_page(path, if of_one { 0 } else { usize::MAX }));
+        // Google's pages have an id.
+        let is_told = |path: &[String]| !of_one && path.len() == 1;
+        let most = if of_one { 0 } else { usize::MAX };
+        let told = pages().filter(named).find(|(path, _)| is_told(path) || self.is_page(path, most));
         let only = || pages().find(|(path, _)| self.is_page(path, if of_one { 0 } else { MOST_BESIDE }));
         match told.or_else(only) {
             Some((path, items)) => {
@@ -85,7 +101,7 @@ impl<'a> Answer<'a> {
             }
             None => self.fields = fields(document, schema),
         }
-        self.is_unknown = lists.is_empty() && self.beside.is_empty();
+        self.is_unknown = is_empty && self.beside.is_empty();
     }
 
     /// True where a list stands in the answer as a page's does: neither beside it nor on the way to it is what a record has, and

@@ -217,7 +217,7 @@ fn with_answers(paths: Value) -> String {
         (path, serde_json::json!({ "get": { "responses": answer } }))
     };
     let paths: serde_json::Map<String, Value> = paths.as_object().unwrap().clone().into_iter().map(of).collect();
-    serde_json::json!({ "openapi": "3.1.0", "info": { "title": "Accounts" }, "paths": paths }).to_string()
+    serde_json::json!({ "openapi": "3.1.0", "info": { "title": "Bank" }, "paths": paths }).to_string()
 }
 
 #[test]
@@ -233,13 +233,19 @@ fn lists_within_a_record_are_no_pages() {
         "/advisories": { "advisories": list },
         "/advisories/{ghsa_id}": { "ghsa_id": text, "summary": text, "identifiers": list },
         "/settings": { "theme": text, "zone": text, "locale": text, "unit": text, "features": list },
+        "/zones": { "errors": list, "messages": list, "result": { "type": "object", "properties": { "id": text } } },
+        "/deployments": { "kind": text, "status": { "type": "object", "properties": { "conditions": list } } },
+        "/links": { "links": list },
+        "/instances": { "id": text, "kind": text, "items": list, "nextPageToken": text },
         "/search/{term}": { "results": list, "total_count": { "type": "integer" } },
     })));
     let of = |name: &str| project.split("\n\n").find(|b| b.contains(&format!("name = \"{name}\"\n"))).unwrap();
     for record in ["accounts_details", "advisories_details"] {
         assert!(of(record).contains("selected = false") && of(record).contains("data_selector = \"$\""), "{project}");
     }
-    for record in ["account", "settings"] {
+    assert!(of("links").contains("data_selector = \"links\""), "{project}");
+    assert!(of("instances").contains("data_selector = \"items\""), "{project}");
+    for record in ["account", "settings", "zones", "deployments"] {
         assert!(of(record).contains("data_selector = \"$\""), "{project}");
     }
     assert!(of("accounts").contains("data_selector = \"data\""), "{project}");

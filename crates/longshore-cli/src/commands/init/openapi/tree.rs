@@ -100,12 +100,12 @@ pub(super) fn of<'a>(document: &'a Document, auth: &Auth) -> Tree<'a> {
             elsewhere.push(path.as_str());
         }
         let operation = |method: &str| item.get(method).filter(|o| o.is_object());
-        let get = operation("get").map(|get| (get, Answer::of(document, get, is_of_one(path))));
+        let get = operation("get").map(|get| (get, Answer::of(document, get, path, is_of_one(path))));
         if matches!(get, Some((_, None))) {
             left_out.push(path.as_str());
         }
         let post = operation("post").filter(|post| is_search(path, post));
-        let post = post.map(|post| (post, Answer::of(document, post, false).filter(|a| a.list.is_some())));
+        let post = post.map(|post| (post, Answer::of(document, post, path, false).filter(|a| a.list.is_some())));
         for ((get, answer), is_post) in get.into_iter().map(|g| (g, false)).chain(post.into_iter().map(|p| (p, true))) {
             let Some(answer) = answer else { continue };
             let mut parameters = parameters(document, get, item);
