@@ -324,7 +324,7 @@ fn a_waiting_package_is_shown_and_retried() {
     assert_eq!(headline, "Pipeline longshore could not load a package that was there already");
     assert_eq!(lab.packages(), std::slice::from_ref(&id));
 
-    let text = stdout(&lab, &["pipeline", "longshore", "retry"]);
+    let text = stdout(&lab, &["pipeline", "longshore", "retry", "--memory", "64M", "--threads", "2"]);
     assert!(text.ends_with(&format!("Load package {id} is LOADED and contains no failed jobs\n")), "{text}");
     assert_eq!((lab.count("t"), lab.count("t__lines"), lab.count("_loads")), (20_000, 30_000, 1));
     assert_eq!(lab.packages(), Vec::<String>::new());
