@@ -3,7 +3,7 @@
 use crate::auth::Authenticator;
 use crate::cassette::{Cassette, Moment};
 use crate::client::{Client, host, http_client};
-use crate::config::{ClientConfig, PaginatorConfig, RestConfig};
+use crate::config::{ClientConfig, PaginatorConfig, RestConfig, WriteDisposition};
 use crate::incremental::{IncrementalPlan, Memory};
 use crate::journal::{Journal, Reader};
 use crate::plan::settings;
@@ -276,8 +276,11 @@ impl Source for RestSource {
         let now = reader.as_ref().map_or(now, |r| r.now_micros);
         let (out, pages) = mpsc::channel(WAITING_PAGES);
         let plan = &self.config.plan;
-        let memory = plan.resources.iter().map(|r| {
-            r.incremental.as_ref().map(|plan| Memory::read(start.state.as_ref(), &self.options.name, &r.name, plan))
+        let memory = plan.resources.iter().zip(&self.config.resources).map(|(r, config)| {
+            // As in dlt: what is replaced begins from the start, or only what is new would be left of the table.
+            let replaces = config.write_disposition.as_ref().is_some_and(WriteDisposition::is_replace);
+            let state = start.state.as_ref().filter(|_| !replaces);
+            r.incremental.as_ref().map(|plan| Memory::read(state, &self.options.name, &r.name, plan))
         });
         let selected = self.selected();
         let needed = plan.needed(&selected);

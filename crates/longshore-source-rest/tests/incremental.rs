@@ -109,6 +109,18 @@ fn parents_of_dlts_state_are_remembered_though_they_bring_nothing() {
     assert_eq!(second.values("events", "n"), [1, 2, 3, 4, 5], "those of the user that is new");
 }
 
+/// As in dlt: else a table that is replaced would be left with what is new.
+#[test]
+fn what_is_replaced_begins_from_the_start() {
+    let server = Server::start(|_| Answer::json(&json!([{ "id": 1 }, { "id": 2 }, { "id": 3 }])));
+    let config = json!({ "client": { "base_url": server.url }, "resources": [
+        { "name": "r", "write_disposition": "replace", "endpoint": { "incremental": { "cursor_path": "id", "initial_value": 2 } } },
+    ]});
+    let first = run(&config, &How::default()).unwrap();
+    let second = run(&config, &How { state: first.state.clone(), ..How::default() }).unwrap();
+    assert_eq!((second.values("r", "id"), &second.state), (vec![json!(2), json!(3)], &first.state));
+}
+
 /// Whatever an API writes its times and numbers as: what is new comes, and what has no order is an error and not left out.
 #[test]
 fn cursors_have_the_order_of_what_they_mean() {

@@ -18,8 +18,16 @@ pub enum WriteDisposition {
 
 impl WriteDisposition {
     pub(crate) fn is_skip(&self) -> bool {
+        *self.name() == DispositionName::Skip
+    }
+
+    pub(crate) fn is_replace(&self) -> bool {
+        *self.name() == DispositionName::Replace
+    }
+
+    fn name(&self) -> &DispositionName {
         let (WriteDisposition::Plain(name) | WriteDisposition::Table(WriteTable { disposition: name, .. })) = self;
-        *name == DispositionName::Skip
+        name
     }
 }
 
