@@ -60,6 +60,7 @@ pub(crate) struct Answer {
 }
 
 /// What came of a page.
+#[derive(Default)]
 pub(crate) struct Step {
     /// The records that go to the table, as JSON whose lists are pages; empty for none.
     pub(crate) block: Vec<u8>,
@@ -175,7 +176,7 @@ impl Progress {
         self.seen = if is_asked { marks(&records) } else { Vec::new() };
         let mut more = signs.more && !matches!(resource.paginator, PaginatorConfig::SinglePage);
         let step = if dropped || records.is_empty() {
-            Step { block: Vec::new(), records: 0, parents: Vec::new(), observed: Observed::default() }
+            Step::default()
         } else {
             self.records += count;
             self.distinct += u64::from(!repeated);

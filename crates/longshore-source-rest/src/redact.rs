@@ -1,11 +1,14 @@
 //! Takes secrets out of what is printed, logged or recorded.
 
+mod names;
+
 use crate::config::{AuthConfig, ClientConfig, KeyLocation, ResourceConfig};
 use crate::doc::Doc;
 use crate::tree::Tree;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use longshore_core::connect::Secret;
+use names::{is_credential, is_telling};
 use serde_json::Value;
 use std::sync::{PoisonError, RwLock};
 use url::Url;
@@ -19,21 +22,6 @@ pub(crate) struct Redactor {
     /// Query parameters that carry secrets.
     params: Vec<String>,
 }
-
-/// Names that tell of a secret, in parameters and headers.
-const TELLING: [&str; 11] = [
-    "token",
-    "apikey",
-    "key",
-    "secret",
-    "password",
-    "passwd",
-    "signature",
-    "sig",
-    "auth",
-    "authorization",
-    "credential",
-];
 
 /// Shorter texts are too likely to stand elsewhere by chance.
 const SHORTEST: usize = 4;
@@ -284,45 +272,6 @@ fn in_path(secret: &str) -> String {
 
 fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
-fn is_telling(name: &str) -> bool {
-    let name = name.to_lowercase();
-    // `page_token` and the like are cursors.
-    let is_cursor = ["page", "next", "continuation", "cursor", "sync"].iter().any(|c| name.contains(c));
-    !is_cursor
-        && name
-            .split(['_', '-', '.'])
-            .any(|part| TELLING.contains(&part) || TELLING.contains(&part.trim_start_matches('x')))
-}
-
-/// Names under which an answer has a credential, and nothing else: what other requests are made of must stay.
-const CREDENTIALS: [&str; 20] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "clientsecret",
-    "apikey",
-    "apisecret",
-    "apitoken",
-    "accesskey",
-    "accesstoken",
-    "refreshtoken",
-    "idtoken",
-    "authtoken",
-    "sessiontoken",
-    "bearertoken",
-    "privatekey",
-    "secretkey",
-    "secretaccesskey",
-    "signingsecret",
-    "webhooksecret",
-];
-
-fn is_credential(name: &str) -> bool {
-    let name = name.to_lowercase().replace(['_', '-', ' '], "");
-    CREDENTIALS.contains(&name.trim_start_matches('x'))
 }
 
 #[cfg(test)]

@@ -1,32 +1,32 @@
 //! A run: all chains of all resources, parents before their children, each page into the journal and then out.
 
-use crate::chain::{Answer, Context, Progress, Step, fingerprint};
-use crate::client::{Client, Outcome, Response};
-use crate::config::{ResponseAction, RestConfig};
+mod ask;
+mod resumed;
+
+pub(crate) use resumed::Resumed;
+
+use crate::chain::{Context, Progress, Step};
+use crate::client::Client;
+use crate::config::RestConfig;
 use crate::depend::Parent;
 use crate::incremental::{Memory, Observed, Range};
 use crate::journal::{Frame, Journal, PageFrame, Reader};
 use crate::out::blocks;
-use crate::paginate::Delta;
 use crate::plan::{Plan, Resource};
-use crate::request::build;
 use crate::source::Notes;
 use crate::template::Scope;
+use ask::Asked;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_core::error::{Error, Result};
 use longshore_core::source::JsonBlock;
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use tokio::sync::mpsc::Sender;
-
-/// How often a page is asked for that comes without a body, and how many of them tell that the API means it.
-const HOLLOW_ATTEMPTS: u32 = 3;
 
 /// What the chains of one run share.
 pub(crate) struct Run {
@@ -54,47 +54,14 @@ pub(crate) struct Log {
     pub(crate) out: Option<Sender<Result<JsonBlock>>>,
 }
 
-/// Chains that an interrupted run had begun.
-#[derive(Debug, Default)]
-pub(crate) struct Resumed {
-    chains: BTreeMap<String, Begun>,
-    ended: bool,
-    pages: u64,
-}
-
-#[derive(Debug, Default)]
-struct Begun {
-    progress: Option<Progress>,
-    visited: HashSet<u64>,
-    /// Pages whose dependent resources are not all fetched: where their frames stand.
-    open: BTreeMap<u64, u64>,
-}
-
-impl Resumed {
-    fn page(&mut self, offset: u64, page: &PageFrame) {
-        let begun = self.chains.entry(page.chain.clone()).or_default();
-        if !page.parents.is_empty() {
-            begun.open.insert(page.progress.pages, offset);
-        }
-        begun.visited.extend(page.progress.next.iter().map(fingerprint));
-        begun.progress = Some(page.progress.clone());
-        self.pages += 1;
-    }
-
-    /// The chains below that page are of no more interest.
-    fn children(&mut self, chain: &str, page: u64) {
-        if let Some(begun) = self.chains.get_mut(chain) {
-            begun.open.remove(&page);
-        }
-        let prefix = format!("{chain}.{page}.");
-        let below: Vec<String> = self
-            .chains
-            .range(prefix.clone()..)
-            .take_while(|(k, _)| k.starts_with(&prefix))
-            .map(|(k, _)| k.clone())
-            .collect();
-        below.iter().for_each(|name| drop(self.chains.remove(name)));
-    }
+/// The pages of a resource, for one parent.
+struct Chain<'a> {
+    /// The resource.
+    at: usize,
+    name: &'a str,
+    /// Whose cursor it goes by, where each parent has its own.
+    key: Option<&'a str>,
+    scope: Scope<'a>,
 }
 
 /// The source was dropped; nobody waits for the rest.
@@ -191,59 +158,18 @@ impl Run {
             let resource = run.resource(at);
             let key = run.cursor_key(resource, parent.as_ref());
             let range = run.range(at, key.as_deref())?;
-            let mut progress = begun.progress.unwrap_or_else(|| Progress::new(resource));
-            let mut visited = begun.visited;
             let scope = Scope { parent: parent.as_ref(), range: range.as_ref() };
-            let place = |e: Error| e.with("resource", &resource.name);
-            let mut early = None;
+            let chain = Chain { at, name: &name, key: key.as_deref(), scope };
+            let mut progress = begun.progress.unwrap_or_else(|| Progress::new(resource));
+            let (mut visited, mut early) = (begun.visited, None);
             while let Some(delta) = progress.next.clone() {
                 let asked = match early.take() {
                     Some(asked) => asked,
-                    None => run.ask(at, scope, &progress, &delta).await.map_err(place)?,
+                    None => run.ask(&chain, &progress, &delta).await?,
                 };
-                let (origin, answer) = asked;
-                let step = match answer {
-                    None if progress.refused() => continue,
-                    None => {
-                        progress.end();
-                        Step { block: Vec::new(), records: 0, parents: Vec::new(), observed: Observed::default() }
-                    }
-                    Some(answer) => {
-                        let (range, redactor) = (range.as_ref(), &run.client.redactor);
-                        let about = Context { resource, scope, range, selected: run.selected[at], redactor };
-                        let mut note = |text| run.notes.add(&resource.name, text);
-                        let taken = progress.take(about, answer, &mut visited, &mut note);
-                        taken.map_err(|e| place(e).with("url", &origin))?
-                    }
-                };
-                let page = progress.pages;
-                let parents = if resource.children.iter().any(|c| run.needed[*c]) { step.parents } else { Vec::new() };
-                let frame = PageFrame {
-                    chain: name.clone(),
-                    resource: at,
-                    progress: progress.clone(),
-                    parents: parents.clone(),
-                    observed: step.observed.last.is_some().then(|| step.observed.to_json()),
-                    parent_key: key.clone(),
-                    records: step.records,
-                    origin,
-                };
-                // The next page is on its way while this one is written. Where others depend on this one, they come first.
-                let next = progress.next.as_ref().filter(|_| parents.is_empty());
-                let ask = async {
-                    match next {
-                        Some(delta) => Some(run.ask(at, scope, &progress, delta).await.map_err(place)),
-                        None => None,
-                    }
-                };
-                let emit = async {
-                    // First the request goes out: the connection is a task of its own, on this thread.
-                    tokio::task::yield_now().await;
-                    run.emit(frame, step.block).await
-                };
-                let (asked, emitted) = tokio::join!(ask, emit);
-                emitted?;
-                early = asked.transpose()?;
+                let Some((frame, records)) = run.take(&chain, asked, &mut progress, &mut visited)? else { continue };
+                let (page, parents) = (progress.pages, frame.parents.clone());
+                early = run.emit_and_ask(&chain, frame, records, &progress).await?;
                 run.children(at, &name, page, parents, parent.as_ref()).await?;
             }
             Ok(())
@@ -251,47 +177,64 @@ impl Run {
         .boxed()
     }
 
-    /// Asks for one page: where it was asked for, and the answer; `None` where an action says that there is nothing more.
-    async fn ask(
+    /// Takes in an answer: the page's frame and records; `None` where it only tells to ask otherwise.
+    fn take(
         &self,
-        at: usize,
-        scope: Scope<'_>,
-        progress: &Progress,
-        delta: &Delta,
-    ) -> Result<(String, Option<Answer>)> {
-        let resource = self.resource(at);
-        let request = build(&self.config.client, &resource.request, scope, delta)?;
-        let origin = self.client.redactor.url(&request.url);
-        let mut actions = Cow::Borrowed(&resource.actions);
-        if progress.is_on_trial() {
-            actions.to_mut().push(ResponseAction::ignore(&[400, 422]));
-        }
-        let send = || async { self.client.send(at, &request, &actions).await.map_err(|e| progress.explain(e)) };
-        let mut answer = send().await?;
-        // Nothing at all may be a fault of the moment. Where an API is known to mean it, first pages are believed, and so is what
-        // may have written something.
-        let is_known = progress.pages == 0 && self.hollow[at].load(Ordering::Relaxed) >= HOLLOW_ATTEMPTS;
-        let is_believed = is_known || request.method != reqwest::Method::GET;
-        for attempt in 1..HOLLOW_ATTEMPTS {
-            if is_believed || !answer.is_hollow() {
-                break;
+        chain: &Chain<'_>,
+        (origin, answer): Asked,
+        progress: &mut Progress,
+        visited: &mut HashSet<u64>,
+    ) -> Result<Option<(PageFrame, Vec<u8>)>> {
+        let resource = self.resource(chain.at);
+        let step = match answer {
+            None if progress.refused() => return Ok(None),
+            None => {
+                progress.end();
+                Step::default()
             }
-            self.client.pause(attempt).await;
-            answer = send().await?;
-        }
-        if answer.is_hollow() && !is_believed {
-            self.hollow[at].fetch_add(1, Ordering::Relaxed);
-            let text = "an answer had no body, also when it was asked for again: it was taken for one without records";
-            self.notes.add(&resource.name, text.to_owned());
-        }
-        let answer = match answer {
-            Outcome::Ignored => None,
-            Outcome::Answer(answer) => {
-                let Response { doc, headers, url, .. } = *answer;
-                Some(Answer { doc, headers, url, params: request.params })
+            Some(answer) => {
+                let (range, selected, redactor) = (chain.scope.range, self.selected[chain.at], &self.client.redactor);
+                let about = Context { resource, scope: chain.scope, range, selected, redactor };
+                let mut note = |text| self.notes.add(&resource.name, text);
+                let taken = progress.take(about, answer, visited, &mut note);
+                taken.map_err(|e| e.with("resource", &resource.name).with("url", &origin))?
             }
         };
-        Ok((origin, answer))
+        let frame = PageFrame {
+            chain: chain.name.to_owned(),
+            resource: chain.at,
+            progress: progress.clone(),
+            parents: if resource.children.iter().any(|c| self.needed[*c]) { step.parents } else { Vec::new() },
+            observed: step.observed.last.is_some().then(|| step.observed.to_json()),
+            parent_key: chain.key.map(str::to_owned),
+            records: step.records,
+            origin,
+        };
+        Ok(Some((frame, step.block)))
+    }
+
+    /// Hands a page on. The next one is on its way meanwhile, but where others depend on this page's records: they come first.
+    async fn emit_and_ask(
+        &self,
+        chain: &Chain<'_>,
+        frame: PageFrame,
+        records: Vec<u8>,
+        progress: &Progress,
+    ) -> Result<Option<Asked>> {
+        let next = progress.next.as_ref().filter(|_| frame.parents.is_empty());
+        let ask = async {
+            match next {
+                Some(delta) => self.ask(chain, progress, delta).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let emit = async {
+            // First the request goes out: the connection is a task of its own, on this thread.
+            tokio::task::yield_now().await;
+            self.emit(frame, records).await
+        };
+        let (asked, emitted) = tokio::join!(ask, emit);
+        emitted.and(asked)
     }
 
     /// Fetches what depends on the records of one page.
