@@ -106,10 +106,12 @@ impl Journal {
         let begin = self.end;
         self.end += bytes.len() as u64;
         self.unsynced += bytes.len();
-        if self.unsynced > SYNC_BYTES || self.synced.elapsed() > SYNC_TIME {
-            self.sync()?;
-        }
         Ok(begin)
+    }
+
+    /// Makes sure that everything is on the disk, when so much or so long was not made sure of.
+    pub(crate) fn sync_when_due(&mut self) -> Result<()> {
+        if self.unsynced > SYNC_BYTES || self.synced.elapsed() > SYNC_TIME { self.sync() } else { Ok(()) }
     }
 
     /// Makes sure that everything is on the disk.

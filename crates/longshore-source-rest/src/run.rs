@@ -21,12 +21,10 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use longshore_core::error::{Error, Result};
 use longshore_core::source::JsonBlock;
 use std::collections::HashSet;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 
 /// What the chains of one run share.
 pub(crate) struct Run {
@@ -38,10 +36,9 @@ pub(crate) struct Run {
     pub(crate) notes: Notes,
     /// By resource; `None` where it has no incremental.
     pub(crate) memory: Mutex<Vec<Option<Memory>>>,
-    /// Pages leave in the order in which they stand in the journal.
     pub(crate) log: tokio::sync::Mutex<Log>,
-    /// Who hands a page on has it; the others stand in line.
-    pub(crate) turn: tokio::sync::Mutex<()>,
+    /// Number of the page that was handed on last: they leave in the order in which they stand in the journal.
+    pub(crate) handed: watch::Sender<u64>,
     pub(crate) resumed: Mutex<Resumed>,
     /// By resource: how often it answered without a body, and meant it.
     pub(crate) hollow: Vec<AtomicU32>,
@@ -52,6 +49,8 @@ pub(crate) struct Log {
     pub(crate) journal: Option<Journal>,
     /// Taken away at the end: that the channel is closed tells the reader.
     pub(crate) out: Option<Sender<Result<JsonBlock>>>,
+    /// Pages that this process wrote into the journal.
+    pub(crate) kept: u64,
 }
 
 /// The pages of a resource, for one parent.
@@ -118,7 +117,7 @@ impl Run {
                     resumed.page(offset, &page);
                     self.observe(&page)?;
                     let Some(out) = &log.out else { return Err(stopped()) };
-                    hand_on(out, &page, records).await?;
+                    send(out, &page, records).await?;
                 }
             }
         }
@@ -169,7 +168,7 @@ impl Run {
                 };
                 let Some((frame, records)) = run.take(&chain, asked, &mut progress, &mut visited)? else { continue };
                 let (page, parents) = (progress.pages, frame.parents.clone());
-                early = run.emit_and_ask(&chain, frame, records, &progress).await?;
+                early = run.pass_on(&chain, frame, records, &progress).await?;
                 run.children(at, &name, page, parents, parent.as_ref()).await?;
             }
             Ok(())
@@ -213,8 +212,9 @@ impl Run {
         Ok(Some((frame, step.block)))
     }
 
-    /// Hands a page on. The next one is on its way meanwhile, but where others depend on this page's records: they come first.
-    async fn emit_and_ask(
+    /// Keeps a page, then hands it on while the next one is on its way: after a kill only that one is asked for again. Where others
+    /// depend on this page's records, they come before the next page.
+    async fn pass_on(
         &self,
         chain: &Chain<'_>,
         frame: PageFrame,
@@ -222,19 +222,20 @@ impl Run {
         progress: &Progress,
     ) -> Result<Option<Asked>> {
         let next = progress.next.as_ref().filter(|_| frame.parents.is_empty());
+        let (page, number) = self.keep(frame, &records).await?;
         let ask = async {
             match next {
                 Some(delta) => self.ask(chain, progress, delta).await.map(Some),
                 None => Ok(None),
             }
         };
-        let emit = async {
+        let hand_on = async {
             // First the request goes out: the connection is a task of its own, on this thread.
             tokio::task::yield_now().await;
-            self.emit(frame, records).await
+            self.hand_on(&page, number, records).await
         };
-        let (asked, emitted) = tokio::join!(ask, emit);
-        emitted.and(asked)
+        let (asked, handed) = tokio::join!(ask, hand_on);
+        handed.and(asked)
     }
 
     /// Fetches what depends on the records of one page.
@@ -291,27 +292,32 @@ impl Run {
         }
     }
 
-    /// A page goes into the journal, then into the memory of cursors, then out.
-    async fn emit(&self, page: PageFrame, records: Vec<u8>) -> Result<()> {
+    /// Writes a page into the journal, then into the memory of cursors. The number says when its turn to leave is.
+    async fn keep(&self, page: PageFrame, records: &[u8]) -> Result<(Box<PageFrame>, u64)> {
         let mut log = self.log.lock().await;
         let frame = Frame::Page(Box::new(page));
-        log.append(&frame, &records)?;
-        let Frame::Page(page) = frame else { return Ok(()) };
+        log.append(&frame, records)?;
+        let Frame::Page(page) = frame else { return Err(Error::internal("a page's frame is none")) };
         self.observe(&page)?;
-        if records.is_empty() {
-            return Ok(());
-        }
-        let Some(out) = log.out.clone() else { return Err(stopped()) };
-        // A place in the line while nobody else writes, so that the order stays. Pages of others go into the journal while this one
-        // waits to leave: what was fetched and is not yet there would be fetched again after a kill.
-        let mut turn = pin!(tokio::task::unconstrained(self.turn.lock()));
-        let first = poll_fn(|context| Poll::Ready(turn.as_mut().poll(context))).await;
-        drop(log);
-        let _turn = match first {
-            Poll::Ready(turn) => turn,
-            Poll::Pending => turn.await,
+        log.kept += 1;
+        Ok((page, log.kept))
+    }
+
+    /// Hands on a page that is kept, after those before it. Meanwhile pages of others are kept: what was fetched and is not in the
+    /// journal would be fetched again after a kill.
+    async fn hand_on(&self, page: &PageFrame, number: u64, records: Vec<u8>) -> Result<()> {
+        let out = {
+            let mut log = self.log.lock().await;
+            if let Some(journal) = &mut log.journal {
+                journal.sync_when_due()?;
+            }
+            log.out.clone().ok_or_else(stopped)?
         };
-        hand_on(&out, &page, records).await
+        let mut handed = self.handed.subscribe();
+        handed.wait_for(|handed| handed + 1 == number).await.map_err(|_| stopped())?;
+        send(&out, page, records).await?;
+        self.handed.send_replace(number);
+        Ok(())
     }
 
     async fn append(&self, frame: &Frame) -> Result<()> {
@@ -328,7 +334,7 @@ impl Log {
     }
 }
 
-async fn hand_on(out: &Sender<Result<JsonBlock>>, page: &PageFrame, records: Vec<u8>) -> Result<()> {
+async fn send(out: &Sender<Result<JsonBlock>>, page: &PageFrame, records: Vec<u8>) -> Result<()> {
     for block in blocks(page, records) {
         out.send(Ok(block)).await.map_err(|_| stopped())?;
     }

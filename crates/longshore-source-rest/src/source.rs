@@ -28,7 +28,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, Receiver};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use url::Url;
 
 /// Pages that wait to be normalised; when there are so many, fetching waits.
@@ -291,8 +291,8 @@ impl Source for RestSource {
             now_micros: now,
             notes: self.options.notes.clone(),
             memory: Mutex::new(memory.collect()),
-            log: tokio::sync::Mutex::new(Log { journal, out: Some(out.clone()) }),
-            turn: tokio::sync::Mutex::default(),
+            log: tokio::sync::Mutex::new(Log { journal, out: Some(out.clone()), kept: 0 }),
+            handed: watch::Sender::new(0),
             resumed: Mutex::new(Resumed::default()),
             hollow: plan.resources.iter().map(|_| AtomicU32::default()).collect(),
             config: self.config.clone(),
