@@ -74,8 +74,10 @@ fn files_are_loaded_and_only_new_ones_again() {
     lab.write("in/b.ndjson", "{\"id\":4}\n{\"id\":5}\n");
     ok(run(&lab, &["run", "--select", "orders"]));
     assert_eq!(orders().len(), 5);
-    ok(run(&lab, &["run", "--select", "orders"]));
+    let told = ok(run(&lab, &["run", "--select", "orders"]));
     assert_eq!(orders().len(), 5, "nothing is new");
+    let note = "orders: no file is new; all 2 that match were loaded before";
+    assert!(told.stdout.contains(note) || told.stderr.contains(note), "{told:#?}");
 }
 
 /// Links may lead in circles: in a project, too, whose patterns begin at its folder.

@@ -87,6 +87,8 @@ pub(crate) struct Client {
 const MAX_REDIRECTS: usize = 10;
 /// A wait that is worth a word.
 const LONG_WAIT: Duration = Duration::from_secs(10);
+/// An hour, which the usual limits are counted by, and some.
+const LONGEST_ASKED: Duration = Duration::from_secs(3900);
 /// A wait that is none: `Retry-After: 0`, or a moment that is over by a clock that goes differently.
 const NO_WAIT: Duration = Duration::from_millis(10);
 /// How often a body that is no JSON is asked for: it may have been cut.
@@ -185,17 +187,18 @@ impl Client {
             };
             // While the host answers others, it only asks this one to wait.
             counted += u32::from(!failed.limited || gate.good() == good);
-            let longest = self.longest_wait();
             few += u32::from(failed.most.is_some());
             if failed.most.is_some_and(|most| few >= most) {
                 return Err(place(failed.error));
             }
-            let wait = failed.wait.filter(|wait| *wait > NO_WAIT).map_or_else(
-                || backoff(attempt, self.config.backoff_factor.unwrap_or(1.0), longest),
-                |w| w.min(longest),
-            );
-            if counted >= attempts || wait >= left {
-                let asked = failed.wait.filter(|wait| *wait > NO_WAIT);
+            let asked = failed.wait.filter(|wait| *wait > NO_WAIT);
+            let factor = self.config.backoff_factor.unwrap_or(1.0);
+            let own = || backoff(attempt, factor, self.longest_wait());
+            let wait = asked.map_or_else(own, |wait| wait.min(self.longest_asked()));
+            // That a limit is over takes its time, as waiting for the rate does: it uses a budget only that the user gave.
+            let is_free = failed.limited && asked.is_some() && self.config.retry_budget.is_none();
+            let used = if is_free { Duration::ZERO } else { wait };
+            if counted >= attempts || used >= left {
                 return Err(place(trouble::given_up(failed.error, attempt, asked)));
             }
             if self.cassette.is_replay() {
@@ -203,7 +206,7 @@ impl Client {
             }
             self.tell_wait(attempt, wait, &failed.error, &request.url);
             tokio::time::sleep(wait).await;
-            left -= wait;
+            left -= used;
         }
     }
 
@@ -215,9 +218,16 @@ impl Client {
         }
     }
 
+    /// The longest wait by its own choice.
     fn longest_wait(&self) -> Duration {
-        let by_rate = self.rate.filter(|r| r.window >= Duration::from_secs(3600)).map(|_| 3900.0);
-        Duration::from_secs_f64(self.config.max_retry_delay.or(by_rate).unwrap_or(300.0))
+        let by_rate = self.rate.filter(|r| r.window >= Duration::from_secs(3600)).map(|_| LONGEST_ASKED);
+        let by_user = self.config.max_retry_delay.map(Duration::from_secs_f64);
+        by_user.or(by_rate).unwrap_or(Duration::from_secs(300))
+    }
+
+    /// The longest wait that the API may ask for.
+    fn longest_asked(&self) -> Duration {
+        self.config.max_retry_delay.map_or(LONGEST_ASKED, Duration::from_secs_f64)
     }
 
     async fn renew(&self, resource: usize, sent: Option<HeaderValue>) -> bool {
@@ -291,7 +301,7 @@ impl Client {
     async fn read(&self, mut answer: reqwest::Response, gate: &Gate) -> Attempt {
         let (status, headers, url) = (answer.status(), answer.headers().clone(), answer.url().clone());
         if let Some(wait) = used_up(&headers, SystemTime::now()) {
-            let wait = wait.min(self.longest_wait());
+            let wait = wait.min(self.longest_asked());
             if wait >= LONG_WAIT {
                 tracing::warn!("the API's limit is used up: nothing is asked for {} seconds", wait.as_secs());
             }

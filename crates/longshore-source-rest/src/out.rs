@@ -92,8 +92,8 @@ mod tests {
             ("[1]", 0, 1),
             ("[ [2,\"],\"]]", 2, 1),
             ("[\n{\"a\":[{}]}]", 13, 1),
-            ("[\n null]", 26, 2),
-            ("[\"x\" ]", 33, 3),
+            ("[\n null]", 25, 2),
+            ("[\"x\" ]", 32, 3),
         ];
         assert_eq!(cut(list, 1), pieces.map(|(text, offset, line)| (text.to_owned(), offset, line)));
         for piece in 1..list.len() {

@@ -249,6 +249,7 @@ fn impatient(config: &ClientConfig) -> ClientConfig {
         max_attempts: Some(2),
         retry_budget: Some(config.retry_budget.unwrap_or(20.0).min(20.0)),
         timeout: Some(config.timeout.unwrap_or(20.0).min(20.0)),
+        max_retry_delay: Some(config.max_retry_delay.unwrap_or(20.0).min(20.0)),
         ..config.clone()
     }
 }

@@ -38,6 +38,27 @@ fn waiting_for_the_rate_uses_nothing_of_the_budget() {
 }
 
 #[test]
+fn a_wait_that_an_api_asks_for_is_kept_as_far_as_the_budget_goes() {
+    let refuse_once = |status: u16| {
+        let asked_before = AtomicU64::new(0);
+        Server::start(move |asked| match asked_before.fetch_add(1, Ordering::Relaxed) {
+            1 => Answer::status(status, &json!({})).header("retry-after", "2"),
+            _ => page(asked.number("page", 0), 2),
+        })
+    };
+    for status in [429, 503] {
+        let server = refuse_once(status);
+        let begun = Instant::now();
+        assert_eq!(load(&pages(&server.url, json!({ "retry_budget": 3 }))).of("things").len(), 2);
+        assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+        let server = refuse_once(status);
+        let error = run(&pages(&server.url, json!({ "retry_budget": 1 })), &How::default()).unwrap_err();
+        let told = ("seconds to wait, by the API", "2".to_owned());
+        assert!(error.context().contains(&told), "{error:?}");
+    }
+}
+
+#[test]
 fn an_answer_that_never_ends_is_left_when_the_budget_is_used_up() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

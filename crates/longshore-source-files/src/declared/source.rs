@@ -38,6 +38,8 @@ pub struct FilesSource {
     spool: Option<PathBuf>,
     /// By resource, the files loaded so far with their size and time of change.
     state: Map<String, Value>,
+    /// Resources without anything new, and why.
+    notes: Vec<String>,
 }
 
 enum Reading {
@@ -87,6 +89,7 @@ impl FilesSource {
             columns: BTreeMap::new(),
             spool,
             state: Map::new(),
+            notes: Vec::new(),
         })
     }
 
@@ -221,6 +224,18 @@ impl FilesSource {
         resource.only_new && known.is_some() && known == file.version().as_ref()
     }
 
+    /// Says of resources why they load nothing; `matched` has the resource of each file that was found.
+    fn without_new(&self, matched: &[usize]) -> Vec<String> {
+        let only_new = self.resources.iter().enumerate().filter(|(_, resource)| resource.only_new);
+        let none_new = only_new.filter(|(i, _)| self.files.iter().all(|file| file.resource != *i));
+        let told = none_new.map(|(i, resource)| match matched.iter().filter(|of| **of == i).count() {
+            0 => format!("{}: no file matches, so none is new", resource.name),
+            1 => format!("{}: no file is new; the one that matches was loaded before", resource.name),
+            files => format!("{}: no file is new; all {files} that match were loaded before", resource.name),
+        });
+        told.collect()
+    }
+
     fn remember(&mut self, file: &File) {
         let resource = &self.resources[file.resource];
         if let Some(version) = file.version().filter(|_| resource.only_new) {
@@ -233,8 +248,10 @@ impl FilesSource {
 impl Source for FilesSource {
     fn begin(&mut self, start: &Start) -> Result<()> {
         self.state = start.state.as_ref().and_then(|s| s.get("files")?.as_object().cloned()).unwrap_or_default();
-        let files = std::mem::take(&mut self.files);
-        self.files = files.into_iter().filter(|f| !self.is_known(f)).collect();
+        let found = std::mem::take(&mut self.files);
+        let matched: Vec<usize> = found.iter().map(|f| f.resource).collect();
+        self.files = found.into_iter().filter(|f| !self.is_known(f)).collect();
+        self.notes = self.without_new(&matched);
         self.look_for_unnested()
     }
 
@@ -281,6 +298,10 @@ impl Source for FilesSource {
             columns.check(&self.resources[*resource])?;
         }
         Ok(())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     fn state(&self) -> Option<Value> {

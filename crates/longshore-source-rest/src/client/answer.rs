@@ -40,7 +40,7 @@ impl Client {
         let limited = is_limit(status, &raw.headers);
         if limited || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() {
             if let Some(wait) = wait.filter(|_| limited || status == StatusCode::SERVICE_UNAVAILABLE) {
-                self.gate(&request.url).silence(wait.min(self.longest_wait()));
+                self.gate(&request.url).silence(wait.min(self.longest_asked()));
             }
             return Err(Ok(Failed { wait, limited, ..Failed::new(self.refusal(resource, &raw)) }));
         }

@@ -35,7 +35,8 @@ pub struct ClientConfig {
     pub retry_budget: Option<f64>,
     /// Seconds before the second attempt; doubled each time. Default 1.
     pub backoff_factor: Option<f64>,
-    /// Longest wait between two attempts, in seconds; what the server asks for is cut to it. Default 300, but 3900 where `rate` counts hours.
+    /// Longest wait between two attempts, in seconds. Default 300 (3900 where `rate` counts hours); what the server asks for is kept
+    /// up to 3900.
     pub max_retry_delay: Option<f64>,
     /// Largest response body in bytes, decompressed. Default 268435456 (256 MiB).
     pub max_body_size: Option<u64>,
