@@ -92,7 +92,7 @@ const LONGEST_ASKED: Duration = Duration::from_secs(3900);
 /// A wait that is none: `Retry-After: 0`, or a moment that is over by a clock that goes differently.
 const NO_WAIT: Duration = Duration::from_millis(10);
 /// How often a body that is no JSON is asked for: it may have been cut.
-const JSON_ATTEMPTS: u32 = 3;
+const JSON_ATTEMPTS: u8 = 3;
 
 /// Why an attempt has to be repeated.
 struct Failed {
@@ -100,7 +100,7 @@ struct Failed {
     /// What the server asks for.
     wait: Option<Duration>,
     /// How often there is sense in it, where that is less often than usual.
-    most: Option<u32>,
+    most: Option<u8>,
     /// It came too fast.
     limited: bool,
 }
@@ -187,7 +187,7 @@ impl Client {
             };
             // While the host answers others, it only asks this one to wait.
             counted += u32::from(!failed.limited || gate.good() == good);
-            few += u32::from(failed.most.is_some());
+            few += u8::from(failed.most.is_some());
             if failed.most.is_some_and(|most| few >= most) {
                 return Err(place(failed.error));
             }

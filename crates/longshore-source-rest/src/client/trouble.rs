@@ -83,10 +83,10 @@ impl Client {
 const NO_CONNECTION: &str = "no connection";
 const TOO_SLOW: &str = "the answer was not complete in time";
 /// How often a host is asked for that no name server knows.
-const NAME_ATTEMPTS: u32 = 2;
+const NAME_ATTEMPTS: u8 = 2;
 
 /// How often a server is asked for that is asked in the wrong way, by all that can be seen.
-const MISTAKEN_ATTEMPTS: u32 = 2;
+const MISTAKEN_ATTEMPTS: u8 = 2;
 
 /// The budget was used up in the middle of an answer.
 pub(super) fn too_slow() -> Failed {

@@ -169,7 +169,7 @@ fn hints_of_one_column_change_nothing_of_the_others() {
         ("part", Arc::new(nested().column(2).slice(0, 2))),
         ("never", arrow_array::new_null_array(&ArrowType::Int64, 2)),
     ]);
-    let free = load(settings(Unnest::Nothing), &[rows.clone()], "");
+    let free = load(settings(Unnest::Nothing), std::slice::from_ref(&rows), "");
     let mut told = settings(Unnest::Nothing);
     told.rules.ignore = vec![FieldPath::parse("gone").unwrap()];
     let by_json = load(told, &[rows], "{\"later\":1}\n");

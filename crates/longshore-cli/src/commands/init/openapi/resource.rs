@@ -85,9 +85,12 @@ fn selector(node: &Node<'_>, is_details: bool) -> Option<String> {
 /// Parameters the API insists on, and the size of a page.
 fn parameters(node: &Node<'_>, size: Option<&Parameter<'_>>) -> String {
     let mut out = String::new();
-    let parts: [(&str, fn(&Parameter<'_>) -> bool); 3] =
-        [("params", |p| p.is_query()), ("headers", |p| p.is_header()), ("json", |p| p.is_body())];
-    for (key, is_here) in parts {
+    for key in ["params", "headers", "json"] {
+        let is_here = |p: &Parameter<'_>| match key {
+            "params" => p.is_query(),
+            "headers" => p.is_header(),
+            _ => p.is_body(),
+        };
         let needed = node.parameters.iter().filter(|p| p.is_needed() && is_here(p));
         let value = |p: &Parameter<'_>| p.value().map_or_else(|| quoted("fill in"), toml);
         let mut pairs: Vec<String> = needed.map(|p| format!("{} = {}", quoted(p.name), value(p))).collect();

@@ -141,7 +141,7 @@ fn is_search(path: &str, post: &Value) -> bool {
     let changes = ["create", "update", "delete"].iter().any(|word| id.to_lowercase().contains(word));
     let is_named = WORDS.contains(&last.as_str()) || last.ends_with("search") || last.ends_with("query");
     // What stands behind a # is no part of an address, and tells two operations of one path apart (AWS).
-    !path.contains('#') && !changes && (is_named || WORDS.iter().any(|word| is_verb(word)))
+    !path.contains('#') && !changes && (is_named || WORDS.iter().any(is_verb))
 }
 
 /// The properties of a JSON body.
