@@ -11,8 +11,8 @@ use longshore_source_rest::RestOptions;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 fn shop(asked: &Asked) -> Answer {
@@ -123,6 +123,28 @@ fn a_page_that_came_long_before_the_kill_is_not_fetched_again() {
     // Of each resource the one page that was under way.
     let asked = server.asked().len();
     assert!(asked <= 60 + 6, "{asked} requests for 60 pages");
+}
+
+/// Else a kill would cost that page and the one in flight.
+#[test]
+fn a_page_is_in_the_journal_before_the_next_one_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pages");
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&sizes);
+    let server = Server::start(move |asked| {
+        seen.lock().unwrap().push(std::fs::metadata(&file).map_or(0, |found| found.len()));
+        let page = asked.number("page", 1);
+        Answer::json(&json!({ "data": [{ "id": page }], "total_pages": 50 }))
+    });
+    let config = json!({
+        "client": { "base_url": server.url, "paginator": { "type": "page_number", "base_page": 1, "total_path": "total_pages" } },
+        "resources": [{ "name": "things", "endpoint": { "data_selector": "data" } }],
+    });
+    let how = How { journal: Some(folder.path()), ..How::default() };
+    assert_eq!(run(&config, &how).unwrap().of("things").len(), 50);
+    let sizes = sizes.lock().unwrap();
+    assert!(sizes.len() == 50 && sizes.is_sorted_by(|a, b| a < b), "{sizes:?}");
 }
 
 #[test]
