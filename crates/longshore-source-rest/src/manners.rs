@@ -70,7 +70,7 @@ struct Limit {
 }
 
 /// Requests to a host at once, where nobody says how many.
-const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 8;
 
 static GATES: LazyLock<Mutex<HashMap<String, Arc<Gate>>>> = LazyLock::new(Mutex::default);
 

@@ -11,6 +11,7 @@ use crate::config::RestConfig;
 use crate::depend::Parent;
 use crate::incremental::{Memory, Observed, Range};
 use crate::journal::{Frame, Journal, PageFrame, Reader};
+use crate::manners::AT_ONCE;
 use crate::out::blocks;
 use crate::plan::{Plan, Resource};
 use crate::source::Notes;
@@ -81,6 +82,10 @@ impl Run {
         &self.plan().resources[at]
     }
 
+    fn at_once(&self) -> usize {
+        self.config.client.max_concurrency.unwrap_or(AT_ONCE)
+    }
+
     /// Runs to the end; an error goes out as the last message.
     pub(crate) async fn go(self: Arc<Self>, journal: Option<Reader>) {
         let done = async {
@@ -134,10 +139,9 @@ impl Run {
 
     async fn fetch(self: &Arc<Self>) -> Result<()> {
         let roots = (0..self.plan().resources.len()).filter(|r| self.needed[*r] && self.resource(*r).parent.is_none());
-        let at_once = self.config.client.max_concurrency.unwrap_or(8);
         stream::iter(roots)
             .map(|r| self.chain(r, r.to_string(), None))
-            .buffer_unordered(at_once)
+            .buffer_unordered(self.at_once())
             .try_collect::<()>()
             .await
     }
@@ -252,7 +256,7 @@ impl Run {
         }
         let children: Vec<usize> = self.resource(at).children.iter().copied().filter(|c| self.needed[*c]).collect();
         let all_parallel = children.iter().all(|c| self.resource(*c).parallelized);
-        let at_once = if all_parallel { self.config.client.max_concurrency.unwrap_or(8) } else { 1 };
+        let at_once = if all_parallel { self.at_once() } else { 1 };
         let parents = parents.into_iter().enumerate();
         let chains = parents.flat_map(|(i, values)| {
             let parent = Parent::new(at, values, above.cloned());

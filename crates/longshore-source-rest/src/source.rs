@@ -179,13 +179,16 @@ impl RestSource {
             _ => None,
         });
         let (record, replay) = (self.options.record.as_deref(), self.options.replay.as_deref());
-        let mut plans = self.config.plan.resources.iter().filter_map(|r| r.incremental.as_ref());
-        let moment = Moment { source: self.options.name.clone(), micros: now };
-        let moment = plans.any(IncrementalPlan::asks_by_now).then_some(moment);
+        let moment = self.asks_by_now().then(|| Moment { source: self.options.name.clone(), micros: now });
         let cassette = Cassette::new(record, replay, cursors.collect(), moment)?;
         let redactor = Redactor::new(config, &self.config.resources, &self.options.secrets);
         let http = http_client(config, self.options.folder.as_deref().unwrap_or(Path::new("")))?;
         Client::new(config, http, own, trusted, redactor, cassette)
+    }
+
+    /// True where what is asked for depends on the time.
+    fn asks_by_now(&self) -> bool {
+        self.config.plan.resources.iter().filter_map(|r| r.incremental.as_ref()).any(IncrementalPlan::asks_by_now)
     }
 
     /// Opens the journal: what there is of this load, else a new one.
@@ -271,7 +274,8 @@ fn now_micros() -> i64 {
 impl Source for RestSource {
     fn begin(&mut self, start: &Start) -> Result<()> {
         // What was asked for then is asked for again: a recording is played back on any day.
-        let recorded = self.options.replay.as_deref().map(|folder| Cassette::moment(folder, &self.options.name));
+        let replay = self.options.replay.as_deref().filter(|_| self.asks_by_now());
+        let recorded = replay.map(|folder| Cassette::moment(folder, &self.options.name));
         let now = recorded.transpose()?.flatten().unwrap_or_else(now_micros);
         let (reader, journal) = self.journal(start, now)?;
         let now = reader.as_ref().map_or(now, |r| r.now_micros);
